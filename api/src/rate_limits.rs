@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_with_too_many_wrong_keys_is_told_to_wait_and_others_are_not() {
+    fn an_address_with_too_many_wrong_keys_must_wait_and_others_need_not() {
         let limits = RateLimits::new(None);
         let refused =
             (0..=FAILURES_AT_ONCE.get()).find_map(|_| limits.count_failure(from("10.0.0.1").0).err());
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_at_rest_is_forgotten_and_not_looked_for_with_every_request() {
+    fn an_idle_bucket_is_deleted_and_not_searched_with_every_request() {
         let clock = FakeRelativeClock::default();
         let quota = Quota::per_second(NonZeroU32::new(10).unwrap());
         let counts = Counts::<usize, _>::new(quota, clock.clone());

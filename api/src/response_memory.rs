@@ -1,6 +1,6 @@
 //! Bounds the memory of what clients have not taken yet: answers, and events of sockets that lag. Every byte is
 //! reserved on the account of its reader. At the limit, the oldest reservation of the reader with the most bytes is
-//! given up, so that no reader can keep others from being answered.
+//! revoked, so that no reader can keep others from being answered.
 
 use crate::{
     rate_limits::network,
@@ -82,24 +82,24 @@ impl Default for ResponseMemory {
 }
 
 impl ResponseMemory {
-    /// Reserves memory for an answer. If that exceeds the limit, the reader with the most bytes gives up its oldest
-    /// reservations. `given_up` is cancelled when this reservation is given up.
+    /// Reserves memory for an answer. If that exceeds the limit, the oldest reservations of the reader with the most
+    /// bytes are revoked. `revoked` is cancelled when this reservation is.
     ///
     /// # Errors
-    /// None for a long answer to a read when its reader has too much reserved already, or has the most at the limit.
+    /// None for a long answer to a read when its reader has too much reserved already, or has the most of all.
     /// Answers to writes and short answers are never refused.
     pub(crate) fn reserve_response(
         &self,
         reader: Reader,
         is_read: bool,
         response: &Response,
-        given_up: &CancellationToken,
+        revoked: &CancellationToken,
     ) -> Option<ResponseReservation> {
         let bytes = bytes_of(response).min(self.most_long_of_one);
         if is_read && bytes > LONG && !self.has_space(reader, bytes) {
             return None;
         }
-        Some(ResponseReservation(Arc::new(self.reserve(reader, bytes + OVERHEAD, given_up))))
+        Some(ResponseReservation(Arc::new(self.reserve(reader, bytes + OVERHEAD, revoked))))
     }
 
     /// Bytes of all reservations.
@@ -116,15 +116,15 @@ impl ResponseMemory {
         !is_too_much && (accounts.all + bytes <= self.most || of_reader + bytes < most_of_any)
     }
 
-    /// Reserves so many bytes, at the cost of the reader with the most.
-    pub(crate) fn reserve(&self, reader: Reader, bytes: usize, given_up: &CancellationToken) -> Reservation {
+    /// Reserves this many bytes, and revokes reservations of the largest reader when they exceed the limit.
+    pub(crate) fn reserve(&self, reader: Reader, bytes: usize, revoked: &CancellationToken) -> Reservation {
         let mut ended = Vec::new();
         let mut accounts = lock(&self.accounts);
         accounts.taken += 1;
         let id = accounts.taken;
         accounts.change(reader, |held| {
             held.bytes += bytes;
-            held.reservations.insert(id, (bytes, given_up.clone()));
+            held.reservations.insert(id, (bytes, revoked.clone()));
         });
         while accounts.all > self.most {
             let Some((reader, oldest)) = accounts.oldest_of_largest(id) else { break };
@@ -152,7 +152,7 @@ impl Accounts {
         }
     }
 
-    /// The reservation to give up next: the oldest of the reader with the most bytes, but never the new one.
+    /// The reservation to revoke next: the oldest of the reader with the most bytes, but never the new one.
     fn oldest_of_largest(&self, new: u64) -> Option<(Reader, u64)> {
         self.by_size.iter().rev().find_map(|(_, reader)| {
             let oldest = self.of.get(reader)?.reservations.keys().next()?;
@@ -160,7 +160,7 @@ impl Accounts {
         })
     }
 
-    /// Removes a reservation, unless it was given up before.
+    /// Removes a reservation, unless it was revoked before.
     fn remove(&mut self, reader: Reader, id: u64) -> Option<CancellationToken> {
         if !self.of.contains_key(&reader) {
             return None;
@@ -170,7 +170,7 @@ impl Accounts {
             removed = held.reservations.remove(&id);
             held.bytes -= removed.as_ref().map_or(0, |(bytes, _)| *bytes);
         });
-        removed.map(|(_, given_up)| given_up)
+        removed.map(|(_, revoked)| revoked)
     }
 }
 
@@ -218,27 +218,27 @@ mod tests {
         is_read: bool,
         bytes: usize,
     ) -> Option<(ResponseReservation, CancellationToken)> {
-        let given_up = CancellationToken::new();
+        let revoked = CancellationToken::new();
         let response = Response::new(Body::from(vec![b'x'; bytes]));
-        Some((memory.reserve_response(reader, is_read, &response, &given_up)?, given_up))
+        Some((memory.reserve_response(reader, is_read, &response, &revoked)?, revoked))
     }
 
     #[test]
-    fn whoever_holds_most_gives_up_the_oldest_and_a_newcomer_is_answered() {
+    fn the_oldest_reservation_of_the_largest_reader_is_revoked_for_a_new_reader() {
         let memory = ResponseMemory::default();
         let crowd: Vec<_> = (0..4)
             .flat_map(|last| (0..7).map(move |_| stranger(last)))
             .map(|reader| answer(&memory, reader, true, 4 * MIB).unwrap())
             .collect();
         let _of_ben: Vec<_> = (0..3).map(|_| answer(&memory, BEN, true, 4 * MIB).unwrap()).collect();
-        assert!(answer(&memory, stranger(1), true, 4 * MIB).is_none(), "whoever has most gets no more");
-        let given_up = || crowd.iter().map(|(_, given_up)| given_up.is_cancelled()).collect::<Vec<_>>();
-        assert!(!given_up().contains(&true), "and nobody pays for it");
-        let (_of_ana, ana_is_given_up) = answer(&memory, ANA, true, 4 * MIB).unwrap();
-        assert!(!ana_is_given_up.is_cancelled());
-        let given_up = given_up();
-        assert_eq!(given_up.iter().filter(|is| **is).count(), 1);
-        assert_eq!(given_up.iter().position(|is| *is).unwrap() % 7, 0, "it was the oldest of one of them");
+        assert!(answer(&memory, stranger(1), true, 4 * MIB).is_none(), "the largest reader gets no more");
+        let revoked = || crowd.iter().map(|(_, revoked)| revoked.is_cancelled()).collect::<Vec<_>>();
+        assert!(!revoked().contains(&true), "no reservation is revoked for it");
+        let (_of_ana, ana_is_revoked) = answer(&memory, ANA, true, 4 * MIB).unwrap();
+        assert!(!ana_is_revoked.is_cancelled());
+        let revoked = revoked();
+        assert_eq!(revoked.iter().filter(|is| **is).count(), 1);
+        assert_eq!(revoked.iter().position(|is| *is).unwrap() % 7, 0, "it was the oldest of one of them");
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let held: Vec<_> = std::iter::from_fn(|| answer(&memory, ANA, true, 4 * MIB)).collect();
         assert_eq!(held.len(), 7);
         assert!(answer(&memory, ANA, true, 4 * MIB).is_none());
-        assert!(answer(&memory, ANA, true, LONG).is_some(), "what is short is never refused");
+        assert!(answer(&memory, ANA, true, LONG).is_some(), "a short answer is never refused");
         assert!(answer(&memory, ANA, false, 4 * MIB).is_some(), "a write was applied, and says so");
         assert!(answer(&memory, BEN, true, 4 * MIB).is_some());
         drop(held);
@@ -260,15 +260,15 @@ mod tests {
         let one = OVERHEAD + 100;
         let crowd: Vec<_> =
             (0..MAX_RESERVED / one).map(|_| answer(&memory, stranger(1), true, 100).unwrap()).collect();
-        assert!(crowd.iter().all(|(_, given_up)| !given_up.is_cancelled()));
+        assert!(crowd.iter().all(|(_, revoked)| !revoked.is_cancelled()));
         let (_held, of_ana) = answer(&memory, ANA, false, 4 * MIB).unwrap();
-        let given_up = crowd.iter().filter(|(_, given_up)| given_up.is_cancelled()).count();
-        assert!(given_up >= 4 * MIB / one && given_up < 5 * MIB / one, "{given_up}");
+        let revoked = crowd.iter().filter(|(_, revoked)| revoked.is_cancelled()).count();
+        assert!(revoked >= 4 * MIB / one && revoked < 5 * MIB / one, "{revoked}");
         assert!(!of_ana.is_cancelled());
     }
 
     #[test]
-    fn nobody_is_remembered() {
+    fn a_reader_without_reservations_has_no_account() {
         let memory = ResponseMemory::default();
         let held: Vec<_> =
             [ANA, BEN, stranger(1), ANA].map(|reader| answer(&memory, reader, true, MIB)).into();

@@ -254,9 +254,9 @@ mod tests {
             text.extend_from_slice(&piece);
         }
         assert!(held >= PIECES_AT_ONCE * longest, "{held} for pieces of {longest}");
-        let told: Vec<nexus_api_types::feature::Feature> = serde_json::from_slice(&text).unwrap();
-        assert_eq!(told.len(), 20);
-        assert!(told.iter().all(|feature| feature.spec.len() == SPEC));
+        let features: Vec<nexus_api_types::feature::Feature> = serde_json::from_slice(&text).unwrap();
+        assert_eq!(features.len(), 20);
+        assert!(features.iter().all(|feature| feature.spec.len() == SPEC));
     }
 
     #[tokio::test]

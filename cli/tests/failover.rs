@@ -1,4 +1,4 @@
-//! A command asks server after server, and does what it should exactly once.
+//! A command tries one server after the other, and is applied exactly once.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const DONE: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/done";
 
 #[test]
-fn a_write_reaches_the_server_that_can_do_it_under_one_identity() {
+fn a_write_reaches_a_server_that_can_apply_it_with_one_idempotency_key() {
     let without_leader = Server::start().on(DONE, unavailable("not_applied"));
     let good = Server::start().on(DONE, data(feature("api", "done")));
     let ana = Person::at_work(&[NOBODY, without_leader.url(), good.url()]);
@@ -23,7 +23,7 @@ fn a_write_reaches_the_server_that_can_do_it_under_one_identity() {
 }
 
 #[test]
-fn a_write_of_unknown_outcome_is_sent_again_under_the_same_identity() {
+fn a_write_of_unknown_outcome_is_sent_again_with_the_same_idempotency_key() {
     let server = Server::start().on(DONE, unavailable("unknown")).on(DONE, data(feature("api", "done")));
     let ana = Person::at_work(&[server.url()]);
     ana.types("feature done api").done();
@@ -43,7 +43,7 @@ fn two_commands_are_two_requests() {
 }
 
 #[test]
-fn when_nobody_is_there_every_server_is_named_at_once() {
+fn when_no_server_listens_every_address_is_named_at_once() {
     let servers = [NOBODY, NOBODY_ELSE];
     let ana = Person::at_work(&servers);
     let ended = ana.types("feature done api --timeout 1h");
@@ -52,11 +52,11 @@ fn when_nobody_is_there_every_server_is_named_at_once() {
         assert!(ended.stderr.contains(&format!("  {server}  connection refused")), "{ended:#?}");
     }
     assert!(ended.stderr.contains("Hint: is the cluster running?"), "{ended:#?}");
-    assert!(!ended.stderr.contains("may have been done"), "nothing was ever sent: {ended:#?}");
+    assert!(!ended.stderr.contains("may have been done"), "no request was sent: {ended:#?}");
 }
 
 #[test]
-fn a_cluster_without_a_leader_is_given_up_when_waiting_would_take_too_long() {
+fn a_cluster_without_a_leader_fails_at_once_when_waiting_would_take_too_long() {
     let server = Server::start().on(DONE, unavailable("unknown").with("retry-after: 3600"));
     let ana = Person::at_work(&[server.url(), NOBODY]);
     let ended = ana.types("feature done api");
@@ -64,7 +64,7 @@ fn a_cluster_without_a_leader_is_given_up_when_waiting_would_take_too_long() {
     assert!(ended.stderr.contains("no leader"), "{ended:#?}");
     assert!(ended.stderr.contains("connection refused"), "{ended:#?}");
     assert!(ended.stderr.contains("Hint: it may have been done all the same"), "{ended:#?}");
-    assert_eq!(server.asked().len(), 1, "there is no time to come back in an hour");
+    assert_eq!(server.asked().len(), 1, "the timeout is shorter than the retry-after of an hour");
 }
 
 #[test]
@@ -72,19 +72,19 @@ fn the_same_in_json() {
     let server = Server::start().on(DONE, unavailable("not_applied").with("retry-after: 3600"));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("feature done api --json");
-    let told: Value = serde_json::from_str(&ended.stderr).unwrap();
+    let error: Value = serde_json::from_str(&ended.stderr).unwrap();
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
-    assert_eq!(told["error"]["code"], "UNREACHABLE");
-    assert_eq!(told["error"]["details"]["outcome"], "not_applied");
+    assert_eq!(error["error"]["code"], "UNREACHABLE");
+    assert_eq!(error["error"]["details"]["outcome"], "not_applied");
     assert_eq!(
-        told["error"]["details"]["servers"][0],
+        error["error"]["details"]["servers"][0],
         json!({ "server": server.url(), "reason": "no leader" })
     );
 }
 
 #[test]
 fn a_silent_server_leaves_time_for_the_next_one() {
-    // It accepts, as a listener does by itself, and never answers.
+    // It accepts connections, as any listener does, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_url = format!("http://{}", silent.local_addr().unwrap());
     let good = Server::start().on(DONE, data(feature("api", "done")));
@@ -97,7 +97,7 @@ fn a_silent_server_leaves_time_for_the_next_one() {
 }
 
 #[test]
-fn something_else_at_the_address_is_not_taken_for_the_cluster() {
+fn another_program_at_the_address_is_not_taken_for_the_cluster() {
     let else_ = Server::start()
         .on(DONE, failure(301, "", "", Value::Null).with("location: https://elsewhere.example"));
     let good = Server::start().on(DONE, data(feature("api", "done")));
@@ -106,7 +106,7 @@ fn something_else_at_the_address_is_not_taken_for_the_cluster() {
 }
 
 #[test]
-fn a_refusal_is_not_asked_for_twice() {
+fn a_refused_request_is_not_sent_again() {
     let first = Server::start().on(
         DONE,
         failure(
@@ -128,7 +128,7 @@ fn a_refusal_is_not_asked_for_twice() {
 }
 
 #[test]
-fn who_asks_too_often_waits_as_long_as_told() {
+fn a_rate_limited_command_waits_for_the_retry_after() {
     let limited = || failure(429, "RATE_LIMITED", "too many requests", Value::Null);
     let server =
         Server::start().on(DONE, limited().with("retry-after: 0")).on(DONE, data(feature("api", "done")));
@@ -138,7 +138,7 @@ fn who_asks_too_often_waits_as_long_as_told() {
     assert_eq!(
         (server.asked().len(), other.asked().len()),
         (2, 0),
-        "another server is no way round the limit"
+        "another server does not lift the limit"
     );
 
     let server = Server::start().on(DONE, limited().with("retry-after: 3600"));
@@ -160,7 +160,7 @@ fn a_command_reads_its_own_writes_and_stays_with_the_server_that_answers() {
 }
 
 #[test]
-fn a_read_has_no_identity_of_its_own() {
+fn a_read_has_no_idempotency_key() {
     let server = Server::start().on("GET /projects", data(json!([project("billing", mock::ID)])));
     Person::at_work(&[server.url()]).types("project list").done();
     let asked = server.asked_once();

@@ -1,4 +1,4 @@
-//! Features from the first line to done, as a person or an agent types them.
+//! The commands about features, as a person or an agent types them.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -115,7 +115,7 @@ Laid out    REPOSITORY/.nexus/active/api
 }
 
 #[test]
-fn a_refused_pick_teaches_who_holds_what() {
+fn a_refused_pick_names_the_holders() {
     let by = json!({ "engineerId": ID, "engineerName": "ana", "sessionId": OTHER, "agent": "build", "featureId": ID,
         "featureSlug": "billing-api", "claimedAt": "2025-01-31T14:02:00.000Z", "expiresAt": "2025-01-31T14:32:00.000Z" });
     let conflict = json!({ "filePath": "src/db.rs", "wantedPath": "src/db.rs", "claimedBy": by });
@@ -129,14 +129,14 @@ fn a_refused_pick_teaches_who_holds_what() {
 Error: src/db.rs is held by ana's agent \"build\" for feature billing-api, since 2025-01-31, until 2025-01-31 (any moment now)
 Hint: nexus feature available shows what is free of it
 ");
-    let told: Value = serde_json::from_str(&ana.types("feature pick api --json").stderr).unwrap();
-    assert_eq!(told["error"]["code"], "FILE_ALREADY_CLAIMED");
-    assert_eq!(told["error"]["requestId"], "req-1");
-    assert_eq!(told["error"]["details"]["conflicts"][0]["filePath"], "src/db.rs");
+    let error: Value = serde_json::from_str(&ana.types("feature pick api --json").stderr).unwrap();
+    assert_eq!(error["error"]["code"], "FILE_ALREADY_CLAIMED");
+    assert_eq!(error["error"]["requestId"], "req-1");
+    assert_eq!(error["error"]["details"]["conflicts"][0]["filePath"], "src/db.rs");
 }
 
 #[test]
-fn what_is_available_is_told_with_what_blocks_the_rest() {
+fn available_features_are_listed_with_the_blockers_of_the_others() {
     let mut blocked = feature("reports", "ready");
     blocked["blockedBy"] = json!({ "dependsOn": ["api"] });
     let server =
@@ -247,7 +247,7 @@ fn a_text_of_others_steers_no_terminal() {
         shown.stdout.starts_with("api: a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}[2Jf\u{fffd}g\n"),
         "{shown:#?}"
     );
-    // JSON says the same to a program, in characters that a terminal shows.
+    // The JSON for a program has the same text, with all control characters escaped.
     let shown = ana.types("feature show api --json").done();
     assert!(!shown.stdout.contains(steers), "{shown:#?}");
     assert_eq!(shown.json(), odd);

@@ -1,4 +1,4 @@
-//! Registering, logging in and out, and being who one is.
+//! Registering, logging in and out, and the own identity.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -14,7 +14,7 @@ fn registered() -> Value {
 }
 
 #[test]
-fn whoever_registers_is_logged_in_from_then_on() {
+fn a_registered_engineer_is_logged_in() {
     let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
     let ana = Person::new();
     let ended = ana
@@ -64,7 +64,7 @@ fn a_key_that_works_is_not_overwritten_by_registering_again() {
 }
 
 #[test]
-fn a_key_of_a_cluster_that_is_no_more_is_in_nobodys_way() {
+fn a_key_of_a_former_cluster_prevents_no_registration() {
     let unknown = failure(401, "INVALID_API_KEY", "the API key is unknown", Value::Null);
     let server = Server::start().on(ME, unknown).on(REGISTER, data(registered()));
     Person::at_work(&[server.url()]).types("login --register -n ana -e ana@example.com").done();
@@ -121,7 +121,7 @@ fn a_flag_goes_before_what_is_saved() {
 }
 
 #[test]
-fn what_makes_no_sense_is_a_misuse() {
+fn nonsense_is_a_misuse() {
     let ana = Person::new();
     for line in [
         "login",

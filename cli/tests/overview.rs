@@ -1,4 +1,4 @@
-//! Who works on what, and how the cluster is.
+//! The commands about current work and about the state of the cluster.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -43,7 +43,7 @@ fn an_idle_project_says_what_to_do() {
 }
 
 #[test]
-fn the_nodes_are_told_with_how_many_may_be_lost() {
+fn the_nodes_are_listed_with_how_many_may_be_lost() {
     let node = |id: u64, role: &str, seen: Value| {
         json!({ "id": id, "role": role, "peerAddr": format!("10.0.0.{id}:7501"), "clientAddr": format!("10.0.0.{id}:7401"),
             "lag": 0, "lastSeenMs": seen, "thisNode": id == 2 })
@@ -107,7 +107,7 @@ fn nodes_are_promoted_removed_and_made_leader() {
 }
 
 #[test]
-fn who_may_not_is_told_who_may() {
+fn a_forbidden_command_names_the_role_that_may() {
     let refused =
         failure(403, "INSUFFICIENT_ROLE", "your role is Engineer, which may not do this", Value::Null);
     let server = Server::start().on("DELETE /cluster/members/4", refused);

@@ -1,4 +1,4 @@
-//! What programs read: one document of JSON, whatever happens.
+//! The output for programs: one JSON document, whatever happens.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 #[test]
-fn what_cannot_be_typed_so_is_json_as_well() {
+fn a_misuse_is_reported_as_json_as_well() {
     let ana = Person::new();
     for (line, part) in [
         ("--json feature show", "SLUG"),
@@ -18,25 +18,25 @@ fn what_cannot_be_typed_so_is_json_as_well() {
     ] {
         let ended = ana.types(line);
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{line}: {ended:#?}");
-        let told: Value =
+        let printed: Value =
             serde_json::from_str(&ended.stderr).unwrap_or_else(|error| panic!("{error}: {ended:#?}"));
-        assert_eq!(told["error"]["code"], "MISUSED", "{line}: {told}");
-        assert!(told.to_string().contains(part), "{line}: {told}");
+        assert_eq!(printed["error"]["code"], "MISUSED", "{line}: {printed}");
+        assert!(printed.to_string().contains(part), "{line}: {printed}");
     }
     assert!(ana.types("frobnicate").stderr.starts_with("error: unrecognized subcommand"));
     assert!(ana.types("feature list --help --json").done().stdout.contains("Examples:"));
 }
 
 #[test]
-fn pages_and_completions_can_be_had_by_programs() {
+fn man_pages_and_completions_are_available_to_programs() {
     let ana = Person::new();
     let script = ana.types("completions bash").done().stdout;
-    let told = ana.types("completions bash --json").done().json();
-    assert_eq!(told["shell"], "bash");
-    assert_eq!(told["script"].as_str().unwrap().trim_end(), script.trim_end());
+    let printed = ana.types("completions bash --json").done().json();
+    assert_eq!(printed["shell"], "bash");
+    assert_eq!(printed["script"].as_str().unwrap().trim_end(), script.trim_end());
     let folder = ana.repository().join("man");
-    let told = ana.types(&format!("man {} --json", folder.display())).done().json();
-    assert_eq!(told, json!({ "folder": folder.display().to_string() }));
+    let printed = ana.types(&format!("man {} --json", folder.display())).done().json();
+    assert_eq!(printed, json!({ "folder": folder.display().to_string() }));
     assert!(folder.join("nexus.1").exists());
 }
 
@@ -52,14 +52,14 @@ fn setting_up_is_one_document() {
     let ana = Person::new();
     let line =
         format!("setup --yes --json -n ana -e ana@example.com --project billing --server {}", server.url());
-    let told = ana.types(&line).done().json();
+    let printed = ana.types(&line).done().json();
     let engineer = json!({ "id": ID, "name": "ana", "email": "ana@example.com" });
     let linked = json!({ "id": ID, "slug": "billing" });
-    assert_eq!(told, json!({ "engineer": engineer, "project": linked, "install": null }));
-    assert!(!told.to_string().contains(KEY), "the key is in the file alone");
+    assert_eq!(printed, json!({ "engineer": engineer, "project": linked, "install": null }));
+    assert!(!printed.to_string().contains(KEY), "the key is in the file alone");
     let link: Value = serde_json::from_str(&fs::read_to_string(ana.link()).unwrap()).unwrap();
     assert_eq!(link["projectSlug"], "billing");
-    // What is there already is told in the same form.
+    // An existing setup is printed in the same form.
     let again = ana.types("setup --yes --json").done().json();
-    assert_eq!(again, told);
+    assert_eq!(again, printed);
 }

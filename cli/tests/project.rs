@@ -1,4 +1,4 @@
-//! Projects, and the file that says which one a repository is.
+//! Projects, and the file that links a repository to one.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -122,7 +122,7 @@ shop     SHOP
 }
 
 #[test]
-fn a_stranger_is_told_whom_to_ask() {
+fn a_stranger_learns_whom_to_ask() {
     let refused = failure(
         403,
         "NOT_PROJECT_MEMBER",

@@ -1,4 +1,4 @@
-//! Commands that wait: they outlast an outage, and say to a person what they wait for.
+//! Commands that wait: they outlast an outage, and show a person what they wait for.
 #![allow(clippy::unwrap_used)]
 
 mod mock;
@@ -12,7 +12,7 @@ const EVENTS: &str = "GET /projects/019a0000-0000-7000-8000-000000000001/events"
 const PICK: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/pick";
 
 fn away() -> mock::Reply {
-    // Longer than any command tries: for this one no server answers.
+    // Longer than any command retries: for this command no server answers.
     unavailable("unknown").with("retry-after: 3600")
 }
 
@@ -49,12 +49,12 @@ fn a_pick_that_waits_outlasts_an_outage_and_is_one_pick_all_the_same() {
     let picks: Vec<_> = asked.iter().filter(|asked| asked.line.contains("/pick")).collect();
     let key = |at: usize| picks[at].header("idempotency-key");
     assert_eq!(picks.len(), 3);
-    assert_eq!(key(0), key(1), "nobody knows whether the first one was granted");
+    assert_eq!(key(0), key(1), "the outcome of the first one is unknown");
     assert_ne!(key(1), key(2), "a refusal is an answer: the next pick is another one");
 }
 
 #[test]
-fn nobody_waits_for_what_is_over() {
+fn a_pick_of_a_finished_feature_does_not_wait() {
     for (from, is_over) in [("done", true), ("cancelled", true), ("draft", false)] {
         let message = format!("feature api is {from}: it cannot become active");
         let refused =
@@ -84,7 +84,7 @@ fn a_watch_goes_on_through_an_outage() {
     let ended = Person::at_work(&[server.url()]).types("watch");
     assert_eq!(ended.code, 1, "{ended:#?}");
     assert_eq!(ended.stdout.lines().count(), 2, "{ended:#?}");
-    assert_eq!(ended.stderr.matches("Goes on trying: ").count(), 1, "told once: {ended:#?}");
+    assert_eq!(ended.stderr.matches("Goes on trying: ").count(), 1, "printed once: {ended:#?}");
     assert!(
         ended.stderr.contains("no leader") && ended.stderr.contains("A server answers again"),
         "{ended:#?}"
@@ -92,7 +92,7 @@ fn a_watch_goes_on_through_an_outage() {
 }
 
 #[test]
-fn who_follows_a_cluster_that_is_not_there_is_told_at_once() {
+fn following_an_unreachable_cluster_fails_at_once() {
     let server = Server::start().on(EVENTS, away());
     let ended = Person::at_work(&[server.url()]).types("events --follow");
     assert_eq!(ended.code, 3, "{ended:#?}");
@@ -102,7 +102,7 @@ fn who_follows_a_cluster_that_is_not_there_is_told_at_once() {
 /// A server that takes a connection and keeps silent.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_person_is_told_what_a_command_waits_for_and_a_program_is_not() {
+fn a_person_sees_what_a_command_waits_for_and_a_program_does_not() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let ana = Person::at_work(&[&url]);
@@ -119,7 +119,7 @@ fn a_person_is_told_what_a_command_waits_for_and_a_program_is_not() {
     let waiting = format!("Waiting for {url}: 1 s of 3 s");
     assert!(seen.contains(&waiting), "{seen}");
     let gone = seen.rfind("\u{1b}[2K").unwrap();
-    assert!(seen[gone..].contains("Error:"), "the line is gone before anything else is said: {seen:?}");
+    assert!(seen[gone..].contains("Error:"), "the line is cleared before any other output: {seen:?}");
     let ended = ana.types("status --timeout 3s");
     assert!(!ended.stderr.contains("Waiting"), "{ended:#?}");
 }

@@ -11,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A repository on somebody's machine, with their home folder.
+/// A repository on an engineer's machine, with a home folder.
 pub struct Checkout {
     folder: TempDir,
     servers: String,
@@ -22,17 +22,17 @@ pub struct Checkout {
 pub struct CommandOutput {
     /// The exit code.
     pub code: i32,
-    /// What it gave.
+    /// Its standard output.
     pub stdout: String,
-    /// What it said beside it.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl CommandOutput {
-    /// Fails unless the command did what it should.
+    /// Fails unless the command succeeded.
     ///
     /// # Panics
-    /// When it did not.
+    /// When it did not succeed.
     #[track_caller]
     pub fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
@@ -42,7 +42,7 @@ impl CommandOutput {
     /// The output as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When the output is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
@@ -50,7 +50,7 @@ impl CommandOutput {
 }
 
 impl Checkout {
-    /// A repository on the machine of somebody who has not logged in yet.
+    /// A repository on the machine of an engineer who has not logged in yet.
     ///
     /// # Panics
     /// When there is no Git, or the folder cannot be written to.
@@ -63,7 +63,7 @@ impl Checkout {
         checkout
     }
 
-    /// A repository that is linked to the project, on the machine of whoever has this key.
+    /// A repository that is linked to the project, on the machine of the engineer with this key.
     ///
     /// # Panics
     /// When there is no Git, or the folder cannot be written to.
@@ -81,12 +81,12 @@ impl Checkout {
         self.folder.path().join("repository")
     }
 
-    /// What `nexus` keeps.
+    /// The folder in which `nexus` stores its files.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// Runs Git somewhere.
+    /// Runs Git in a folder.
     ///
     /// # Panics
     /// When it fails.
@@ -97,7 +97,7 @@ impl Checkout {
         assert!(output.status.success(), "git {args:?}: {output:?}");
     }
 
-    /// What a command sees of the machine: nothing of the one that the tests run on.
+    /// The environment of a command: it contains nothing of the machine that runs the tests.
     pub fn surroundings(&self, command: &mut Command) {
         let path = std::env::var("PATH").unwrap_or_default();
         let nexus = binary("nexus");
@@ -127,7 +127,7 @@ impl Checkout {
         records.filter_map(|file| serde_json::from_slice(&fs::read(file).ok()?).ok()).collect()
     }
 
-    /// The processes that look after runs of this machine.
+    /// The keep-alive processes of the runs on this machine.
     pub fn keep_alive_processes(&self) -> Vec<u32> {
         let mark = format!("NEXUS_HOME={}", self.home().display());
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
@@ -144,8 +144,8 @@ impl Checkout {
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        // Keep-alive processes go by themselves when their runs are gone: nothing is to be killed here, but a folder
-        // that is removed under them would be made again.
+        // Keep-alive processes end by themselves when their runs are gone. None has to be killed here, but one would create
+        // its folder again if the folder was removed first.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while !self.keep_alive_processes().is_empty() && std::time::Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -153,7 +153,7 @@ impl Drop for Checkout {
     }
 }
 
-/// One agent: a process that runs what it is told, one command at a time.
+/// One agent: a process that runs command lines, one at a time.
 pub struct Agent {
     child: Child,
     stdin: ChildStdin,
@@ -162,7 +162,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts one in a folder of the checkout. Its process goes by the name of an agent host.
+    /// Starts an agent in a folder of the checkout. Its process has the name of an agent host.
     ///
     /// # Panics
     /// When there is no bash.
@@ -187,22 +187,22 @@ impl Agent {
         self.child.id()
     }
 
-    /// Lets it run a command line.
+    /// Runs a command line in the agent.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the process is gone.
     pub fn runs(&mut self, line: &str) -> CommandOutput {
         self.runs_with(line, "")
     }
 
-    /// Lets it run a command line that reads this.
+    /// Runs a command line in the agent, with this as its standard input.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the process is gone.
     pub fn runs_with(&mut self, line: &str, stdin: &str) -> CommandOutput {
         let at = |name: &str| self.folder.path().join(name);
         let [script, read, out, err] = ["line", "in", "out", "err"].map(at);
-        // In a shell of its own, as agents do: one that is forked from the agent would go by its name.
+        // In a shell of its own, as agents do: a shell that is forked from the agent would have its name.
         fs::write(&script, line).expect("a file for what it runs");
         fs::write(&read, stdin).expect("a file for what it reads");
         let quoted = |path: &Path| format!("'{}'", path.display());
@@ -218,20 +218,20 @@ impl Agent {
 
     /// Ends the host's process at once, as `kill -9` does.
     pub fn kill(mut self) {
-        // It is waited for by `drop`.
+        // `drop` waits for its end.
         let _ = self.child.kill();
     }
 }
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The process may be gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A program that an agent's host keeps beside it and talks to, a line of JSON for each message.
+/// A program that an agent's host runs beside the agent. Each message is a line of JSON.
 pub struct McpProcess {
     to: fs::File,
     from: BufReader<fs::File>,
@@ -239,10 +239,10 @@ pub struct McpProcess {
 }
 
 impl Agent {
-    /// Starts a program of the Model Context Protocol, as a child of the agent itself.
+    /// Starts a server of the Model Context Protocol, as a child of the agent itself.
     ///
     /// # Panics
-    /// When it does not start.
+    /// When the server does not start.
     pub fn serves(&mut self, line: &str) -> McpProcess {
         let [to, from] = ["to", "from"].map(|name| self.folder.path().join(name));
         let made = Command::new("mkfifo").args([&to, &from]).status().expect("mkfifo is there");
@@ -256,7 +256,7 @@ impl Agent {
 }
 
 impl McpProcess {
-    /// Asks something, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     ///
     /// # Panics
     /// When the program is gone.
@@ -275,7 +275,7 @@ impl McpProcess {
         }
     }
 
-    /// Tells something that needs no answer.
+    /// Sends a notification.
     ///
     /// # Panics
     /// When the program is gone.

@@ -1,13 +1,13 @@
-//! A client of one or more nodes, for what real clients do and for what they should not do.
+//! An HTTP client of one or more nodes, for valid and invalid requests.
 
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use std::time::Duration;
 
-/// Longer than any deadline of a node.
+/// The timeout of a request: longer than any deadline of a node.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What is long may take long.
+/// The timeout of a long download.
 const LONG_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An answer, read to its end.
@@ -17,15 +17,15 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers of the HTTP answer.
     pub headers: HeaderMap,
-    /// Body; null when there was none.
+    /// The JSON body; null without one.
     pub body: Value,
 }
 
 impl Answer {
-    /// What a success holds.
+    /// The data of a success.
     ///
     /// # Panics
-    /// When it is none.
+    /// When the answer is an error.
     pub fn data(&self) -> &Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.body);
         &self.body["data"]
@@ -41,14 +41,14 @@ impl Answer {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
 
-    /// The log index that it reflects.
+    /// The revision of the state that the answer shows.
     pub fn revision(&self) -> u64 {
         let header = self.headers.get("x-nexus-revision").and_then(|value| value.to_str().ok());
         header.and_then(|text| text.parse().ok()).unwrap_or_default()
     }
 }
 
-/// Acts with one key, as one session, through one node.
+/// A client with one API key, as one session, through one node.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -83,12 +83,12 @@ impl Client {
         Self { session: Some(session.into()), ..self.clone() }
     }
 
-    /// The same client, under one idempotency key for all it sends.
+    /// The same client with one idempotency key for all its requests.
     pub fn under_key(&self, idempotency: impl Into<String>) -> Self {
         Self { idempotency: Some(idempotency.into()), ..self.clone() }
     }
 
-    /// The same client with one header more on all it sends.
+    /// The same client with one more header on all its requests.
     pub fn with_header(&self, name: &'static str, value: impl Into<String>) -> Self {
         let mut headers = self.headers.clone();
         headers.push((name, value.into()));
@@ -151,7 +151,7 @@ impl Client {
         Ok(Answer { status, headers, body })
     }
 
-    /// `GET` of something long: its head, whose body is read as its caller likes.
+    /// Sends a `GET` and returns the answer's head. The caller reads the body.
     ///
     /// # Errors
     /// When no answer comes.
@@ -161,7 +161,7 @@ impl Client {
         request.timeout(LONG_TIMEOUT).bearer_auth(key).send().await
     }
 
-    /// `GET`.
+    /// Sends a `GET`.
     ///
     /// # Panics
     /// When no answer comes.
@@ -169,7 +169,7 @@ impl Client {
         self.send(Method::GET, path, None).await.expect("the node answers")
     }
 
-    /// `POST`.
+    /// Sends a `POST`.
     ///
     /// # Panics
     /// When no answer comes.
@@ -177,7 +177,7 @@ impl Client {
         self.send(Method::POST, path, Some(&body)).await.expect("the node answers")
     }
 
-    /// `PATCH`.
+    /// Sends a `PATCH`.
     ///
     /// # Panics
     /// When no answer comes.
@@ -185,7 +185,7 @@ impl Client {
         self.send(Method::PATCH, path, Some(&body)).await.expect("the node answers")
     }
 
-    /// `DELETE`.
+    /// Sends a `DELETE`.
     ///
     /// # Panics
     /// When no answer comes.
@@ -193,12 +193,12 @@ impl Client {
         self.send(Method::DELETE, path, None).await.expect("the node answers")
     }
 
-    /// Sends bytes as they are.
+    /// Sends a body of bytes as they are.
     ///
     /// # Errors
     /// When no answer comes.
     pub async fn send_raw(&self, method: Method, path: &str, body: Vec<u8>) -> reqwest::Result<Answer> {
-        // On a connection of its own: what is wrong with it may end the connection.
+        // On a connection of its own: a wrong request may end the connection.
         let http = Self::new(self.base.clone()).http;
         let mut request = http.request(method, format!("{}/api{path}", self.base)).body(body);
         if let Some(key) = &self.key {

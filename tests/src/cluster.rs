@@ -1,4 +1,4 @@
-//! A cluster of real processes on loopback, in a folder of its own. Dropped, it is gone.
+//! A cluster of real processes on loopback, in a folder of its own. The processes end when it is dropped.
 
 use crate::{client::Client, patience::eventually, usage};
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,13 +27,13 @@ pub fn binary(name: &str) -> PathBuf {
 
 /// One node: its settings for as long as the cluster lives, its process while it runs.
 pub struct Node {
-    /// Its place in the cluster, from 1; not always its node id.
+    /// Its number in the cluster, from 1; not always its node id.
     pub number: u64,
     folder: PathBuf,
     listen: String,
     peer_listen: String,
     origin: Vec<String>,
-    /// Words in front of nexusd, such as those that take it into another network.
+    /// Arguments in front of nexusd, such as those that run it in another network.
     wrapper: Vec<String>,
     child: Option<Child>,
 }
@@ -49,17 +49,17 @@ impl Node {
         &self.peer_listen
     }
 
-    /// Where its data is.
+    /// Its data folder.
     pub fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    /// Its log so far.
+    /// The text of its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Whether its process lives.
+    /// Whether its process is running.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
@@ -95,7 +95,7 @@ impl Node {
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             let pid = Pid::from_child(child);
-            // It may have ended by itself.
+            // The process may have ended by itself.
             let _ = kill_process(pid, signal);
         }
     }
@@ -110,38 +110,38 @@ impl Node {
         self.reap();
     }
 
-    /// `SIGTERM`, without waiting for the end.
+    /// Sends `SIGTERM` and does not wait for the end.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Waits for the end of its process, which was asked to stop; how it ended, if it ran.
+    /// Waits for the end of its process after a `SIGTERM`. Returns its exit status if it ran.
     pub fn stopped(&mut self) -> Option<ExitStatus> {
         self.reap()
     }
 
-    /// `SIGTERM`, and waits for the end; how it ended, if it ran.
+    /// Sends `SIGTERM` and waits for the end. Returns its exit status if it ran.
     pub fn terminate(&mut self) -> Option<ExitStatus> {
         self.ask_to_stop();
         self.reap()
     }
 
-    /// `SIGSTOP`: it hangs, and its connections with it.
+    /// Sends `SIGSTOP`: the process hangs, and its connections with it.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a stopped process go on, by `SIGCONT`.
+    /// Sends `SIGCONT`, which lets a stopped process go on.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// A flag more, from its next start on.
+    /// Adds a flag for its next start.
     pub fn add_flags(&mut self, flags: &[&str]) {
         self.origin.extend(flags.iter().map(|flag| (*flag).to_owned()));
     }
 
-    /// Waits for the end of its process, which it comes to by itself.
+    /// Waits until its process ends by itself.
     pub async fn ended(&mut self) {
         let number = self.number;
         for _ in 0..3_000 {
@@ -154,7 +154,7 @@ impl Node {
         panic!("node {number} goes on");
     }
 
-    /// Throws all its data away, as a lost disk does.
+    /// Deletes all its data, like a lost disk.
     ///
     /// # Panics
     /// While it runs.
@@ -163,19 +163,19 @@ impl Node {
         let _ = fs::remove_dir_all(self.data_dir());
     }
 
-    /// The files that its process has open, by the name that the system gives them.
+    /// The files that its process has open, by their names in `/proc`.
     pub fn open_files(&self) -> Vec<PathBuf> {
         let Some(pid) = self.child.as_ref().map(Child::id) else { return Vec::new() };
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
         entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
     }
 
-    /// Resident memory of its process at its highest so far, in kilobytes.
+    /// Peak resident memory of its process so far, in KiB.
     pub fn peak_kib(&self) -> Option<u64> {
         usage::peak_kib(self.child.as_ref()?.id())
     }
 
-    /// Resident memory and CPU time of its process: kilobytes, and clock ticks so far.
+    /// Resident memory of its process in KiB, and processor time in clock ticks.
     pub fn usage(&self) -> Option<(u64, u64)> {
         let pid = self.child.as_ref()?.id();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -212,12 +212,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// So many nodes, started and ready.
+    /// Starts this many nodes and waits until they are ready.
     pub async fn start(nodes: usize) -> Self {
         Self::start_with(nodes, &[]).await
     }
 
-    /// So many nodes with further flags, started and ready.
+    /// Starts this many nodes with further flags and waits until they are ready.
     ///
     /// # Panics
     /// When they do not become ready.
@@ -230,17 +230,17 @@ impl Cluster {
         cluster
     }
 
-    /// So many nodes on loopback, not started yet.
+    /// Makes this many nodes on loopback, not started yet.
     pub fn prepare(nodes: usize, flags: &[&str]) -> Self {
         let addrs = free_addrs(nodes * 2);
         let (clients, peers) = addrs.split_at(nodes);
         Self::at(clients, peers, &[], flags)
     }
 
-    /// Nodes at these addresses for clients and for nodes, each behind its words; not started yet.
+    /// Makes nodes at these addresses for clients and for nodes, each with its arguments in front; not started yet.
     ///
     /// # Panics
-    /// When there is no place for their folders.
+    /// When their folders cannot be made.
     pub fn at(clients: &[String], peers: &[String], wrappers: &[Vec<String>], flags: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("nexus-test-").tempdir().expect("a folder for the test");
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
@@ -248,7 +248,7 @@ impl Cluster {
         let initial: Vec<String> =
             peers.iter().enumerate().map(|(at, addr)| format!("{}={addr}", at + 1)).collect();
         let initial = initial.join(",");
-        // What joins is handed it.
+        // A joining node gets the secret from a member.
         let secret = cluster.folder.path().join("secret");
         fs::write(&secret, uuid::Uuid::now_v7().simple().to_string())
             .expect("the test folder can be written");
@@ -281,15 +281,15 @@ impl Cluster {
         });
     }
 
-    /// A further node that joins through the others; started. Gives its number.
+    /// Starts a further node that joins through the others. Returns its number.
     pub fn join(&mut self, token: &str) -> u64 {
         let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
         self.join_through(token, &servers)
     }
 
-    /// A further node that joins through these; started. Gives its number.
+    /// Starts a further node that joins through these. Returns its number.
     pub fn join_through(&mut self, token: &str, servers: &[String]) -> u64 {
-        // Of its own, also after others were forgotten: a new node has a new folder.
+        // The number is never used again, also after others were forgotten: a new node has a new folder.
         let number = self.made + 1;
         let addrs = free_addrs(2);
         let origin = ["--join".to_owned(), servers.join(","), "--join-token".to_owned(), token.to_owned()];
@@ -301,7 +301,7 @@ impl Cluster {
     /// The node with a number.
     ///
     /// # Panics
-    /// When there is none.
+    /// When no node has this number.
     pub fn node(&mut self, number: u64) -> &mut Node {
         self.nodes.iter_mut().find(|node| node.number == number).expect("there is a node with this number")
     }
@@ -311,8 +311,8 @@ impl Cluster {
         self.nodes.retain(|node| node.number != number);
     }
 
-    /// The tokens that may make the first admin. Where the lead changed while the cluster was formed,
-    /// one that does not count may still be there for a moment.
+    /// The tokens that may register the first admin. If the leader changed while the cluster was formed, an invalid one may
+    /// still be there for a moment.
     pub fn bootstrap_tokens(&self) -> Vec<String> {
         let files = self.nodes.iter().map(|node| node.data_dir().join("bootstrap-token"));
         files.filter_map(|file| Some(fs::read_to_string(file).ok()?.trim().to_owned())).collect()
@@ -344,7 +344,7 @@ impl Cluster {
         ready(&url, number).await;
     }
 
-    /// The number of the node that leads, once the nodes that run agree on one.
+    /// The number of the leader, once all running nodes agree on one.
     pub async fn leader(&mut self) -> u64 {
         let running: Vec<(u64, String)> = self
             .nodes
@@ -364,10 +364,10 @@ impl Cluster {
         .await
     }
 
-    /// Waits until all nodes that run are at one revision, and checks that they have the same state there.
+    /// Waits until all running nodes are at the same revision, and checks that they have the same state there.
     ///
     /// # Panics
-    /// When they have not.
+    /// When the states differ.
     pub async fn same_state(&mut self, client: &Client) {
         let urls: Vec<String> =
             self.nodes.iter_mut().filter_map(|node| node.is_running().then(|| node.url())).collect();
@@ -385,7 +385,7 @@ impl Cluster {
         assert!(seen.iter().all(|(_, hash)| *hash == seen[0].1), "the nodes have drifted apart: {seen:?}");
     }
 
-    /// Where the cluster keeps everything.
+    /// The folder with all files of the cluster.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -399,12 +399,12 @@ async fn ready(url: &str, number: u64) {
     .await;
 }
 
-/// Addresses on loopback that nobody uses, and that no other test of this process is given.
+/// Free addresses on loopback, which no other test of this process gets.
 ///
 /// # Panics
-/// When there are none.
+/// When no port is free.
 pub fn free_addrs(count: usize) -> Vec<String> {
-    /// Below the ports that systems give to outgoing connections, which could take one before its node does.
+    /// The first port: below the ports of outgoing connections, which could take one before its node does.
     const PORTS: std::ops::Range<u32> = 10_000..32_000;
     static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(rand::random()));
     let mut tried = 0..PORTS.len();

@@ -1,5 +1,5 @@
-//! The forms of all that a node answers, as clients may rely on them: written down a second time, apart from
-//! the types of the code, so that a change of those does not change what is promised.
+//! The forms of all answers of a node, on which clients may rely. They are written a second time, apart from the types
+//! of the code, so that a change of the code does not change the contract.
 
 use crate::client::{Answer, Client};
 use reqwest::Method;
@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// What a field holds.
+/// The form of a field.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// A UUID, as text.
@@ -24,13 +24,13 @@ pub enum Form {
     Flag,
     /// A list of texts.
     Texts,
-    /// A list whose items are not looked at.
+    /// A list whose items are not checked.
     List,
-    /// An object whose fields are not looked at.
+    /// An object whose fields are not checked.
     Object,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// `null`, or that.
+    /// `null`, or a value of this form.
     Maybe(&'static Form),
 }
 
@@ -61,7 +61,7 @@ pub const PROJECT: Fields = &[
     ("createdAt", Moment),
     ("updatedAt", Moment),
 ];
-/// Who is in a project.
+/// A member of a project.
 pub const MEMBER: Fields =
     &[("engineerId", Id), ("role", Word(&["lead", "member"])), ("name", Text), ("email", Text)];
 /// A feature, as every route shows it.
@@ -82,7 +82,7 @@ pub const FEATURE: Fields = &[
     ("createdAt", Moment),
     ("updatedAt", Moment),
 ];
-/// What the cluster adds to a feature.
+/// Fields that the cluster adds to a feature.
 pub const FEATURE_ADDED: Fields = &[
     ("sessionId", MAYBE_ID),
     ("agent", MAYBE_TEXT),
@@ -101,7 +101,7 @@ pub const CLAIM: Fields = &[
     ("claimedAt", Moment),
     ("expiresAt", Moment),
 ];
-/// What the cluster adds to a claim.
+/// Fields that the cluster adds to a claim.
 pub const CLAIM_ADDED: Fields =
     &[("sessionId", Id), ("agent", MAYBE_TEXT), ("mode", Word(&["exclusive", "shared"])), ("fence", Number)];
 /// The holder in `details.conflicts`.
@@ -126,7 +126,7 @@ pub const SESSION: Fields = &[
     ("metadata", Object),
     ("createdAt", Moment),
 ];
-/// What the cluster adds to a session.
+/// Fields that the cluster adds to a session.
 pub const SESSION_ADDED: Fields = &[("agent", MAYBE_TEXT), ("expiresAt", Moment)];
 /// A checkpoint, as every route shows it.
 pub const CHECKPOINT: Fields = &[
@@ -157,7 +157,7 @@ pub const DECISION: Fields = &[
 ];
 /// A page of a list.
 pub const PAGE: Fields = &[("items", List), ("nextCursor", MAYBE_TEXT), ("hasMore", Flag)];
-/// What every event carries.
+/// Fields of every event.
 pub const EVENT: Fields = &[
     ("type", Text),
     ("projectId", Id),
@@ -210,10 +210,10 @@ fn fits(form: Form, value: &Value) -> bool {
     }
 }
 
-/// Checks that an object has these fields, each of its form; more may be there. Gives it back.
+/// Checks that an object has these fields, each of its form; more may be there. Returns the object.
 ///
 /// # Panics
-/// When it has not.
+/// When a field is missing or has another form.
 pub fn has(object: &Value, fields: Fields) -> &Value {
     for (name, form) in fields {
         let value = object.get(name).unwrap_or_else(|| panic!("no {name} in {object}"));
@@ -222,10 +222,10 @@ pub fn has(object: &Value, fields: Fields) -> &Value {
     object
 }
 
-/// Checks that a list has objects of this form. Gives it back.
+/// Checks that a list has objects of this form. Returns the list.
 ///
 /// # Panics
-/// When it has others, or is none.
+/// When it is no list, or an object has another form.
 pub fn all(list: &Value, fields: Fields) -> &Vec<Value> {
     let items = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
     items.iter().for_each(|item| {
@@ -234,10 +234,10 @@ pub fn all(list: &Value, fields: Fields) -> &Vec<Value> {
     items
 }
 
-/// Checks a page of objects of this form. Gives its items.
+/// Checks a page of objects of this form. Returns its items.
 ///
 /// # Panics
-/// When it is none.
+/// When the value has another form.
 pub fn page(page: &Value, fields: Fields) -> &Vec<Value> {
     has(page, PAGE);
     assert_eq!(page["hasMore"], page["nextCursor"].is_string(), "{page}");
@@ -278,7 +278,7 @@ pub fn is_sound(answer: &Answer) {
     assert!(!message.contains(".rs:") && !message.contains("panicked"), "a defect shows itself: {message}");
 }
 
-/// A client that goes to another node with each request, and takes no answer that breaks the contract.
+/// A client that sends each request to another node, and panics at an answer that breaks the contract.
 #[derive(Clone, Debug)]
 pub struct Strict {
     client: Client,
@@ -287,26 +287,26 @@ pub struct Strict {
 }
 
 impl Strict {
-    /// The client through all of these nodes.
+    /// Makes a client that goes through all of these nodes.
     pub fn new(client: Client, urls: Vec<String>) -> Self {
         Self { client, urls, turn: Arc::default() }
     }
 
-    /// The same nodes as somebody else, or in another way.
+    /// The same nodes with another client.
     pub fn with(&self, change: impl FnOnce(&Client) -> Client) -> Self {
         Self { client: change(&self.client), ..self.clone() }
     }
 
-    /// The client through the node whose turn it is.
+    /// The client of the next node.
     pub fn next(&self) -> Client {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         self.client.via(&self.urls[turn % self.urls.len()])
     }
 
-    /// Sends a request; gives the sound answer.
+    /// Sends a request and returns the valid answer.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no answer, or the answer breaks the contract.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let sent = self.next().send(method.clone(), path, body.as_ref()).await;
         let answer = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
@@ -314,46 +314,46 @@ impl Strict {
         answer
     }
 
-    /// Sends a request that must succeed with this status; gives what it answers.
+    /// Sends a request that must succeed with this status. Returns its data.
     ///
     /// # Panics
-    /// When it does not.
+    /// When the outcome is another one.
     pub async fn ok(&self, status: u16, method: Method, path: &str, body: Option<Value>) -> Value {
-        let told = format!("{method} {path} {body:?}");
+        let request = format!("{method} {path} {body:?}");
         let answer = self.ask(method, path, body).await;
-        assert_eq!(answer.status.as_u16(), status, "{told}: {}", answer.body);
+        assert_eq!(answer.status.as_u16(), status, "{request}: {}", answer.body);
         answer.body["data"].clone()
     }
 
-    /// `GET`, which must succeed.
+    /// Sends a `GET` that must succeed.
     pub async fn get(&self, path: &str) -> Value {
         self.ok(200, Method::GET, path, None).await
     }
 
-    /// `POST` that must make something.
+    /// Sends a `POST` that must create something.
     pub async fn make(&self, path: &str, body: Value) -> Value {
         self.ok(201, Method::POST, path, Some(body)).await
     }
 
-    /// `POST` that must do something.
+    /// Sends a `POST` that must succeed with status 200.
     pub async fn post(&self, path: &str, body: Value) -> Value {
         self.ok(200, Method::POST, path, Some(body)).await
     }
 
-    /// `PATCH`, which must succeed.
+    /// Sends a `PATCH` that must succeed.
     pub async fn patch(&self, path: &str, body: Value) -> Value {
         self.ok(200, Method::PATCH, path, Some(body)).await
     }
 
-    /// `DELETE`, which must succeed.
+    /// Sends a `DELETE` that must succeed.
     pub async fn delete(&self, path: &str) -> Value {
         self.ok(200, Method::DELETE, path, None).await
     }
 
-    /// Sends a request that must fail like this; gives the error.
+    /// Sends a request that must fail with this status and code. Returns the error.
     ///
     /// # Panics
-    /// When it does not.
+    /// When the outcome is another one.
     pub async fn refused(
         &self,
         expected: (u16, &str),
@@ -361,16 +361,16 @@ impl Strict {
         path: &str,
         body: Option<Value>,
     ) -> Value {
-        let told = format!("{method} {path} {body:?}");
+        let request = format!("{method} {path} {body:?}");
         let answer = self.ask(method, path, body).await;
-        assert_eq!((answer.status.as_u16(), answer.code()), expected, "{told}: {}", answer.body);
+        assert_eq!((answer.status.as_u16(), answer.code()), expected, "{request}: {}", answer.body);
         answer.body["error"].clone()
     }
 
-    /// `POST` that must be refused because of one field.
+    /// Sends a `POST` that must be refused because of one field.
     ///
     /// # Panics
-    /// When it is not.
+    /// When it is not refused.
     pub async fn wrong(&self, path: &str, body: Value, field: &str) {
         let error = self.refused((400, "VALIDATION_ERROR"), Method::POST, path, Some(body.clone())).await;
         assert!(error["details"][field].is_array(), "{field} in {body}: {error}");

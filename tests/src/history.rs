@@ -1,4 +1,4 @@
-//! What a node's data folder says happened, read after the node has stopped.
+//! Reads a stopped node's data folder and checks its history.
 
 use nexus_domain::{
     Event, ProjectId, Recorded, Revision, SessionId,
@@ -8,33 +8,33 @@ use nexus_domain::{
 use nexus_raft_store::open_folder;
 use std::{collections::BTreeMap, path::Path};
 
-/// Events read at once: each may tell of a thousand paths.
+/// Events that are read at once: each may name a thousand paths.
 const PAGE: usize = 2_000;
 
-/// What was found out about one node.
+/// The figures of one node's folder.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HistoryReport {
     /// The last applied log index.
     pub revision: u64,
-    /// Hash of everything that was applied.
+    /// Hash of all applied entries.
     pub hash: u64,
-    /// Picks that were granted, in the whole history.
+    /// The number of granted picks in the whole history.
     pub picks: usize,
 }
 
-/// Reads a stopped node's folder and checks it: the state is sound, what is loaded again is what was
-/// live, and at no log index did any file have two holders.
+/// Reads a stopped node's folder and checks it: the state is consistent, a reload gives the same state, and at no log
+/// index did any file have two holders.
 ///
 /// # Panics
-/// When anything of that is not so.
+/// When a check fails.
 pub async fn check(data_dir: &Path) -> HistoryReport {
     check_some(data_dir, None).await
 }
 
-/// The same, but for holders in this project alone: where others hold what is dear to compare.
+/// The same, but checks holders only in this project: claims of the others are expensive to compare.
 ///
 /// # Panics
-/// When anything of that is not so.
+/// When a check fails.
 pub async fn check_project(data_dir: &Path, project: ProjectId) -> HistoryReport {
     check_some(data_dir, Some(project)).await
 }
@@ -42,7 +42,7 @@ pub async fn check_project(data_dir: &Path, project: ProjectId) -> HistoryReport
 async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> HistoryReport {
     let (log, machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
     let latest = store.latest();
-    latest.state.check_invariants().expect("the state is sound");
+    latest.state.check_invariants().expect("the state is consistent");
     let mut replay = Replay::default();
     let (mut from, mut picks) = (Revision(0), 0);
     loop {
@@ -63,7 +63,7 @@ async fn check_some(data_dir: &Path, project: Option<ProjectId>) -> HistoryRepor
     verdict
 }
 
-/// Who holds what, folded from the public history alone.
+/// The holders of paths, computed from the public history alone.
 #[derive(Default)]
 struct Replay {
     held: BTreeMap<ProjectId, PatternIndex<(SessionId, Option<nexus_domain::FeatureId>)>>,

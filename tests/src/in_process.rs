@@ -1,5 +1,5 @@
-//! A cluster inside the test's own process, over loopback: for faults that are handed in, such as a disk that
-//! hangs or a clock that is wrong. Everything else is as in a process of its own.
+//! A cluster inside the test's own process, over loopback, for injected faults such as a disk that hangs or a clock that
+//! is wrong. Everything else is as in a process of its own.
 
 use crate::{client::Client, cluster::free_addrs, patience::eventually};
 use futures::future::join_all;
@@ -38,7 +38,7 @@ impl HangingDisk {
         Self { disk: Arc::new(disk), hangs: Arc::default() }
     }
 
-    /// From now on, no flush ends; or all of them do.
+    /// Blocks all flushes, or lets them end.
     pub fn hang(&self, hangs: bool) {
         *self.hangs.0.lock().unwrap_or_else(PoisonError::into_inner) = hangs;
         self.hangs.1.notify_all();
@@ -84,12 +84,12 @@ impl Storage for HangingDisk {
     }
 }
 
-/// The machine's clock, with a wall clock that is off.
+/// The machine's clock, with an offset of the wall clock.
 #[derive(Default)]
 pub struct SkewedClock(AtomicI64);
 
 impl SkewedClock {
-    /// Sets the wall clock ahead by so many milliseconds, or back.
+    /// Sets the offset of the wall clock in milliseconds.
     pub fn skew(&self, ahead_ms: i64) {
         self.0.store(ahead_ms, Ordering::Relaxed);
     }
@@ -105,11 +105,11 @@ impl Clock for SkewedClock {
     }
 }
 
-/// One node, with the faults that can be given to it.
+/// One node, with its injectable faults.
 pub struct InProcessNode {
-    /// The node; none once it was stopped.
+    /// The running node; none once it was stopped.
     pub running: Option<RunningNode>,
-    /// Its disk, whose flushes a test can hold up.
+    /// Its disk, whose flushes a test can block.
     pub disk: HangingDisk,
     /// Its wall clock, which a test can set wrong.
     pub clock: Arc<SkewedClock>,
@@ -128,7 +128,7 @@ pub struct InProcessCluster {
 }
 
 impl InProcessCluster {
-    /// So many nodes, ready, with an admin.
+    /// Starts this many nodes, waits until they are ready, and registers an admin.
     ///
     /// # Panics
     /// When they do not start.
@@ -166,7 +166,7 @@ impl InProcessCluster {
         Self { nodes, admin, _folder: folder }
     }
 
-    /// The node that leads, as a number from 0, as a node that can read knows.
+    /// The number of the leader, from 0, according to a node that can read.
     pub async fn leader(&self, asked: usize) -> usize {
         let client = self.admin.via(&self.nodes[asked].url);
         let leader = eventually("somebody leads", || async {
@@ -178,7 +178,7 @@ impl InProcessCluster {
         usize::try_from(leader).expect("a small id") - 1
     }
 
-    /// Ends all of them.
+    /// Stops all nodes.
     pub async fn stop(mut self) {
         for node in &mut self.nodes {
             node.disk.hang(false);
@@ -189,7 +189,7 @@ impl InProcessCluster {
 
 impl Drop for InProcessCluster {
     fn drop(&mut self) {
-        // A thread that hangs would keep the test from ending.
+        // A hanging thread would keep the test from ending.
         for node in &self.nodes {
             node.disk.hang(false);
         }

@@ -1,18 +1,18 @@
-//! What whole-cluster tests are made of: real nodes in processes of their own, real faults, clients,
-//! and the checks that read a node's history afterwards.
+//! The parts of whole-cluster tests: real nodes in processes of their own, real faults, clients, and the checks that read
+//! a node's history afterwards.
 //!
-//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. Everything ends with the value.
-//! - [`client`]: talks to any node as a client does. [`team`]: engineers, agents and a project.
+//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped.
+//! - [`client`]: an HTTP client of any node. [`team`]: engineers, agents and a project.
 //! - [`agent`]: agents in a checkout, as processes that call `nexus`.
-//! - [`transcript`]: what they type and see, as scripts that read without Rust.
-//! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all that is answered.
+//! - [`transcript`]: typed commands and their output, as scripts that can be read without Rust.
+//! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all answers.
 //! - [`patience`]: waits for conditions instead of sleeping.
-//! - [`history`]: what a node's data folder says happened: no file ever had two holders.
+//! - [`history`]: checks a node's data folder: no file ever had two holders.
 //! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
-//! - [`mount`], [`netns`]: disks that fill up and networks that break, where this machine lets them.
-//! - [`work`]: the demo workload, on what was really touched together in public repositories.
-//! - [`bench`]: how fast a cluster is, beside three nodes of etcd. [`usage`]: processor time and memory of processes.
-//! - [`abuse`]: what a team feels while others send the dearest of each kind. [`raw`]: connections that no client makes.
+//! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
+//! - [`work`]: the demo workload, from real commits of public repositories.
+//! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
+//! - [`abuse`]: the effect of expensive requests of others on a team. [`raw`]: connections with invalid or partial requests.
 
 pub mod abuse;
 pub mod agent;

@@ -1,5 +1,5 @@
-//! A file system of its own and of little size, for tests of full disks. Gone with the value; what still has
-//! files open on it goes on until it lets go.
+//! A small file system in memory, for tests of full disks. It is unmounted when the value is dropped; processes with open
+//! files on it can still use them.
 
 use std::{
     fs::{self, File},
@@ -8,9 +8,9 @@ use std::{
     process::Command,
 };
 
-/// The name of the file that takes the space.
+/// The name of the ballast file, which takes the space.
 const BALLAST: &str = "ballast";
-/// What is written at once.
+/// Bytes of the ballast that are written at once.
 const CHUNK: usize = 64 << 10;
 
 /// A small file system in memory.
@@ -20,8 +20,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of so many MiB at a folder, which is made. None, and a line that says why, where this process
-    /// may not mount anything.
+    /// Makes a folder and mounts a file system of this many MiB there. Prints a line and returns none if this process may
+    /// not mount anything.
     ///
     /// # Panics
     /// When the folder cannot be made.
@@ -45,16 +45,16 @@ impl SmallDisk {
         }
     }
 
-    /// Bytes that are free.
+    /// The number of free bytes.
     ///
     /// # Panics
-    /// When the file system does not say.
+    /// When the file system does not answer.
     pub fn free(&self) -> u64 {
         let found = rustix::fs::statvfs(&self.path).expect("a mounted file system says what is free");
         found.f_bavail * found.f_frsize
     }
 
-    /// Fills it until so many bytes are free, or less.
+    /// Fills it until this many bytes are free, or fewer.
     ///
     /// # Panics
     /// When it cannot be written for another reason than that it is full.
@@ -66,7 +66,7 @@ impl SmallDisk {
             Err(error) => panic!("the ballast can be opened: {error}"),
         };
         let chunk = vec![7; CHUNK];
-        // Others write too; it never takes more chunks than fit on it.
+        // Other processes write too. The ballast never has more chunks than the file system can hold.
         for _ in 0..self.bytes / CHUNK as u64 + 1 {
             let left = usize::try_from(self.free().saturating_sub(leave)).unwrap_or(usize::MAX);
             if left == 0 {
@@ -80,7 +80,7 @@ impl SmallDisk {
         }
     }
 
-    /// Takes the ballast away.
+    /// Deletes the ballast.
     pub fn clear(&self) {
         let _ = fs::remove_file(self.path.join(BALLAST));
     }

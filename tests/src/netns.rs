@@ -1,21 +1,21 @@
-//! Three networks of their own on one bridge, for tests of broken networks. Each node is in one; the test is at
-//! the bridge and reaches all of them whatever they do to each other. Gone with the value.
+//! Three network namespaces on one bridge, for tests of broken networks. Each node is in one namespace. The test is at the
+//! bridge and reaches all nodes, whatever path between them is cut. The namespaces are deleted when the value is dropped.
 //!
-//! A path from one node to another is cut by a neighbour entry that leads nowhere: packets leave and are lost,
-//! in that direction alone, as silently as on a broken switch.
+//! A path from one node to another is cut by a neighbour entry that leads nowhere: packets leave and are lost, in that
+//! direction alone, as silently as on a broken switch.
 
 use std::{
     process::{Command, id},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// Hardware address that nobody has.
+/// A hardware address that no device has.
 const NOWHERE: &str = "02:00:00:00:00:99";
 
-/// Networks that this process made so far.
+/// The number of networks that this process made so far.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// A bridge, and namespaces that hang on it.
+/// A bridge, and the namespaces that are connected to it.
 pub struct Networks {
     name: String,
     subnet: String,
@@ -23,13 +23,13 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// So many, numbered from 1. None, and a line that says why, where this process may not make them.
+    /// Makes this many namespaces, numbered from 1. Prints a line and returns none if this process may not make them.
     pub fn new(count: usize) -> Option<Self> {
-        // The range is for benchmarks of networks, which nobody routes.
+        // The range is reserved for benchmarks of networks, and never routed.
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let place = (id().wrapping_mul(31).wrapping_add(number)) % 250;
         let name = format!("nx{:x}{number}", id() % 0xf_ffff);
-        // From here on everything is taken down again, whatever fails.
+        // From here on everything is removed again, whatever fails.
         let networks = Self { subnet: format!("198.18.{place}"), name, count };
         match networks.build() {
             Ok(()) => Some(networks),
@@ -71,30 +71,30 @@ impl Networks {
         format!("{}.{number}", self.subnet)
     }
 
-    /// The words that run a program in a node's network.
+    /// The arguments that run a program in a node's network.
     pub fn wrapper(&self, number: usize) -> Vec<String> {
         ["ip", "netns", "exec", &self.namespace(number)].map(str::to_owned).to_vec()
     }
 
-    /// From now on, nothing that one node sends reaches the other; the way back is open.
+    /// Cuts the path from one node to the other. The way back stays open.
     ///
     /// # Panics
-    /// When that cannot be done.
+    /// When `ip` fails.
     pub fn cut_one_way(&self, from: usize, to: usize) {
         let words =
             ["neigh", "replace", &self.host(to), "lladdr", NOWHERE, "dev", "eth0", "nud", "permanent"];
         self.inside(from, &words);
     }
 
-    /// What one node sends reaches the other again.
+    /// Restores the path from one node to the other.
     ///
     /// # Panics
-    /// When that cannot be done.
+    /// When `ip` fails.
     pub fn heal_one_way(&self, from: usize, to: usize) {
         self.inside(from, &["neigh", "del", &self.host(to), "dev", "eth0"]);
     }
 
-    /// Cuts a node off from all others; the test still reaches it.
+    /// Cuts a node off from all others. The test still reaches it.
     pub fn isolate(&self, number: usize) {
         self.others(number).for_each(|other| {
             self.cut_one_way(number, other);
@@ -102,7 +102,7 @@ impl Networks {
         });
     }
 
-    /// Lets packets of a node that was cut off pass again.
+    /// Restores all paths of a node that was cut off.
     pub fn heal(&self, number: usize) {
         self.others(number).for_each(|other| {
             self.heal_one_way(number, other);
@@ -110,10 +110,10 @@ impl Networks {
         });
     }
 
-    /// Pulls the plug of a node, or puts it in again: nobody reaches it then.
+    /// Takes the link of a node down or up again: without it, not even the test reaches the node.
     ///
     /// # Panics
-    /// When that cannot be done.
+    /// When `ip` fails.
     pub fn plug(&self, number: usize, is_in: bool) {
         let state = if is_in { "up" } else { "down" };
         ip(&["link", "set", &self.link(number), state]).expect("a link that was made can be set");
@@ -125,14 +125,14 @@ impl Networks {
 
     fn inside(&self, number: usize, words: &[&str]) {
         let namespace = self.namespace(number);
-        ip(&[&["-n", &namespace], words].concat()).expect("what was made can be changed");
+        ip(&[&["-n", &namespace], words].concat()).expect("a namespace that was made can be changed");
     }
 }
 
 impl Drop for Networks {
     fn drop(&mut self) {
         for number in 1..=self.count {
-            // The link goes with its namespace, and that once nobody is in it any more.
+            // The link is deleted with its namespace, once the last process in it has ended.
             let _ = ip(&["link", "del", &self.link(number)]);
             let _ = ip(&["netns", "del", &self.namespace(number)]);
         }

@@ -1,5 +1,5 @@
-//! Waiting for conditions, and what cannot be waited for. The limits are far above what is normal: they
-//! end a broken test, and never decide a sound one.
+//! Waits for conditions, and reports skipped tests. The limits are far above normal durations: they end a failing test,
+//! and never decide a passing one.
 
 use std::{
     fmt,
@@ -9,23 +9,23 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A condition that does not come true in this time never will.
+/// A condition that does not become true in this time never will.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Looks until there is something to see.
+/// Checks until there is a value.
 ///
 /// # Panics
-/// When there is nothing after a minute.
+/// When there is no value after a minute.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl FnMut() -> F) -> T {
     within(PATIENCE, what, look).await
 }
 
-/// Looks until there is something to see, no longer than a span.
+/// Checks until there is a value, for at most this span.
 ///
 /// # Panics
-/// When there is nothing by then.
+/// When there is no value by then.
 pub async fn within<T, F: Future<Output = Option<T>>>(
     span: Duration,
     what: &str,
@@ -41,8 +41,8 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Says that a test cannot be run on this machine. Where it is seen: what `println!` says in a test that
-/// passes is thrown away, and a test that was skipped passes.
+/// Reports that a test cannot be run on this machine. Writes past the test harness, which hides the output of a test that
+/// passes, and a skipped test passes.
 pub fn skipped(why: fmt::Arguments<'_>) {
     let _ = writeln!(stderr(), "SKIPPED: {why}");
 }

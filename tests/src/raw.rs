@@ -1,8 +1,8 @@
-//! Connections on which something else is said than a client would say: half a request, a preface and nothing more.
+//! Connections with bytes that no real client sends: half a request, or only a preface.
 
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// What a client of HTTP/2 says first: its preface, and settings that it has none of.
+/// The first bytes of an HTTP/2 client: its preface and empty settings.
 pub const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// The `host:port` of a URL.
@@ -10,15 +10,15 @@ pub fn addr(url: &str) -> &str {
     url.strip_prefix("http://").unwrap_or(url)
 }
 
-/// A connection to a node on which these bytes were sent; none when nobody listens. It may be gone already, to make room
-/// for somebody else.
+/// Connects to a node and sends these bytes; none when no node listens. The node may have closed the connection already,
+/// in favour of another one.
 pub async fn connect(url: &str, first: &[u8]) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(addr(url)).await.ok()?;
     let _ = stream.write_all(first).await;
     Some(stream)
 }
 
-/// A request whose body is announced and never comes, or not to its end.
+/// A request whose body is announced and never complete.
 pub fn unfinished(path: &str, key: Option<&str>, announced: usize) -> Vec<u8> {
     let length = format!("Content-Length: {announced}\r\n");
     [head("POST", path, key, &length).as_bytes(), b"{"].concat()

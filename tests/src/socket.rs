@@ -15,13 +15,13 @@ use tokio_tungstenite::{
     },
 };
 
-/// What does not come in this time never will.
+/// A message that does not come in this time never will.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a socket was not opened.
 #[derive(Debug)]
 pub enum Refused {
-    /// The node answered something else than an upgrade.
+    /// The node answered with something else than an upgrade.
     Answer(StatusCode, Value),
     /// There was no answer.
     Lost(String),
@@ -34,7 +34,7 @@ impl Socket {
     /// Opens a socket at an address below the client's node, with the client's key and session.
     ///
     /// # Errors
-    /// When it is refused, or nobody answers.
+    /// When it is refused, or no node answers.
     pub async fn try_open(client: &Client, path: &str) -> Result<Self, Refused> {
         let base = client.base().replacen("http", "ws", 1);
         let uri: Uri = format!("{base}{path}").parse().expect("a test has sound addresses");
@@ -58,7 +58,7 @@ impl Socket {
         }
     }
 
-    /// Opens a socket and hears its first message.
+    /// Opens a socket and reads its first message.
     ///
     /// # Panics
     /// When it is refused.
@@ -73,7 +73,7 @@ impl Socket {
     /// Opens a socket and joins a project.
     ///
     /// # Panics
-    /// When it is not let in.
+    /// When it may not join.
     pub async fn joined(client: &Client, project: &str, since: Option<u64>) -> Self {
         let mut socket = Self::open(client).await;
         let joined = socket.join(project, since).await;
@@ -81,12 +81,12 @@ impl Socket {
         socket
     }
 
-    /// Asks to join a project; gives the answer.
+    /// Sends a join and returns the answer.
     pub async fn join(&mut self, project: &str, since: Option<u64>) -> Value {
         self.ask(json!({ "type": "join", "projectId": project, "since": since })).await
     }
 
-    /// Says something and hears the next message.
+    /// Sends a message and returns the next one.
     pub async fn ask(&mut self, message: Value) -> Value {
         self.send_json(message).await;
         self.receive().await
@@ -97,12 +97,12 @@ impl Socket {
         self.send(Message::Text(message.to_string().into())).await;
     }
 
-    /// Sends any frame. One that cannot be sent is not: what follows shows it.
+    /// Sends any frame. An error is ignored: the next read shows it.
     pub async fn send(&mut self, message: Message) {
         let _ = self.0.send(message).await;
     }
 
-    /// The next text as it is; none when the connection ended.
+    /// The next text, unparsed; none when the connection ended.
     pub async fn next_text(&mut self) -> Option<tungstenite::Utf8Bytes> {
         loop {
             match self.0.next().await? {
@@ -121,16 +121,16 @@ impl Socket {
     /// The next message.
     ///
     /// # Panics
-    /// When none comes.
+    /// When no message comes.
     pub async fn receive(&mut self) -> Value {
         let text = timeout(PATIENCE, self.next_text()).await.expect("a message comes in time");
         serde_json::from_str(&text.expect("the socket is open")).expect("messages are JSON")
     }
 
-    /// The messages up to the next of a type.
+    /// The messages up to and including the next one of a type.
     ///
     /// # Panics
-    /// When none comes.
+    /// When no message comes.
     pub async fn receive_until(&mut self, kind: &str) -> Vec<Value> {
         let mut received = Vec::new();
         loop {
@@ -141,13 +141,13 @@ impl Socket {
         }
     }
 
-    /// Says good-bye, and hears the answer.
+    /// Sends a close frame, and returns the code of the answer.
     pub async fn leave(mut self) -> Option<u16> {
         self.send(Message::Close(None)).await;
         self.close_code().await
     }
 
-    /// Reads to the end; gives the code that it was closed with.
+    /// Reads to the end and returns the code of the close frame.
     ///
     /// # Panics
     /// When it does not end.

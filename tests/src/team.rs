@@ -3,7 +3,7 @@
 use crate::{client::Client, cluster::Cluster, patience::eventually};
 use serde_json::{Value, json};
 
-/// An admin with a project, and whoever else is taken in.
+/// An admin with a project, to which engineers can be added.
 #[derive(Clone)]
 pub struct Team {
     /// The admin, who leads the project.
@@ -47,7 +47,7 @@ impl Team {
         format!("/projects/{}{rest}", self.project)
     }
 
-    /// Registers an engineer and takes them into the project.
+    /// Registers an engineer and adds them to the project.
     pub async fn engineer(&self, name: &str) -> Engineer {
         let stranger = self.stranger(name).await;
         let body = json!({ "engineerId": stranger.id });
@@ -64,7 +64,7 @@ impl Team {
         Engineer { client, id: text(&answer.data()["engineer"]["id"]) }
     }
 
-    /// Starts a session of an agent; gives a client that acts as it.
+    /// Starts a session of an agent. Returns a client that acts as the session.
     pub async fn agent(&self, engineer: &Client, name: &str) -> Client {
         let answer = engineer.post(&self.path("/sessions"), json!({ "agent": name })).await;
         engineer.acting_as(answer.data()["id"].as_str().expect("an id"))
@@ -82,7 +82,7 @@ impl Team {
         self.admin.patch("/cluster/settings", settings).await.data();
     }
 
-    /// A token that lets nodes join.
+    /// Creates a join token.
     pub async fn join_token(&self) -> String {
         let answer = self.admin.post("/cluster/join-tokens", json!({})).await;
         answer.data()["token"].as_str().expect("a token").to_owned()

@@ -1,25 +1,25 @@
-//! Transcripts: what people and agents type into their shells, and what they see. A line such as
+//! Transcripts: the commands that people and agents type into their shells, and the output. A line such as
 //! `ana$ nexus status` is typed by Ana, `ana/claude$ …` by an agent in her checkout; the indented lines
-//! beneath are what is printed, on standard error after `!`. Everything else is prose.
+//! beneath are the output, with `!` in front of standard error. All other lines are prose.
 
 use crate::{Agent, Checkout, Cluster, eventually};
 use regex::Regex;
 use std::{collections::BTreeMap, fs};
 use tempfile::TempDir;
 
-/// Everybody who types something, on machines of their own.
+/// The engineers of a transcript, each on a machine of their own.
 pub struct TranscriptRunner {
     servers: Vec<String>,
     bootstrap: String,
-    /// What they hand to each other, `$SHARED` to them.
+    /// A folder through which they exchange files, `$SHARED` in the scripts.
     shared: TempDir,
     machines: BTreeMap<String, Checkout>,
     shells: BTreeMap<String, Agent>,
     unsteady: Vec<(Regex, &'static str)>,
 }
 
-/// What is another at each run, and what stands for it. Columns are as wide as what is in them: of the
-/// spaces between them two are left. Empty lines are not told.
+/// Parts of the output that differ in each run, and their replacements. The width of columns depends on such parts, so
+/// two of the spaces between columns are left. Empty lines are left out.
 const UNSTEADY: [(&str, &str); 19] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"nexus_eng_[A-Za-z0-9]+", "nexus_eng_KEY"),
@@ -43,21 +43,21 @@ const UNSTEADY: [(&str, &str); 19] = [
 ];
 
 impl TranscriptRunner {
-    /// An empty one in front of a new cluster.
+    /// Makes a runner without engineers for a new cluster.
     pub async fn of(cluster: &Cluster) -> Self {
         let token = || async { cluster.bootstrap_tokens().pop() };
         let bootstrap = eventually("there is a token for the first admin", token).await;
         Self {
             servers: cluster.urls(),
             bootstrap,
-            shared: tempfile::tempdir().expect("a folder for all"),
+            shared: tempfile::tempdir().expect("a folder for all engineers"),
             machines: BTreeMap::new(),
             shells: BTreeMap::new(),
             unsteady: unsteady(),
         }
     }
 
-    /// The script with what happens in it.
+    /// Runs a script and returns it with the current output.
     pub fn play(&mut self, script: &str) -> String {
         let mut happened = String::new();
         for line in script.lines().filter(|line| !line.starts_with("  ")) {
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn a_time_is_a_time_on_any_day() {
         for time in ["14:32", "Nov 26 00:01", "2027-01-01", "2026-11-25T21:57:28Z"] {
-            let told =
+            let printed =
                 steady(&unsteady(), &format!("  Lease  until {time} (in 4 min), renewed by every request"));
-            assert_eq!(told, "  Lease  until TIME (in N), renewed by every request");
+            assert_eq!(printed, "  Lease  until TIME (in N), renewed by every request");
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{fs, time::Duration};
 
-/// What the kernel counts processor time in: USER_HZ, 100 a second on every Linux.
+/// The unit of processor time: USER_HZ, 100 a second on every Linux.
 pub const TICKS_PER_SECOND: u64 = 100;
 
-/// Of one process.
+/// The usage of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// Resident memory, in KiB.
@@ -14,7 +14,7 @@ pub struct Usage {
     pub ticks: u64,
 }
 
-/// Of a process that runs; none of one that does not.
+/// The usage of a process; none if it does not run.
 pub fn of(pid: u32) -> Option<Usage> {
     let resident_kib = memory_kib(pid, "VmRSS:")?;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -24,7 +24,7 @@ pub fn of(pid: u32) -> Option<Usage> {
     Some(Usage { resident_kib, ticks })
 }
 
-/// Resident memory of a process at its highest since its start.
+/// Peak resident memory of a process since its start.
 pub fn peak_kib(pid: u32) -> Option<u64> {
     memory_kib(pid, "VmHWM:")
 }
@@ -35,7 +35,7 @@ fn memory_kib(pid: u32, name: &str) -> Option<u64> {
     amount.trim().trim_end_matches(" kB").parse().ok()
 }
 
-/// Processor time between two looks at the same processes.
+/// Processor time between two measurements of the same processes.
 pub fn between(before: &[Usage], after: &[Usage]) -> Duration {
     let ticks: u64 =
         before.iter().zip(after).map(|(before, after)| after.ticks.saturating_sub(before.ticks)).sum();

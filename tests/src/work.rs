@@ -1,5 +1,5 @@
-//! The demo workload: features are commits of a public repository with the files that were really
-//! touched together; dozens of agents pick, work and finish; some die at it.
+//! The demo workload: each feature is a commit of a public repository with the files that it touched. Dozens of agents
+//! pick, work and finish, and some die.
 
 use crate::{client::Client, cluster::Cluster, patience::within, team::Team};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -23,7 +23,7 @@ pub struct Commit {
 /// Reads commits, one JSON object a line, gzipped or not.
 ///
 /// # Errors
-/// When the file cannot be read or is something else.
+/// When the file cannot be read, or has another format.
 pub fn commits(path: &Path, most: usize) -> anyhow::Result<Vec<Commit>> {
     let file = std::fs::File::open(path)?;
     let reader: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
@@ -34,56 +34,56 @@ pub fn commits(path: &Path, most: usize) -> anyhow::Result<Vec<Commit>> {
     BufReader::new(reader).lines().take(most).map(|line| Ok(serde_json::from_str(&line?)?)).collect()
 }
 
-/// Agents send heartbeats this often while they work, well within the shortest lease of a plan.
+/// Time between two heartbeats of a working agent, well within the shortest lease of a plan.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(250);
-/// Half of the features take no longer than this, whatever the machine does.
+/// Half of the features take at most this long, however slow the machine is.
 const HALF: Duration = Duration::from_secs(600);
 
-/// How much of it.
+/// The size and the pace of the workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Agents at work at once.
+    /// The number of agents that work at once.
     pub agents: usize,
-    /// One pick in so many is followed by the death of its agent.
+    /// One pick in this many is followed by the death of its agent.
     pub dies_once_in: u32,
     /// An agent works on a feature for this long, times the number of its files.
     pub work_per_file: Duration,
     /// Kill the leader when half of the features are done.
     pub kill_leader: bool,
-    /// What the agents' choices are drawn from.
+    /// The seed of the agents' random choices.
     pub seed: u64,
 }
 
-/// What came of it, so far or in the end.
+/// The result, so far or in the end.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Features that were to be done.
+    /// The number of planned features.
     pub features: usize,
-    /// Features that were done, as their agents were told.
+    /// The number of features whose completion was acknowledged to an agent.
     pub done: BTreeSet<String>,
-    /// Picks by name that were tried.
+    /// The number of picks by name.
     pub tried: usize,
-    /// Picks by name that were refused, since somebody held the feature or one of its files.
+    /// The number of picks by name that were refused, since the feature or one of its files was held.
     pub collided: usize,
-    /// How long agents waited for something free, each time that nothing was.
+    /// The time that agents waited for a free feature, for each wait.
     pub waits: Vec<Duration>,
-    /// Agents that died.
+    /// The number of agents that died.
     pub died: usize,
-    /// Requests that were sent again after a 503 or a lost connection.
+    /// The number of requests that were sent again after a 503 or a lost connection.
     pub sent_again: usize,
-    /// Writes that were acknowledged.
+    /// The number of writes that were acknowledged.
     pub acknowledged: usize,
-    /// The longest time in which none was.
+    /// The longest time between two acknowledged writes.
     pub longest_gap: Duration,
-    /// When the last one was.
+    /// The time of the last acknowledged write.
     pub last_acknowledged: Option<Instant>,
-    /// The node that led and was killed.
+    /// The leader that was killed.
     pub killed_leader: Option<u64>,
-    /// From first pick to last done.
+    /// Time from the first pick to the last completion.
     pub took: Duration,
 }
 
-/// Writes a feature for each commit; gives their slugs.
+/// Writes a feature for each commit. Returns their slugs.
 pub async fn write_features(team: &Team, commits: &[Commit]) -> Vec<String> {
     let mut slugs = Vec::new();
     for (at, commit) in commits.iter().enumerate() {
@@ -101,15 +101,15 @@ pub async fn write_features(team: &Team, commits: &[Commit]) -> Vec<String> {
 /// Lets agents work until everything is done.
 ///
 /// # Panics
-/// When something happens that must not.
+/// When something happens that must not happen.
 pub async fn run(cluster: &mut Cluster, team: &Team, features: usize, plan: Plan) -> Report {
     run_seen(cluster, team, features, plan, &Arc::default()).await
 }
 
-/// As [`run`], for somebody who looks at the report while it is made.
+/// Like [`run`], with a report that the caller can read meanwhile.
 ///
 /// # Panics
-/// When something happens that must not.
+/// When something happens that must not happen.
 pub async fn run_seen(
     cluster: &mut Cluster,
     team: &Team,
@@ -144,7 +144,7 @@ pub async fn run_seen(
         let leader = cluster.leader().await;
         cluster.node(leader).kill();
         report.lock().expect("no agent panics while it counts").killed_leader = Some(leader);
-        // Not before somebody else leads: a node that is back at once might just go on leading.
+        // Not before another node leads: a node that is back at once might go on as the leader.
         cluster.leader().await;
         cluster.node(leader).start();
         cluster.ready(leader).await;
@@ -199,7 +199,7 @@ impl Agent {
             let files = feature["touches"].as_array().map_or(1, Vec::len).max(1);
             self.work_on(&session, self.plan.work_per_file * u32::try_from(files).unwrap_or(u32::MAX)).await;
             if self.random.random_ratio(1, self.plan.dies_once_in) {
-                // Without a word: its files stay held until its lease is over.
+                // It sends nothing more: its files stay held until its lease is over.
                 self.count(|report| report.died += 1);
                 session = self.new_session().await;
                 continue;
@@ -207,14 +207,14 @@ impl Agent {
             let done = self.post(&session, &format!("/features/{slug}/done"), json!({})).await;
             match done.status.as_u16() {
                 200 => self.count(|report| assert!(report.done.insert(slug), "a feature is done once")),
-                // It was slow, and taken for dead: somebody else does it.
+                // The agent was slow, and its lease expired: another agent does it.
                 400 | 404 => session = self.new_session().await,
                 _ => panic!("{done:?}"),
             }
         }
     }
 
-    /// Works for some time, and shows meanwhile that it lives.
+    /// Works for some time, and sends heartbeats meanwhile.
     async fn work_on(&mut self, session: &Client, time: Duration) {
         let until = Instant::now() + time;
         loop {
@@ -227,7 +227,7 @@ impl Agent {
         }
     }
 
-    /// First by name, the one that looks best, as old clients do; then whatever is free.
+    /// Picks the best feature by name, as old clients do, and then the next free one.
     async fn find_work(&mut self, session: &Client) -> Option<Value> {
         let list = self.read(session, "/features/available").await;
         let items = list.data().as_array().cloned().unwrap_or_default();
@@ -270,7 +270,7 @@ impl Agent {
         self.post(session, &format!("/sessions/{id}/heartbeat"), json!({})).await;
     }
 
-    /// Sends a write until it has an answer, under one idempotency key, to whichever node answers.
+    /// Sends a write with one idempotency key to one node after the other, until one answers.
     async fn post(&mut self, client: &Client, rest: &str, body: Value) -> crate::Answer {
         let client = client.under_key(uuid::Uuid::now_v7().to_string());
         let path = self.team.path(rest);

@@ -1,5 +1,4 @@
-//! A thousand consumers of the event feed while every node is killed once: each ends with exactly the
-//! committed sequence.
+//! A thousand subscribers of the event feed while every node is killed once: each ends with exactly the committed events.
 
 use nexus_tests::{Client, Cluster, Socket, Team, eventually};
 use serde_json::json;
@@ -14,13 +13,13 @@ use tokio::{sync::watch, task::JoinSet};
 
 const CONSUMERS: usize = 1_000;
 const WRITERS: u64 = 8;
-/// Changes of each writer; each changes five fields of its feature and so makes five events.
+/// The number of changes of each writer. Each changes five fields of its feature, which makes five events.
 const CHANGES: u64 = 250;
 
-/// Where an event stands: revision, and place in it.
+/// The position of an event: its revision and its index there.
 type Place = (u64, u64);
 
-/// A sequence of events, by its length and its hash (FNV-1a).
+/// The length and the FNV-1a hash of a sequence of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sequence {
     length: u64,
@@ -39,25 +38,25 @@ impl Sequence {
     }
 }
 
-/// Reads a number of an event without reading all of it: there are millions of them.
+/// Parses one number of an event and nothing else, since there are millions of events.
 fn number(event: &str, name: &str) -> Option<u64> {
     let rest = &event[event.rfind(name)? + name.len()..];
     let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
     rest[..end].parse().ok()
 }
 
-/// What a consumer keeps over all its connections.
+/// The state of a subscriber over all its connections.
 struct Consumer {
-    /// All events of this revision, and of those before it, were heard.
+    /// All events up to this revision were received.
     complete: u64,
     received: Sequence,
-    /// Events of the revision after that, which may have more.
+    /// Events of the next revision, which may have more.
     latest: Vec<Place>,
     connections: u64,
 }
 
 impl Consumer {
-    /// Hears events through one node after the other until it has heard the last one.
+    /// Receives events through one node after the other until the last one.
     async fn run(
         mut self,
         client: Client,
@@ -72,14 +71,14 @@ impl Consumer {
             {
                 return self;
             }
-            // What was heard of a revision that may have more is heard again.
+            // The events of an incomplete revision are received again.
             self.latest.clear();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self
     }
 
-    /// Until the connection ends, or the last event was heard.
+    /// Receives until the connection ends, or the last event was received.
     async fn listen(
         &mut self,
         mut socket: Socket,
@@ -100,7 +99,7 @@ impl Consumer {
             };
             let Some(text) = text else { return false };
             let place = number(&text, "\"revision\":").zip(number(&text, "\"seq\":"));
-            // What is no event says hello.
+            // Other messages greet the client.
             let Some(place) = place else { continue };
             if self.latest.last().is_some_and(|latest| latest.0 < place.0) {
                 self.turn_over();
@@ -142,7 +141,7 @@ async fn change(team: &Team, urls: &[String], writer: u64, number: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_consumers_hear_exactly_what_was_committed_while_every_node_is_killed_once() {
+async fn a_thousand_subscribers_receive_exactly_the_committed_events_while_every_node_is_killed_once() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let urls = cluster.urls();
@@ -216,7 +215,7 @@ async fn a_thousand_consumers_hear_exactly_what_was_committed_while_every_node_i
     }
     assert!(committed.windows(2).all(|pair| pair[0] < pair[1]));
     let expected = committed.iter().fold(Sequence::EMPTY, |sequence, place| sequence.with(*place));
-    // And the beginning of the default session that they all act as.
+    // The start of their common default session is an event, too.
     assert_eq!(expected.length, WRITERS * CHANGES * 5 + 1);
     last.send_replace(committed.last().copied());
     let mut connections = 0;

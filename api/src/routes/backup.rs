@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let (pieces, permits) = endless();
         let permit = permits.clone().try_acquire_owned().unwrap();
         let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1)));

@@ -1,5 +1,5 @@
-//! What the messages of a client do, and what comes next for it: which project it follows, as which
-//! session, and up to where it was told.
+//! Carries out the messages of one client, and gives the events to send next. Keeps which project the client
+//! follows, as which session, and up to which revision its events were sent. Never writes to the socket itself.
 
 use super::outbox::{Delivery, End};
 use crate::{
@@ -26,9 +26,9 @@ use nexus_domain::{
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Events that are read from the history at once for one socket.
+/// Most events that are read from the history at once for one socket.
 const CHUNK: usize = 512;
-/// Bytes of events that a socket is given at once, and then the rest of the revision: thousands of sockets may be slow.
+/// Bytes of events after which a delivery ends, at the end of a revision: thousands of sockets may be slow.
 const CHUNK_BYTES: usize = 256 << 10;
 
 const KEY_INVALID: End = End::Close(CloseCode::KeyInvalid, "the API key was revoked or expired");
@@ -37,30 +37,30 @@ const NO_QUORUM: End = End::Close(CloseCode::GoingAway, "this node reaches no qu
 const UNREADABLE: End =
     End::Close(CloseCode::GoingAway, "this node cannot read its history: try another one");
 
-/// What a socket's client wants.
+/// The state of the protocol with one client.
 pub(crate) struct Conversation {
     api: Api,
     caller: Caller,
     subscription: Option<Subscription>,
 }
 
-/// A project that is followed.
+/// The project that the client follows.
 struct Subscription {
     project: ProjectId,
-    /// None for who may only read, and for a session that is over.
+    /// None with a read-only key, and after the session is over.
     session: Option<SessionId>,
-    /// Everything up to here was told.
+    /// All events up to this revision were sent.
     cursor: Revision,
     subscriber: Subscriber,
-    /// What is being read from the history, if anything is: it goes on while the client is heard.
+    /// The read from the history that is under way, if any. It goes on while messages of the client arrive.
     reading: JoinSet<Result<Step, End>>,
 }
 
-/// What comes next.
+/// What to send next.
 pub(crate) enum Step {
-    /// Events, in order; once they are sent, everything up to this revision was told.
+    /// Events, in order. After them, everything up to this revision was sent.
     Events(Delivery, Revision),
-    /// What should come next is gone.
+    /// The next events are no longer in the history.
     Compacted(Notice),
 }
 
@@ -69,7 +69,7 @@ impl Conversation {
         Self { api, caller, subscription: None }
     }
 
-    /// Carries a message out; gives what the client is told.
+    /// Carries out a message and returns the notices to send.
     pub(crate) async fn answer(&mut self, request: Request) -> Result<Vec<Notice>, End> {
         match request {
             Request::Join { project_id, since } => {
@@ -85,13 +85,13 @@ impl Conversation {
 
     async fn join(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Vec<Notice>, End> {
         let (subscription, joined) = match self.subscribe(project, since).await {
-            Ok(taken) => taken,
-            // Whoever is not let in stays where it was.
-            Err(Declined::Rejected(notice)) => return Ok(vec![notice]),
-            Err(Declined::Ended(end)) => return Err(end),
+            Ok(subscribed) => subscribed,
+            // A refused join changes nothing: the client goes on with the project that it follows.
+            Err(JoinError::Refused(notice)) => return Ok(vec![notice]),
+            Err(JoinError::Ended(end)) => return Err(end),
         };
         let mut notices = Vec::new();
-        // Joining another one is leaving this one; the same one again begins anew at its `since`.
+        // To join another project is to leave this one. To join the same one again starts over at its `since`.
         if let Some(former) =
             self.subscription.replace(subscription).filter(|former| former.project != project)
         {
@@ -101,12 +101,12 @@ impl Conversation {
         Ok(notices)
     }
 
-    /// A subscription in a project, if its client may have one. It changes nothing about the one that it has.
+    /// Subscribes to a project, if the client may read it. Does not change the subscription that the client has.
     async fn subscribe(
         &self,
         project: ProjectId,
         since: Option<Revision>,
-    ) -> Result<(Subscription, Notice), Declined> {
+    ) -> Result<(Subscription, Notice), JoinError> {
         let api = &self.api;
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         let state = seen.view.state();
@@ -114,20 +114,20 @@ impl Conversation {
         access::reader(state, engineer, key, project)?;
         let latest = seen.view.revision();
         if let Some(since) = since.filter(|since| *since > latest) {
-            return Err(Declined::Rejected(Notice::Error {
+            return Err(JoinError::Refused(Notice::Error {
                 code: ErrorCode::InvalidMessage,
                 message: format!("since: revision {since} is in the future, the cluster is at {latest}"),
             }));
         }
-        // Before a session is made: whoever has to fetch everything anew joins again afterwards.
+        // Before a session is made: a client that must fetch the whole state first joins again afterwards.
         if let Some(since) = since {
             let next = Revision(since.0 + 1);
             let oldest = api.cluster.events(next, 1).await.map_err(|_| UNREADABLE)?.oldest;
             if oldest > next {
-                return Err(Declined::Rejected(compacted(project, oldest)));
+                return Err(JoinError::Refused(compacted(project, oldest)));
             }
         }
-        // Before the session begins, so that nothing falls between the two.
+        // Before the session begins, so that no event between the two is missed.
         let subscriber = api.hub.subscribe(project);
         let (session, revision) = self.session(&seen.view, engineer, key, project).await?;
         let cursor = since.unwrap_or(revision);
@@ -136,14 +136,14 @@ impl Conversation {
         Ok((Subscription { project, session, cursor, subscriber, reading: JoinSet::new() }, joined))
     }
 
-    /// The session that the socket acts as, and a revision at which it is there.
+    /// The session that the socket acts as, and a revision at which the session exists.
     async fn session(
         &self,
         view: &SharedView,
         engineer: &Engineer,
         key: &ApiKey,
         project: ProjectId,
-    ) -> Result<(Option<SessionId>, Revision), Declined> {
+    ) -> Result<(Option<SessionId>, Revision), JoinError> {
         let (state, revision) = (view.state(), view.revision());
         if access::may_write(engineer, key).is_err() {
             return Ok((None, revision));
@@ -173,8 +173,8 @@ impl Conversation {
             metadata: SessionMetadata::default(),
         }
         .into();
-        let asked = Incoming::of_the_node();
-        let done = asked.propose_as(&self.api, self.caller.actor(), None, command).await?;
+        let incoming = Incoming::of_the_node();
+        let done = incoming.propose_as(&self.api, self.caller.actor(), None, command).await?;
         match done.reply {
             Reply::Session(session) => Ok((Some(session.id), done.revision.max(revision))),
             _ => Err(UNREADABLE.into()),
@@ -192,7 +192,7 @@ impl Conversation {
         let (engineer, key) =
             self.caller.identity(&*self.api.cluster, view.state()).map_err(|_| KEY_INVALID)?;
         if let Err(refusal) = access::may_write(engineer, key) {
-            // Since the join, the right to write was taken away: who may only read keeps no claims alive.
+            // The right to write was taken away after the join: a read-only key keeps no claims alive.
             return Ok(vec![Notice::Error { code: ErrorCode::Forbidden, message: refusal.to_string() }]);
         }
         match self.api.cluster.heartbeat(session).await {
@@ -209,7 +209,7 @@ impl Conversation {
         }
     }
 
-    /// What comes next; waits for it. Safe to drop while it waits: what was begun to be read is not read again.
+    /// Waits for what to send next. Safe to drop while it waits: a read that was begun is not begun again.
     pub(crate) async fn next(&mut self) -> Result<Step, End> {
         let Some(subscription) = &mut self.subscription else { return std::future::pending().await };
         loop {
@@ -242,19 +242,19 @@ impl Conversation {
         }
     }
 
-    /// Everything up to a revision was told.
+    /// All events up to a revision were sent.
     pub(crate) fn delivered(&mut self, through: Revision) {
         if let Some(subscription) = &mut self.subscription {
             subscription.cursor = through.max(subscription.cursor);
         }
     }
 
-    /// Follows nothing any more.
+    /// Ends the subscription.
     pub(crate) fn unsubscribe(&mut self) {
         self.subscription = None;
     }
 
-    /// Whether the client may still be told what it follows: asked right before each sending.
+    /// Checks that the client may still read the project that it follows. Called right before each delivery.
     pub(crate) fn authorise(&self) -> Result<(), End> {
         let view = self.api.cluster.local();
         let (engineer, key) = self.identity(view.state()).ok_or(KEY_INVALID)?;
@@ -271,7 +271,7 @@ impl Conversation {
     }
 }
 
-/// What comes next in the history of a project.
+/// Reads the next events of a project from the history.
 async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revision) -> Result<Step, End> {
     match history::read(&*api.cluster, project, Start::After(after), CHUNK, CHUNK_BYTES).await {
         Ok(chunk) => {
@@ -288,7 +288,7 @@ async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revi
     }
 }
 
-/// The first events of some that are complete up to a revision, and up to where these are.
+/// The first events up to [`CHUNK_BYTES`], cut at the end of a revision, and the revision up to which they are complete.
 fn first<'a>(
     events: impl Iterator<Item = &'a RenderedEvent>,
     through: Revision,
@@ -308,41 +308,41 @@ fn first<'a>(
     (taken, through)
 }
 
-/// Why a project is not followed.
-enum Declined {
-    /// The client is told, and may go on.
-    Rejected(Notice),
+/// Why a join failed.
+enum JoinError {
+    /// The client gets a notice, and the socket goes on.
+    Refused(Notice),
     /// The socket ends.
     Ended(End),
 }
 
-impl From<End> for Declined {
+impl From<End> for JoinError {
     fn from(end: End) -> Self {
         Self::Ended(end)
     }
 }
 
-impl From<Unavailable> for Declined {
+impl From<Unavailable> for JoinError {
     fn from(_: Unavailable) -> Self {
         Self::Ended(NO_QUORUM)
     }
 }
 
-impl From<Refusal> for Declined {
+impl From<Refusal> for JoinError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::KeyRevoked => Self::Ended(KEY_INVALID),
-            other => Self::Rejected(Notice::Error { code: ErrorCode::Forbidden, message: other.to_string() }),
+            other => Self::Refused(Notice::Error { code: ErrorCode::Forbidden, message: other.to_string() }),
         }
     }
 }
 
-impl From<ApiError> for Declined {
+impl From<ApiError> for JoinError {
     fn from(error: ApiError) -> Self {
         match error.code {
             Code::InvalidApiKey => Self::Ended(KEY_INVALID),
             Code::ServiceUnavailable | Code::InternalError => Self::Ended(NO_QUORUM),
-            _ => Self::Rejected(Notice::Error { code: ErrorCode::Forbidden, message: error.message }),
+            _ => Self::Refused(Notice::Error { code: ErrorCode::Forbidden, message: error.message }),
         }
     }
 }

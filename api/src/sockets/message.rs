@@ -42,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
-    /// Texts that are nearly messages.
+    /// Texts that are almost messages.
     fn nearly() -> impl Strategy<Value = String> {
         let word = prop_oneof![
             Just("\"join\"".to_owned()),
@@ -70,14 +70,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_is_a_request_or_told_to_be_none(text in prop_oneof![nearly(), ".{0,200}"]) {
+        fn any_text_is_a_request_or_gets_a_description_of_the_problem(text in prop_oneof![nearly(), ".{0,200}"]) {
             if let Err(problem) = parse(&text) {
                 prop_assert!(!problem.is_empty());
             }
         }
 
         #[test]
-        fn what_a_client_means_is_understood(id in any::<u128>(), since in any::<Option<u64>>()) {
+        fn every_request_survives_a_round_trip(id in any::<u128>(), since in any::<Option<u64>>()) {
             let join = Request::Join { project_id: Uuid::from_u128(id), since };
             for request in [join, Request::Heartbeat, Request::Leave] {
                 let text = serde_json::to_string(&request).expect("a request is JSON");

@@ -1,4 +1,4 @@
-//! The life of a WebSocket: messages in, events out, and a look at whether both still may.
+//! The life of a WebSocket: receives messages, sends events, and checks every second that the client may still do both.
 
 use super::{
     conversation::{Conversation, Step},
@@ -19,20 +19,19 @@ use tokio::{
 };
 use tracing::Instrument;
 
-/// Bytes of a frame that are read at all. Longer than a message may be, so that a client whose message
-/// is a little too long can be told so.
+/// Largest frame that is read, in bytes. Larger than a message may be, so that a client whose message is a little too
+/// long gets an answer.
 const MAX_FRAME: usize = 16 * MAX_MESSAGE;
 /// Wrong messages in a row before a client is taken for another protocol.
 const MAX_INVALID: usize = 20;
-/// Between two looks at whether the key and the membership still are what they were, while nothing
-/// happens: a look takes a microsecond.
-const LOOK: Duration = Duration::from_secs(1);
-/// Between two pings to a client that says nothing.
-const PING: Duration = Duration::from_secs(30);
-/// A client that did not answer a ping in this time is gone.
-const DEAD: Duration = Duration::from_secs(75);
+/// Time between two checks of the key and the membership while nothing is sent: a check takes a microsecond.
+const AUTHORISE_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two pings to a client.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// A client that sent nothing for this long, not even a pong, is gone.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// A place for one socket, until it is dropped.
+/// Takes the permits of one socket.
 ///
 /// # Errors
 /// 503 when the node or the engineer has as many sockets as may be, or the node is stopping.
@@ -47,13 +46,13 @@ pub(crate) fn take_permits(api: &Api, engineer: EngineerId) -> Result<SocketPerm
     Ok(SocketPermits { _of_engineer: of_engineer, _of_node: of_node })
 }
 
-/// The place of a socket, until it is dropped.
+/// The permits of a socket, held until they are dropped.
 pub(crate) struct SocketPermits {
     _of_engineer: Permit<EngineerId>,
     _of_node: OwnedSemaphorePermit,
 }
 
-/// Answers an upgrade of somebody who is known and has a place.
+/// Answers the upgrade of a caller that is authenticated and has its permits.
 pub(crate) fn upgrade(
     api: Api,
     permits: SocketPermits,
@@ -75,13 +74,13 @@ pub(crate) fn upgrade(
 async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {
     let _open = api.metrics.socket_opened();
     let mut outbox = Outbox::new(&api, socket);
-    let mut talk = Conversation::new(api.clone(), caller);
-    let end = match converse(&api, id, &mut outbox, &mut talk).await {
+    let mut conversation = Conversation::new(api.clone(), caller);
+    let end = match converse(&api, id, &mut outbox, &mut conversation).await {
         Ok(never) => match never {},
         Err(end) => end,
     };
-    // What it followed is let go before its client has heard of it.
-    talk.unsubscribe();
+    // The subscription ends before the close frame is sent.
+    conversation.unsubscribe();
     if let End::Close(code, reason) = end {
         tracing::debug!(code = code.number(), reason, "a socket is closed");
         api.metrics.socket_closed(code);
@@ -89,19 +88,19 @@ async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {
     outbox.close(end).await;
 }
 
-/// Until it ends.
+/// Serves the socket until it ends.
 async fn converse(
     api: &Api,
     id: uuid::Uuid,
     outbox: &mut Outbox,
-    talk: &mut Conversation,
+    conversation: &mut Conversation,
 ) -> Result<std::convert::Infallible, End> {
     let mut draining = api.drain.signal();
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut authorise = interval(AUTHORISE_INTERVAL);
+    authorise.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pinged = Instant::now();
     let mut invalid = 0;
-    outbox.tell(&Notice::Connected { connection_id: id }).await?;
+    outbox.send(&Notice::Connected { connection_id: id }).await?;
     loop {
         tokio::select! {
             () = draining.begun() => {
@@ -118,8 +117,8 @@ async fn converse(
                 Received::Text(text) => match message::parse(&text) {
                     Ok(request) => {
                         invalid = 0;
-                        for notice in talk.answer(request).await? {
-                            outbox.tell(&notice).await?;
+                        for notice in conversation.answer(request).await? {
+                            outbox.send(&notice).await?;
                         }
                     }
                     Err(message) => {
@@ -127,31 +126,31 @@ async fn converse(
                         if invalid > MAX_INVALID {
                             return Err(End::Close(CloseCode::BadProtocol, "too many wrong messages"));
                         }
-                        outbox.tell(&Notice::Error { code: ErrorCode::InvalidMessage, message }).await?;
+                        outbox.send(&Notice::Error { code: ErrorCode::InvalidMessage, message }).await?;
                     }
                 },
             },
-            step = talk.next() => match step? {
+            step = conversation.next() => match step? {
                 Step::Events(events, through) => {
-                    // Each event is authorised when it is sent: what was right at the join may be over.
-                    talk.authorise()?;
+                    // Checked again with each delivery: the rights of the join may be gone.
+                    conversation.authorise()?;
                     let count = events.len();
                     outbox.send_all(events).await?;
-                    talk.delivered(through);
+                    conversation.delivered(through);
                     api.metrics.events_sent(count);
                 }
                 Step::Compacted(notice) => {
-                    talk.authorise()?;
-                    talk.unsubscribe();
-                    outbox.tell(&notice).await?;
+                    conversation.authorise()?;
+                    conversation.unsubscribe();
+                    outbox.send(&notice).await?;
                 }
             },
-            _ = look.tick() => {
-                talk.authorise()?;
-                if outbox.silence() > DEAD {
+            _ = authorise.tick() => {
+                conversation.authorise()?;
+                if outbox.silence() > SILENCE_TIMEOUT {
                     return Err(End::Gone);
                 }
-                if pinged.elapsed() > PING {
+                if pinged.elapsed() > PING_INTERVAL {
                     pinged = Instant::now();
                     outbox.ping().await?;
                 }

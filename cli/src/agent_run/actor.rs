@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn two_conversations_in_one_process_are_told_apart_by_the_name_that_is_handed_down() {
+    fn two_conversations_in_one_process_differ_by_their_inherited_name() {
         let folder = tempfile::tempdir().unwrap();
         let records = RunRecords::in_folder(folder.path().to_owned());
         let one = begun(&records, "claude:one", 10);

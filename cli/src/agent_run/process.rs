@@ -157,7 +157,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn whoever_runs_the_tests_is_an_ancestor_that_lives() {
+    fn the_process_that_runs_the_tests_is_a_living_ancestor() {
         let mut processes = Processes::default();
         let ancestors = processes.ancestors();
         assert!(processes.lives(ancestors[0].process), "{ancestors:?}");

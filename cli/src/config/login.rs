@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_logged_in_has_an_empty_login() {
+    fn without_a_login_file_the_login_is_empty() {
         let (_folder, file) = file();
         assert_eq!(file.read().unwrap(), Login::default());
     }

@@ -109,7 +109,7 @@ fn a_pipe_or_a_folder_in_place_of_a_file_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_file_with_two_names_is_replaced_under_one_and_keeps_who_may_read_it() {
+fn a_file_with_two_names_is_replaced_under_one_and_keeps_its_mode() {
     let (folder, root, dir) = repository();
     let own = folder.path().join("documents/mine.md");
     fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).unwrap();

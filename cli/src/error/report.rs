@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_file_is_told_with_its_holder_and_what_to_do() {
+    fn a_held_file_is_reported_with_its_holder_and_a_hint() {
         let error = conflicts(&[conflict(
             "src/db.rs",
             "src/db.rs",
@@ -247,7 +247,7 @@ Hint: nexus status shows who works on what; nexus feature create adds work that 
     }
 
     #[test]
-    fn every_field_that_breaks_a_rule_is_told() {
+    fn every_invalid_field_is_reported() {
         let error = refused(
             "/projects/1/features",
             json!({ "code": "VALIDATION_ERROR", "requestId": "r",

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_allows_nothing() {
+    fn a_message_for_the_agent_allows_nothing() {
         let answer = answer(&before("Edit", json!({})), &Verdict::Inform("yours now".to_owned()));
         let output = answer.stdout.unwrap_or_default();
         assert_eq!(
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stops_is_asked_to_go_on() {
+    fn an_agent_that_stops_is_asked_to_go_on() {
         let stop = event("stop", json!({ "session_id": "s", "stop_hook_active": true }));
         assert!(stop.is_again);
         let answer = answer(&stop, &Verdict::Refuse("lost".to_owned()));

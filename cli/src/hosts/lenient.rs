@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_that_cannot_be_read_hides_no_path() {
+    fn an_unreadable_content_hides_no_path() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         for content in [
             r#""a\ud800b""#.as_bytes(),

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slug_that_is_none_leads_nowhere() {
+    fn an_invalid_slug_leads_nowhere() {
         let root = tempfile::tempdir().unwrap();
         let active = Active { root: root.path().to_owned() };
         for slug in ["..", "../x", "a/b", "/tmp", "", "."] {

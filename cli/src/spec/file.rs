@@ -168,7 +168,7 @@ more
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn an_error_is_reported_with_its_line() {
         let cases = [
             ("---\nslug: a\n", "has no end"),
             ("---\nslug: a\ntoches: [a]\n---\n", "line 3"),

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_the_readers_zone() {
+    fn a_time_is_printed_in_the_readers_zone() {
         let clock = Clock {
             zone: OnceLock::from(TimeZone::fixed(jiff::tz::offset(2))),
             ..Clock::fixed("2026-01-31T23:30:00Z")
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_how_long_it_is_until_then_or_since() {
+    fn the_time_until_or_since_a_moment_is_printed() {
         let clock = Clock::fixed("2026-01-31T14:28:00Z");
         assert_eq!(clock.until(moment("2026-01-31T14:32:10Z")), "14:32 (in 4 min)");
         assert_eq!(clock.until(moment("2026-01-31T14:28:00Z")), "14:28 (any moment now)");

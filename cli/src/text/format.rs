@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_told_in_the_largest_unit_that_fits() {
+    fn bytes_are_printed_in_the_largest_unit_that_fits() {
         assert_eq!(bytes(1_023), "1023 bytes");
         assert_eq!(bytes(1_536 << 10), "1.5 MiB");
         assert_eq!(bytes(u64::MAX), "17179869183.9 GiB");

@@ -1,4 +1,4 @@
-//! A server that gives prepared answers and remembers what it was asked, and the binary to ask it.
+//! A server that gives prepared answers and records its requests, and the binary that sends them.
 //! Each test has its own servers, home folder and repository, and shares nothing.
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -15,32 +15,32 @@ use std::{
     thread,
 };
 
-/// An id that means nothing.
+/// Any valid id.
 pub const ID: &str = "019a0000-0000-7000-8000-000000000001";
 /// An id that is different from [`ID`].
 pub const OTHER: &str = "019a0000-0000-7000-8000-000000000002";
-/// A key of the right form.
+/// A key of the right format.
 pub const KEY: &str = "nexus_eng_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// What a server was asked.
+/// A request to the server.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Method and path with query: `POST /api/projects?limit=1`.
+    /// The method, and the path with its query: `POST /api/projects?limit=1`.
     pub line: String,
-    /// By lower-case name.
+    /// The headers, by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body; null when there was none.
+    /// The JSON body; null without one.
     pub body: Value,
 }
 
 impl Asked {
-    /// A header, or nothing.
+    /// A header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
-/// What a server answers.
+/// An answer of the server.
 #[derive(Clone)]
 pub struct Reply {
     status: u16,
@@ -63,13 +63,13 @@ pub fn failure(status: u16, code: &str, message: &str, details: Value) -> Reply 
     Reply { status, headers: Vec::new(), body: json!({ "error": error }).to_string() }
 }
 
-/// No leader, or no quorum.
+/// A 503, as without a leader or a quorum.
 pub fn unavailable(outcome: &str) -> Reply {
     failure(503, "SERVICE_UNAVAILABLE", "no leader", json!({ "outcome": outcome }))
 }
 
 impl Reply {
-    /// With a header.
+    /// The same answer with one more header.
     pub fn with(mut self, header: &str) -> Self {
         self.headers.push(header.to_owned());
         self
@@ -86,7 +86,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that knows nothing yet.
+    /// Starts a server without prepared answers.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -94,15 +94,15 @@ impl Server {
         let (known, noted) = (answers.clone(), asked.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that went away is its own business.
+                // A client may disconnect.
                 let _ = serve(&stream, &known, &noted);
             }
         });
         Self { address, answers, asked }
     }
 
-    /// Gives this answer to `POST /path`, after those that were prepared for it before; the last
-    /// one is given for good.
+    /// Prepares an answer to a request such as `POST /path`, after those that were prepared before. The last
+    /// one is repeated.
     pub fn on(self, request: &str, reply: Reply) -> Self {
         self.answers.lock().unwrap().entry(request.to_owned()).or_default().push_back(reply);
         self
@@ -113,12 +113,12 @@ impl Server {
         &self.address
     }
 
-    /// Everything it was asked.
+    /// All requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The only thing it was asked.
+    /// The only request so far.
     pub fn asked_once(&self) -> Asked {
         let asked = self.asked();
         assert_eq!(asked.len(), 1, "{asked:#?}");
@@ -158,11 +158,11 @@ fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Ask
     )
 }
 
-/// Addresses at which nobody is: ports that are reserved, so that no other test is given them.
+/// Addresses without a server: their ports are reserved, so that no other test gets them.
 pub const NOBODY: &str = "http://127.0.0.1:1";
 pub const NOBODY_ELSE: &str = "http://127.0.0.1:2";
 
-/// A person at a machine: a home folder, and a repository to stand in.
+/// A person at a machine, with a home folder, and a repository as the current folder.
 pub struct Person {
     folder: tempfile::TempDir,
 }
@@ -181,7 +181,7 @@ impl Ended {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Fails unless the command did what it should.
+    /// Fails unless the command succeeded.
     pub fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
@@ -189,10 +189,10 @@ impl Ended {
 }
 
 impl Person {
-    /// Somebody who never logged in.
+    /// A person who has not logged in.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // What makes a folder a repository. Git itself finds nothing in it.
+        // This makes the folder a repository for `nexus`, but not for Git.
         for part in ["objects", "refs"] {
             fs::create_dir_all(folder.path().join("repository/.git").join(part)).unwrap();
         }
@@ -201,7 +201,7 @@ impl Person {
         Self { folder }
     }
 
-    /// Somebody who is logged in and stands in a linked repository.
+    /// A person who is logged in, in a linked repository.
     pub fn at_work(servers: &[&str]) -> Self {
         let person = Self::new();
         fs::create_dir(person.folder.path().join("home")).unwrap();
@@ -225,7 +225,7 @@ impl Person {
         self.folder.path().join("repository")
     }
 
-    /// What the login file says.
+    /// The content of the login file.
     pub fn saved(&self) -> Value {
         serde_json::from_str(&fs::read_to_string(self.config()).unwrap()).unwrap()
     }
@@ -235,7 +235,7 @@ impl Person {
         self.types_in(&self.repository(), line, "")
     }
 
-    /// Types a command in a folder, and something to its stdin. `'` keeps words together.
+    /// Types a command in a folder, with this text as its standard input. `'` keeps words together.
     pub fn types_in(&self, folder: &Path, line: &str, stdin: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
         for (name, _) in std::env::vars_os() {
@@ -250,7 +250,7 @@ impl Person {
             }))
             .current_dir(folder)
             .env("NEXUS_HOME", self.folder.path().join("home"))
-            // Whoever runs the tests may be an agent, or sit at a terminal.
+            // The tests may be run by an agent, or at a terminal.
             .env("NEXUS_SESSION", "none")
             .env("TZ", "UTC")
             .stdin(Stdio::piped())
@@ -258,7 +258,7 @@ impl Person {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that reads nothing may be over by now.
+        // A command that reads nothing may have ended already.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         let output = child.wait_with_output().unwrap();
         Ended {

@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn another_protocol_or_program_is_told_apart() {
+    fn another_protocol_or_program_is_recognised() {
         assert_eq!(check_preamble(preamble(PROTOCOL)), Ok(()));
         let newer = check_preamble(preamble(PROTOCOL + 1));
         assert_eq!(newer, Err(Refusal::Protocol { ours: PROTOCOL, theirs: PROTOCOL + 1 }));

@@ -388,7 +388,7 @@ proptest! {
     }
 
     #[test]
-    fn what_must_be_true_is_true_after_every_entry(history in vec(entries(), 1..80), limits in limits()) {
+    fn the_invariants_hold_after_every_entry(history in vec(entries(), 1..80), limits in limits()) {
         let mut world = World::new(limits);
         let set_up = world.log.len();
         let mut results = Vec::new();

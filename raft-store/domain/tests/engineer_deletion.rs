@@ -65,7 +65,7 @@ impl Cluster {
 }
 
 #[test]
-fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
+fn a_member_of_thousands_of_projects_can_be_deleted() {
     let mut cluster = Cluster { state: State::default(), revision: 0 };
     let quotas = QuotasPatch { engineer_projects: Some(10_000), ..QuotasPatch::default() };
     let patch = SettingsPatch { quotas, ..SettingsPatch::default() };
@@ -100,12 +100,12 @@ fn who_was_taken_in_by_thousands_of_projects_may_go_all_the_same() {
     let deleted = cluster.ask(as_ben, command::DeleteEngineer { engineer: ben }.into());
     deleted.answer.outcome.unwrap();
     assert!(deleted.events.len() <= MOST_EVENTS, "{}", deleted.events.len());
-    assert_eq!(cluster.state.sessions().count(), 0, "what works ends first");
+    assert_eq!(cluster.state.sessions().count(), 0, "the sessions end first");
     let mut parts = 1;
     while cluster.state.projects_of(ben).next().is_some() {
         // A copy from a snapshot continues from the same point.
         cluster.state.check_invariants().unwrap();
-        assert_eq!(cluster.state.next_deadline(), Some(cluster.state.clock().cluster), "nobody has to ask");
+        assert_eq!(cluster.state.next_deadline(), Some(cluster.state.clock().cluster), "no request is needed");
         let part = cluster.ask(Actor::System, command::Tick.into());
         assert!(part.events.len() <= MOST_EVENTS, "{}", part.events.len());
         parts += 1;

@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn an_index_is_what_it_holds_and_not_how_it_came_to_be(
+    fn an_index_depends_on_its_content_and_not_on_its_history(
         kept in vec((patterns(), 0..3_u8), 0..30),
         passing in vec((patterns(), 0..3_u8), 0..30),
     ) {

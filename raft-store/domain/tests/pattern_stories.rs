@@ -1,4 +1,4 @@
-//! What people and agents claim, and which claims collide.
+//! Tests the patterns that people and agents claim, and which claims collide.
 #![allow(clippy::unwrap_used)]
 
 use nexus_domain::{
@@ -46,7 +46,7 @@ fn one_path_has_one_spelling() {
 }
 
 #[test]
-fn a_path_that_is_none_of_the_repository_is_refused() {
+fn a_path_outside_of_the_repository_is_refused() {
     use PatternError::{Absolute, ControlCharacter, Empty, EscapesRoot, ParentOfWildcard, TooLong};
     for (text, error) in [
         ("", Empty),
@@ -265,7 +265,7 @@ fn a_pattern_that_reads_one_path_in_too_many_ways_is_refused_and_says_so() {
 }
 
 #[test]
-fn what_people_write_is_no_work() {
+fn everyday_patterns_are_cheap() {
     let letter = |n: u8| char::from(b'a' + n % 26);
     let names =
         (0..120_u8).map(|n| format!("{}{}name", letter(n), letter(n / 26))).collect::<Vec<_>>().join(",");

@@ -31,7 +31,7 @@ fn rules_are_raised_and_never_lowered() {
 }
 
 #[test]
-fn nobody_but_the_cluster_raises_them() {
+fn only_the_cluster_raises_them() {
     let mut state = State::default();
     let actor = Actor::Engineer { id: EngineerId(Uuid::from_u128(1)), key: KeyId(Uuid::from_u128(2)) };
     assert!(raise(&mut state, actor, 3).is_err());

@@ -23,7 +23,7 @@ fn tick(state: &mut State, revision: u64, cluster: u64, number: u16) {
 }
 
 #[test]
-fn slots_that_were_not_taken_for_long_are_forgotten_now_and_then() {
+fn replies_in_slots_that_were_not_used_for_long_are_evicted() {
     let mut state = State::default();
     tick(&mut state, 1, 0, 0);
     tick(&mut state, 2, 1_000, 1);

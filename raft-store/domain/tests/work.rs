@@ -138,7 +138,7 @@ fn slugs(names: &[String]) -> Arc<[Slug]> {
     names.iter().map(|name| Slug::parse(name).unwrap()).collect()
 }
 
-/// The most expensive pattern of a kind that is accepted: `part` as often as possible, and then an end.
+/// The most expensive accepted pattern of a kind: `part` as often as possible, and then an end.
 fn dearest(part: &str, end: &str) -> String {
     let texts = (1..200).rev().map(|count| part.repeat(count) + end);
     texts.into_iter().find(|text| Pattern::parse(text).is_ok()).unwrap()
@@ -167,7 +167,7 @@ fn is_too_much(refused: &Refusal) -> bool {
 }
 
 #[test]
-fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_budget_of_an_entry() {
+fn a_hundred_expensive_patterns_against_hundreds_of_held_ones_are_refused_within_the_budget_of_an_entry() {
     let mut world = World::new();
     let (holder, other) = (world.agent("holder"), world.agent("other"));
     for some in held(300).chunks(100) {
@@ -192,7 +192,7 @@ fn a_hundred_dear_patterns_against_hundreds_of_held_ones_are_refused_within_the_
 }
 
 #[test]
-fn a_question_that_computes_has_a_budget_too() {
+fn an_expensive_query_has_a_budget_too() {
     let mut world = World::new();
     let holder = world.agent("holder");
     world.claim(holder, &held(100), ClaimMode::Shared).answer.outcome.unwrap();
@@ -225,7 +225,7 @@ fn an_everyday_team_never_comes_near_the_budget() {
 }
 
 #[test]
-fn a_walk_over_a_wide_web_of_dependencies_is_refused_and_says_what_to_do() {
+fn a_walk_over_a_wide_web_of_dependencies_is_refused_with_a_remedy() {
     /// Each feature of a layer depends on all of the next one: 100 edges each.
     const LAYERS: usize = 13;
     let mut world = World::new();
@@ -246,7 +246,7 @@ fn a_walk_over_a_wide_web_of_dependencies_is_refused_and_says_what_to_do() {
 }
 
 #[test]
-fn giving_back_is_as_much_work_as_there_are_claims() {
+fn a_release_costs_as_much_as_there_are_claims() {
     let mut world = World::new();
     let session = world.agent("worker");
     let paths: Vec<String> = (0..5_000).map(|n| format!("src/file_{n}.rs")).collect();
@@ -323,7 +323,7 @@ fn bracketed(count: usize, letter: char) -> Vec<String> {
 }
 
 #[test]
-fn brackets_are_no_wildcards_but_what_they_take_is_counted_and_bounded() {
+fn brackets_are_no_wildcards_but_their_cost_is_counted_and_bounded() {
     let mut world = World::new();
     let session = world.agent("greedy");
     let refused =
@@ -345,7 +345,7 @@ fn brackets_are_no_wildcards_but_what_they_take_is_counted_and_bounded() {
 }
 
 #[test]
-fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
+fn claims_are_not_compiled_again_for_each_query_where_case_is_ignored() {
     let mut world = World::new();
     let update = command::UpdateProject { project: PROJECT, case: Case::Insensitive }.into();
     world.ask(None, update).answer.outcome.unwrap();
@@ -368,7 +368,7 @@ fn what_is_held_is_not_compiled_anew_for_each_question_where_case_is_ignored() {
 }
 
 #[test]
-fn what_is_claimed_for_one_feature_is_bounded_since_it_is_given_back_at_once() {
+fn the_claims_for_one_feature_are_bounded_since_they_are_released_at_once() {
     let mut world = World::new();
     let session = world.agent("greedy");
     world.feature("own", &["own.rs".to_owned()], &[]).answer.outcome.unwrap();
@@ -434,7 +434,7 @@ fn a_session_with_many_large_features_ends_in_parts() {
 }
 
 #[test]
-fn who_is_ending_takes_and_finishes_nothing_more() {
+fn an_ending_session_claims_and_completes_nothing() {
     let mut world = World::new();
     let session = world.agent("leaving");
     let paths: Vec<String> = (0..9_000).map(|n| format!("src/{n}.rs")).collect();

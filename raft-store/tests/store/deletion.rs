@@ -92,7 +92,7 @@ async fn however_much_happened_in_a_deleted_project_one_entry_deletes_a_bounded_
 }
 
 #[tokio::test]
-async fn events_tell_the_paths_of_their_time_although_they_are_not_written_into_each() {
+async fn events_list_the_paths_of_their_time_although_they_are_stored_once() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
@@ -164,7 +164,7 @@ async fn replaced_lists_are_kept_no_longer_than_the_events_that_name_them() {
 }
 
 #[tokio::test]
-async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
+async fn history_is_bounded_in_bytes_whatever_the_events_of_an_entry() {
     let mut hashes = Vec::new();
     for one_by_one in [true, false] {
         let disk = SimulatedDisk::new();
@@ -202,7 +202,7 @@ async fn history_is_bounded_in_bytes_whatever_one_entry_tells() {
 }
 
 #[tokio::test]
-async fn few_entries_that_tell_very_much_are_not_kept_until_many_came() {
+async fn few_entries_with_very_long_events_are_not_kept_until_many_came() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();

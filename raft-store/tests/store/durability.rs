@@ -23,7 +23,7 @@ async fn an_entry_is_read_at_once_and_acknowledged_when_it_is_durable() {
     let mut node = Node::start(disk.clone()).await;
     let durable = node.begin_append(Scribe::new().beginning()).await.unwrap();
     assert_eq!(indexes(&node.entries().await), [0, 1, 2, 3]);
-    assert_eq!(disk.unflushed_batches(), 1, "nobody waited for the disk");
+    assert_eq!(disk.unflushed_batches(), 1, "no append waited for the disk");
     durable.await.unwrap();
     assert_eq!(disk.unflushed_batches(), 0);
 }
@@ -52,14 +52,14 @@ async fn a_flush_lasts_until_the_mark_is_flushed_too() {
     let mut scribe = Scribe::new();
     node.append(vec![scribe.blank()]).await.unwrap();
     assert!(node.handle.flush_stats().waiting().is_none());
-    // The log is flushed as ever; the mark, every now and then, is not.
+    // The log is flushed as usual, but the mark is not.
     disk.plan(Fault::FileSync { after: 0 });
     while node.append(vec![scribe.blank()]).await.is_ok() {}
-    assert!(node.handle.flush_stats().waiting().is_some(), "whoever watches the disk sees that it waits");
+    assert!(node.handle.flush_stats().waiting().is_some(), "the disk watch sees the waiting flush");
 }
 
 #[tokio::test]
-async fn a_vote_is_durable_when_it_is_given() {
+async fn a_vote_is_durable_before_it_is_answered() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     node.vote(7).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_failed_flush_stops_the_node_and_acknowledges_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_the_node_with_what_was_acknowledged() {
+async fn a_full_disk_stops_the_node_and_keeps_all_acknowledged_entries() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();

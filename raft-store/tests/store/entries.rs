@@ -193,7 +193,7 @@ impl Scribe {
         self.engineer_asks(command::ClaimPaths { project: PROJECT, paths, mode, feature: None }.into())
     }
 
-    /// A little of everything else: cached replies, claims, heartbeats, tickets, settings, and the expiry of all of
+    /// Some entries of all other kinds: cached replies, claims, heartbeats, tickets, settings, and the expiry of all of
     /// them.
     pub(crate) fn odds_and_ends(&mut self) -> Vec<Entry> {
         let project = PROJECT;

@@ -145,7 +145,7 @@ fn real_records_are_read() {
 }
 
 #[test]
-fn a_length_inside_a_payload_that_is_a_lie_is_an_error() {
+fn a_wrong_length_inside_a_payload_is_an_error() {
     // The highest length: 253 is the prefix of an eight-byte number.
     for claimed in [u64::MAX, 1 << 40, MAX_PAYLOAD_BYTES as u64 + 1] {
         let lie = [&[253], &claimed.to_le_bytes()[..]].concat();
@@ -153,7 +153,7 @@ fn a_length_inside_a_payload_that_is_a_lie_is_an_error() {
             let payload = record::open(*kind, bytes).unwrap();
             for at in 0..payload.len() {
                 let payload = [&payload[..at], &lie, &payload[at + 1..]].concat();
-                // In some places it is a number that may be large, but never a length.
+                // In some places it is a number that may be large, but not a length.
                 let _ = read(*kind, &record::seal(*kind, &payload));
             }
         }

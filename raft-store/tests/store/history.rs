@@ -62,7 +62,7 @@ fn script() -> (Vec<Step>, Vec<Entry>, Vec<Entry>) {
     (steps, log, lost)
 }
 
-/// What the node has acknowledged.
+/// The acknowledged entries, votes and purges of the node.
 #[derive(Default)]
 struct Promised {
     last: Option<u64>,

@@ -73,12 +73,12 @@ async fn an_entry_is_never_applied_twice() {
 /// Rules with a defect.
 fn panic_at_a_tick(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let applied = nexus_domain::apply(state, revision, proposal);
-    assert!(proposal.command.name() != "tick", "a tick that nobody thought of");
+    assert!(proposal.command.name() != "tick", "an unexpected tick");
     applied
 }
 
 #[tokio::test]
-async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry_is_kept() {
+async fn rules_that_panic_stop_the_node_again_and_again_and_keep_nothing_of_the_entry() {
     let mut disk = SimulatedDisk::new();
     let mut scribe = Scribe::new();
     let mut node = Node::start(disk.clone()).await;
@@ -96,7 +96,7 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry
         for text in [error.to_string(), why.to_string()] {
             assert!(text.contains("the rules panicked: a tick that nobody thought of"), "{text}");
         }
-        assert!(node.apply(entries.clone()).await.is_err(), "it goes on with nothing");
+        assert!(node.apply(entries.clone()).await.is_err(), "nothing is applied afterwards");
         assert_eq!((node.applied(), node.columns()), (Some(3), columns.clone()));
         assert_eq!(node.handle.latest().hash(), hash);
     }
@@ -107,7 +107,7 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_nothing_of_the_entry
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_know_the_rules_of_its_cluster_says_so_and_stops() {
+async fn a_node_that_does_not_know_the_rules_of_its_cluster_logs_that_and_stops() {
     let newer = RulesVersion(RulesVersion::KNOWN.0 + 1);
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
@@ -151,7 +151,7 @@ async fn an_entry_whose_events_cannot_be_written_stops_the_node_and_keeps_nothin
 }
 
 #[tokio::test]
-async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
+async fn a_session_with_the_most_claims_ends_a_part_with_each_entry() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
     node.run(scribe.beginning()).await;
@@ -199,7 +199,7 @@ async fn a_session_with_all_that_it_may_hold_ends_a_part_with_each_entry() {
 }
 
 #[tokio::test]
-async fn unflushed_state_goes_with_its_progress_and_is_made_again() {
+async fn unflushed_state_is_lost_with_its_progress_and_rebuilt() {
     let disk = SimulatedDisk::new();
     let mut node = Node::start(disk.clone()).await;
     let mut scribe = Scribe::new();
@@ -238,7 +238,7 @@ async fn documents_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn what_was_written_later_is_newer_whatever_its_id_is() {
+async fn a_later_document_is_newer_whatever_its_id() {
     let mut node = Node::start(SimulatedDisk::new()).await;
     let mut scribe = Scribe::new();
     node.run([scribe.beginning(), scribe.texts()].concat()).await;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 struct OnRocks;
 struct OnSimulatedDisk;
 
-/// What the suite holds while it tests a store. Its drop drops the store first.
+/// The guard of a store that the suite tests. Its drop drops the store first.
 struct OpenFolder {
     handle: Option<StoreHandle>,
     _folder: TempDir,

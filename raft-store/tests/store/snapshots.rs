@@ -72,7 +72,7 @@ async fn a_snapshot_on_rocksdb_shows_one_moment_while_entries_are_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_builder_that_nobody_uses_lets_go_of_its_view() {
+async fn an_unused_builder_releases_its_view() {
     let folder = TempDir::new().unwrap();
     let (mut node, _) = leader(Rocks::open(folder.path()).unwrap()).await;
     drop(node.machine.try_create_snapshot_builder(true).await);
@@ -202,7 +202,7 @@ async fn there_is_one_snapshot_and_its_readers_are_not_disturbed_by_the_next() {
 }
 
 #[tokio::test]
-async fn what_was_not_finished_is_swept_away_at_start_and_nothing_else() {
+async fn only_unfinished_files_are_deleted_at_start() {
     let disk = SimulatedDisk::new();
     let (mut node, _) = leader(disk.clone()).await;
     node.build_snapshot().await;

@@ -1,6 +1,6 @@
-//! The process that sends one kind: the same program once more, under `nice`, so that the team and the cluster go before it
-//! on a machine that they share. It is told what to do in one line of JSON on its standard input, answers with one line
-//! when its time is over, and keeps what it has open until its input ends, also because its parent is gone.
+//! The process that sends one kind: the same program once more, under `nice`, so that the team and the cluster come
+//! first on a shared machine. It reads its target as one line of JSON from its standard input, writes its report as one
+//! line when its time is over, and keeps its connections open until its input ends, also when its parent is gone.
 
 use super::{
     attack::{self, Attack},
@@ -13,11 +13,11 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// How much lower its priority is than that of the cluster.
+/// The niceness of the attacker: its priority is lower than that of the cluster.
 pub const NICENESS: i32 = 10;
-/// The word by which the program knows that it is the attacker.
+/// The argument by which the program knows that it is the attacker.
 pub const SUBCOMMAND: &str = "attack";
-/// An attacker that runs. Dropped, it is gone.
+/// A running attacker. It is killed when this is dropped.
 pub struct Attacker {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -28,7 +28,7 @@ impl Attacker {
     /// Starts the process.
     ///
     /// # Errors
-    /// When it cannot be started, or does not listen.
+    /// When it cannot be started, or does not read its target.
     pub fn start(target: &Target) -> anyhow::Result<Self> {
         let own = std::env::current_exe().context("this program does not know its own path")?;
         let mut child = Command::new("nice")
@@ -46,10 +46,10 @@ impl Attacker {
         Ok(Self { child, stdin: Some(stdin), stdout })
     }
 
-    /// Its report, once its time is over.
+    /// Waits for its report, which it writes once its time is over.
     ///
     /// # Errors
-    /// When it ended without one.
+    /// When it ended without a report.
     pub async fn report(&mut self) -> anyhow::Result<Report> {
         let mut stdout = self.stdout.take().context("a report is read once")?;
         let (line, stdout) = tokio::task::spawn_blocking(move || {
@@ -64,33 +64,32 @@ impl Attacker {
         Ok(serde_json::from_str(&line)?)
     }
 
-    /// Lets it go, with all that it has open.
+    /// Ends the process and closes its connections.
     pub fn end(mut self) {
-        // It ends when its input does; whatever it does meanwhile, it is gone with this value.
+        // It ends when its input does, and is killed at the latest when this value is dropped.
         drop(self.stdin.take());
     }
 }
 
 impl Drop for Attacker {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What the process of an attacker does, from its start to its end.
+/// Runs the process of an attacker, from its start to its end.
 ///
 /// # Errors
-/// When it is told nothing that it understands, or cannot answer.
+/// When it cannot read its target or write its report.
 pub fn run() -> anyhow::Result<()> {
     let mut stdin = BufReader::new(std::io::stdin());
     let mut line = String::new();
     stdin.read_line(&mut line)?;
-    let target: Target =
-        serde_json::from_str(&line).context("an attacker is told what to do by nexus-abuse")?;
+    let target: Target = serde_json::from_str(&line).context("nexus-abuse sends an attacker its target")?;
     std::thread::spawn(move || {
-        // Whatever comes: at the end of the input, its parent wants it to end, or is gone.
+        // The content does not matter: at the end of the input, the parent wants it to end, or is gone.
         let _ = stdin.read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
@@ -100,7 +99,7 @@ pub fn run() -> anyhow::Result<()> {
         let attack = Attack::new(target);
         attack::run(&attack).await;
         println!("{}", serde_json::to_string(&attack.report())?);
-        // What is open stays so, and still answers pings.
+        // Open connections stay open, and still answer pings.
         std::future::pending::<()>().await;
         Ok(())
     })

@@ -1,6 +1,6 @@
-//! The honest team: engineers whose agents write features, pick, claim, send heartbeats, read and finish, as fast as people never do,
-//! each write under one idempotency key until it is answered. Notes how long each took, what was promised, and what of
-//! that did not hold.
+//! The honest team: engineers whose agents write features, pick, claim, send heartbeats, read and finish, faster than
+//! people do. Each write has one idempotency key until it is answered. Records how long each request took, what was
+//! acknowledged, and what of that did not hold.
 
 use super::observer::{ObservedEvents, Observer};
 use crate::{Answer, Client, Team};
@@ -14,27 +14,27 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-/// Engineers, and agents of each.
+/// The number of engineers, and of agents of each.
 const ENGINEERS: usize = 4;
 const AGENTS_OF_ENGINEER: usize = 2;
-/// Between two requests of one agent: all together write some hundred times a second.
+/// Time between two requests of one agent: all together write some hundred times a second.
 const PAUSE: Duration = Duration::from_millis(40);
-/// Between two signs of life of an agent. Its lease lasts for [`LEASE_SECONDS`].
+/// Time between two heartbeats of an agent. Its lease lasts for [`LEASE_SECONDS`].
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// Seconds of silence after which a session of this cluster is disconnected.
 pub const LEASE_SECONDS: u64 = 10;
-/// Further seconds of silence after which a disconnected session loses what it holds.
+/// Further seconds of silence after which a disconnected session loses its claims.
 pub const GRACE_SECONDS: u64 = 5;
-/// Between two registrations of newcomers.
+/// Time between two registrations of new engineers.
 const REGISTER_EVERY: Duration = Duration::from_secs(2);
-/// Between two tries of one request.
+/// Time between two attempts of one request.
 const RETRY: Duration = Duration::from_millis(20);
-/// What is not answered by then never will be.
+/// A request that is not answered in this time never will be.
 const GIVE_UP: Duration = Duration::from_secs(40);
-/// Files that all agents want.
+/// The number of files that all agents want.
 const SHARED_FILES: usize = 3;
 
-/// What is waited for.
+/// The kinds of requests whose duration is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RequestKind {
     Write,
@@ -43,20 +43,20 @@ enum RequestKind {
     Registration,
 }
 
-/// What the team waited for, and what did not hold.
+/// The durations of the team's requests, and everything that went wrong.
 #[derive(Default)]
 pub struct TeamRecord {
-    /// Writes, but for signs of life.
+    /// Durations of writes other than heartbeats.
     pub writes: Vec<Duration>,
-    /// Signs of life.
+    /// Durations of heartbeats.
     pub heartbeats: Vec<Duration>,
-    /// How long reads took.
+    /// Durations of reads.
     pub reads: Vec<Duration>,
-    /// Engineers registered by the admin.
+    /// Durations of registrations by the admin.
     pub registrations: Vec<Duration>,
-    /// Sessions that ended although they sent heartbeats.
+    /// Ids of the sessions that ended although they sent heartbeats.
     pub lost: BTreeSet<String>,
-    /// What must not happen and did.
+    /// Violations: what must not happen and did.
     pub broken: Vec<String>,
     is_counting: bool,
     holders: HashMap<String, usize>,
@@ -69,7 +69,7 @@ fn lock(notes: &Shared) -> MutexGuard<'_, TeamRecord> {
     notes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The team at work.
+/// A working team.
 pub struct HonestTeam {
     team: Team,
     notes: Shared,
@@ -82,7 +82,7 @@ pub struct HonestTeam {
 }
 
 impl HonestTeam {
-    /// Registers everybody, begins their sessions and lets them work.
+    /// Registers the engineers, starts their sessions and lets them work.
     pub async fn at_work(team: &Team, urls: &[String]) -> Self {
         let (stop, stop_observing) = (watch::Sender::new(false), watch::Sender::new(false));
         let notes = Shared::default();
@@ -117,12 +117,12 @@ impl HonestTeam {
         &self.sessions
     }
 
-    /// From now on, what they wait for counts; or no longer.
+    /// Starts or stops counting the durations.
     pub fn count(&self, is_counting: bool) {
         lock(&self.notes).is_counting = is_counting;
     }
 
-    /// Lets everybody finish, and looks whether everything is there that was acknowledged.
+    /// Lets all agents finish, and checks that everything acknowledged is stored.
     pub async fn finish(mut self) -> TeamRecord {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -179,18 +179,18 @@ impl HonestTeam {
     }
 }
 
-/// Sends requests until they are answered, and notes how long that took.
+/// Sends requests until they are answered, and records how long that took.
 #[derive(Clone)]
 struct RetryingClient {
     client: Client,
     urls: Vec<String>,
-    /// The node that it asks next.
+    /// The node for the next request.
     turn: usize,
     notes: Shared,
 }
 
 impl RetryingClient {
-    /// The answer, if it has one of these statuses.
+    /// Sends a request and returns the answer, if it has one of these statuses.
     async fn ask(
         &mut self,
         kind_of_request: RequestKind,
@@ -211,18 +211,18 @@ impl RetryingClient {
             match client.via(url).send(method.clone(), path, body.as_ref()).await {
                 Ok(answer) if ![429, 503].contains(&answer.status.as_u16()) => break Some(answer),
                 Ok(_) | Err(_) if began.elapsed() > GIVE_UP => break None,
-                // Another node may be better off.
+                // Another node may be able to answer.
                 Ok(_) | Err(_) => self.turn += 1,
             }
             sleep(RETRY).await;
         };
         self.note(kind_of_request, began.elapsed());
-        let told = match &answer {
+        let outcome = match &answer {
             Some(answer) if expected.contains(&answer.status.as_u16()) => return Some(answer.clone()),
             Some(answer) => format!("{} {}", answer.status.as_u16(), answer.message()),
             None => format!("no answer in {GIVE_UP:?}"),
         };
-        lock(&self.notes).broken.push(format!("{method} {path}: {told}"));
+        lock(&self.notes).broken.push(format!("{method} {path}: {outcome}"));
         None
     }
 
@@ -240,7 +240,7 @@ impl RetryingClient {
     }
 }
 
-/// Shows that an agent lives, whatever it does.
+/// Sends heartbeats for an agent, whatever it does.
 async fn send_heartbeats(mut asker: RetryingClient, team: Team, id: String, stop: watch::Receiver<bool>) {
     let path = team.path(&format!("/sessions/{id}/heartbeat"));
     while !*stop.borrow() {
@@ -253,7 +253,7 @@ async fn send_heartbeats(mut asker: RetryingClient, team: Team, id: String, stop
     }
 }
 
-/// The admin registers somebody now and then, who then asks another node who they are.
+/// The admin registers an engineer now and then, whose key is then used on another node.
 async fn register_newcomers(mut asker: RetryingClient, stop: watch::Receiver<bool>) {
     for number in 0.. {
         sleep(REGISTER_EVERY).await;
@@ -286,13 +286,13 @@ impl Agent {
                 return;
             }
             if self.round(round).await.is_none() {
-                // What went wrong is noted. No round depends on the one before.
+                // Failures are recorded. No round depends on the one before.
                 sleep(PAUSE).await;
             }
         }
     }
 
-    /// A feature from its first word to its end, with a file on the way that others want too.
+    /// Takes a feature from its creation to its end, and claims a file on the way that others want too.
     async fn round(&mut self, round: usize) -> Option<()> {
         let slug = format!("work-{}-{round}", self.number);
         let touches = [format!("src/part-{}/{round}.rs", self.number), format!("docs/{slug}/")];
@@ -305,7 +305,7 @@ impl Agent {
         if self.write(Method::POST, "/claims", claim.clone(), &[201, 409]).await?.status == 201 {
             self.takes(&shared);
             self.read(["/status", "/features/available", "/claims"][round % 3]).await;
-            // Before the request: it is over when that is applied, and somebody else may have it before the answer is here.
+            // Before the request: the claim ends when the request is applied, and another agent may hold the file before the answer.
             lock(&self.asker.notes).holders.remove(&shared);
             self.write(Method::DELETE, "/claims", claim, &[200]).await?;
         }

@@ -46,7 +46,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As it is written on the command line.
+    /// The name of the kind on the command line.
     pub fn name(self) -> String {
         let value = self.to_possible_value().expect("no kind is skipped");
         value.get_name().to_owned()

@@ -1,12 +1,12 @@
-//! What one cluster bears from strangers and from members of other projects, while an honest team works on it.
+//! Abuse of one cluster by strangers and by members of other projects, while an honest team works on it.
 //!
-//! - [`kind`]: what is sent, by name.
+//! - [`kind`]: the kinds of abuse, by name.
 //! - [`attack`]: how each kind is sent. It knows nothing of the team.
-//! - [`attacker`]: the process that sends it, at a lower priority. [`target`]: what it is sent to do, and what it reports.
-//!   `open_files`: how many connections it may have.
-//! - [`honest_team`]: the team: what it does, what it was promised, how long it waited. [`observer`]: what it hears.
+//! - [`attacker`]: the process that sends it, at a lower priority. [`target`]: its task and its report.
+//!   `open_files`: the number of connections that it may have.
+//! - [`honest_team`]: the work of the team, with everything acknowledged and all durations. [`observer`]: the team's events.
 //! - [`stage`]: a new cluster for each kind, the team and the attackers on it, from its start to its end.
-//! - [`verdict`]: what was measured of one kind, and whether it is within the bar. [`table`]: all of them, for people.
+//! - [`verdict`]: the measurements of one kind, and whether they are within the bar. [`table`]: all of them, for people.
 
 pub mod attack;
 pub mod attacker;

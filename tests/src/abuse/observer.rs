@@ -1,5 +1,5 @@
-//! Somebody of the team who follows the events of its project by long poll, through one node after the other, and notes
-//! what is announced.
+//! Follows the events of the team's project by long poll, through one node after the other, and records what is
+//! announced.
 
 use crate::{Client, Team};
 use reqwest::Method;
@@ -10,27 +10,27 @@ use std::{
 };
 use tokio::{sync::watch, time::sleep};
 
-/// A poll waits so long for something new.
+/// A poll waits this long for new events.
 const WAIT_MS: u64 = 1_000;
-/// Between two tries.
+/// Time between two attempts.
 const RETRY: Duration = Duration::from_millis(50);
-/// Once told to stop, it catches up within this time.
+/// Once it is stopped, it catches up within this time.
 const CATCH_UP: Duration = Duration::from_secs(40);
 
-/// What was announced.
+/// The events that were announced.
 #[derive(Debug, Default)]
 pub struct ObservedEvents {
-    /// Features that were finished.
+    /// Slugs of the features that were finished.
     pub completed: BTreeSet<String>,
-    /// Sessions that ended.
+    /// Ids of the sessions that ended.
     pub ended: BTreeSet<String>,
-    /// Whether it heard everything up to the end.
+    /// Whether it received all events up to the end.
     pub is_complete: bool,
-    /// What must not happen and did.
+    /// Violations: what must not happen and did.
     pub broken: Vec<String>,
 }
 
-/// Follows one project.
+/// Follows the events of one project.
 pub struct Observer {
     client: Client,
     team: Team,
@@ -41,21 +41,21 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// From now on.
+    /// Starts to follow now.
     pub async fn new(team: &Team, urls: &[String]) -> Self {
         let since = team.admin.get(&team.path("/status")).await.revision();
         let (client, received) = (team.admin.clone(), ObservedEvents::default());
         Self { client, team: team.clone(), urls: urls.to_vec(), since, last: (0, 0), received }
     }
 
-    /// Until it is told to stop, and has heard what came before that.
+    /// Follows until it is stopped, and has received all events before that.
     pub async fn listen(mut self, stop: watch::Receiver<bool>) -> ObservedEvents {
-        let mut told = None;
+        let mut stopped_at = None;
         for turn in 0.. {
-            // Before the question: what is answered then has all that came before.
+            // Taken before the request: its answer then has all earlier events.
             let is_last = *stop.borrow();
             if is_last {
-                told.get_or_insert_with(Instant::now);
+                stopped_at.get_or_insert_with(Instant::now);
             }
             let url = &self.urls[turn % self.urls.len()];
             let query =
@@ -76,7 +76,7 @@ impl Observer {
                 }
                 None => sleep(RETRY).await,
             }
-            if told.is_some_and(|told: Instant| told.elapsed() > CATCH_UP) {
+            if stopped_at.is_some_and(|stopped_at: Instant| stopped_at.elapsed() > CATCH_UP) {
                 self.received.broken.push(format!("events: not caught up in {CATCH_UP:?}"));
                 break;
             }

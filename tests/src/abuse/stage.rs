@@ -1,5 +1,5 @@
-//! A new cluster for each kind, with the team and the attackers on it: from its start to its end, and what its nodes
-//! kept of it.
+//! Runs each kind on a new cluster, with the team and the attackers on it, from its start to its end, and checks what its
+//! nodes stored.
 
 use super::{
     Kind,
@@ -19,13 +19,13 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Nodes of a cluster.
+/// The number of nodes of a cluster.
 const NODES: usize = 3;
-/// Members of the attackers' project, each an engineer.
+/// The number of members of the attackers' project, each an engineer.
 const MEMBERS: usize = 4;
-/// The team works for so long before anything is sent: keys are recognised, connections made.
+/// The team works for this long before the attack begins: keys are verified, connections are made.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// A node that has not stopped by now is killed.
+/// A node that has not stopped in this time is killed.
 const KILL_AFTER: Duration = Duration::from_secs(30);
 
 /// Sends one kind to a cluster on which the team works, and measures what that does to the team.
@@ -35,7 +35,7 @@ const KILL_AFTER: Duration = Duration::from_secs(30);
 pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Result<AttackResult> {
     let mut cluster = Cluster::start(NODES).await;
     let team = Team::of(&cluster).await;
-    // Those who fall silent are to be noticed while one looks.
+    // Silent sessions are to expire within the run.
     team.settings(json!({ "session.timeout": LEASE_SECONDS, "session.grace": GRACE_SECONDS })).await;
     let urls = cluster.urls();
     let target = Target { kind, span, is_short, ..attackers(&cluster, &team).await };
@@ -53,7 +53,7 @@ pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Resu
     let mut broken = std::mem::take(&mut notes.broken);
     broken.extend(agree(&mut cluster, &team).await);
     let peak_kib = most(&cluster, Node::peak_kib);
-    // The attacker has everything open that it could keep.
+    // The attacker still has all its connections open.
     let stopped = stop(&mut cluster, &mut broken).await;
     attacker.end();
     broken.extend(histories(&cluster, &team).await);
@@ -72,7 +72,7 @@ pub async fn measure(kind: Kind, span: Duration, is_short: bool) -> anyhow::Resu
     })
 }
 
-/// Engineers who are nobody's colleagues, with all rights in a project of their own.
+/// Engineers outside of the team, with all rights in a project of their own.
 async fn attackers(cluster: &Cluster, team: &Team) -> Target {
     let mut members = Vec::new();
     for number in 0..MEMBERS {
@@ -107,7 +107,7 @@ fn most(cluster: &Cluster, of: impl Fn(&Node) -> Option<u64>) -> u64 {
     cluster.nodes.iter().filter_map(of).max().unwrap_or_default()
 }
 
-/// Whether the nodes still run, answer, and have one state.
+/// Checks that the nodes still run, answer, and have the same state.
 async fn agree(cluster: &mut Cluster, team: &Team) -> Vec<String> {
     let dead = cluster.nodes.iter_mut().filter_map(|node| (!node.is_running()).then_some(node.number));
     let dead: Vec<String> = dead.map(|number| format!("node {number} is gone")).collect();
@@ -121,9 +121,9 @@ async fn agree(cluster: &mut Cluster, team: &Team) -> Vec<String> {
     AssertUnwindSafe(looked).catch_unwind().await.err().map(panic_message).into_iter().collect()
 }
 
-/// Tells all nodes at once to stop; how long the last one took.
+/// Stops all nodes at once. Returns how long the last one took.
 async fn stop(cluster: &mut Cluster, broken: &mut Vec<String>) -> Duration {
-    /// Between two looks.
+    /// Time between two checks.
     const LOOK: Duration = Duration::from_millis(5);
     let began = Instant::now();
     for node in &cluster.nodes {
@@ -149,32 +149,33 @@ async fn stop(cluster: &mut Cluster, broken: &mut Vec<String>) -> Duration {
     took
 }
 
-/// What the nodes' own histories say against them: a file of the team with two holders, an unsound state.
+/// The violations in the nodes' own histories: a file of the team with two holders, an inconsistent state.
 async fn histories(cluster: &Cluster, team: &Team) -> Vec<String> {
     let project = ProjectId(team.project.parse().expect("an id"));
-    let mut told_all = Vec::new();
+    let mut violations = Vec::new();
     for node in &cluster.nodes {
         let folder = node.data_dir();
         let checked = AssertUnwindSafe(history::check_project(&folder, project)).catch_unwind().await;
-        told_all.extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
+        violations
+            .extend(checked.err().map(|panic| format!("node {}: {}", node.number, panic_message(panic))));
     }
-    told_all
+    violations
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn panic_message(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
-/// The first of them, and how many there are.
+/// The first violations, and the number of the others.
 fn summary(broken: Vec<String>) -> Vec<String> {
-    /// More of them say nothing new.
-    const TOLD: usize = 3;
-    let more = broken.len().saturating_sub(TOLD);
-    let mut told: Vec<String> = broken.into_iter().take(TOLD).collect();
+    /// Violations that are shown: more of them say nothing new.
+    const SHOWN: usize = 3;
+    let more = broken.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = broken.into_iter().take(SHOWN).collect();
     if more > 0 {
-        told.push(format!("and {more} more"));
+        shown.push(format!("and {more} more"));
     }
-    told
+    shown
 }

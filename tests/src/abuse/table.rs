@@ -3,7 +3,7 @@
 use super::verdict::AttackResult;
 use std::fmt::{self, Display};
 
-/// The line above the rows.
+/// The line above the rows of the table.
 pub struct Head;
 
 impl Display for Head {
@@ -21,11 +21,11 @@ impl Display for Head {
     }
 }
 
-/// A kind, in two lines: whether it is within the bar, and what the attacker was told.
+/// Writes a kind in two lines: whether it is within the bar, and the answers that the attacker got.
 pub struct Row<'a> {
-    /// What was measured.
+    /// The measurements of one kind.
     pub verdict: &'a AttackResult,
-    /// Whether times do not count.
+    /// Whether the run is short, so that durations do not count.
     pub is_short: bool,
 }
 
@@ -48,10 +48,10 @@ impl Display for Row<'_> {
             writes.max_ms,
             peak_kib >> 10,
         )?;
-        let told: Vec<String> = refused.map(|(answer, count)| format!("{count} × {answer}")).collect();
-        let told: Vec<String> = told.into_iter().chain(attacker.notes.iter().cloned()).collect();
-        if !told.is_empty() {
-            write!(out, "\n{:<14}  {}", "", told.join(", "))?;
+        let answers: Vec<String> = refused.map(|(answer, count)| format!("{count} × {answer}")).collect();
+        let answers: Vec<String> = answers.into_iter().chain(attacker.notes.iter().cloned()).collect();
+        if !answers.is_empty() {
+            write!(out, "\n{:<14}  {}", "", answers.join(", "))?;
         }
         Ok(())
     }

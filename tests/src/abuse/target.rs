@@ -1,25 +1,25 @@
-//! What an attacker is sent to do, and what it reports.
+//! The task of an attacker, and its report.
 
 use super::kind::Kind;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
-/// What an attacker knows.
+/// Everything that an attacker knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Target {
-    /// What to send.
+    /// The kind to send.
     pub kind: Kind,
-    /// For how long.
+    /// The duration of the attack.
     pub span: Duration,
-    /// Whether to keep what stays in the cluster small.
+    /// Whether to store less in the cluster.
     pub is_short: bool,
     /// The nodes, for clients.
     pub urls: Vec<String>,
     /// `host:port` of the nodes, for nodes.
     pub peer_addrs: Vec<String>,
-    /// Its own project.
+    /// The id of the attackers' project.
     pub project: String,
-    /// Keys of members of that, engineers each; the first one leads it.
+    /// API keys of the members of the attackers' project, one per engineer. The first one leads it.
     pub members: Vec<String>,
     /// Another project of the attackers.
     pub other_project: String,
@@ -31,16 +31,16 @@ pub struct Target {
     pub foreign_project: String,
 }
 
-/// What an attacker did.
+/// The report of an attacker.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Requests, connections or messages that were sent.
+    /// The number of requests, connections or messages that were sent.
     pub sent: u64,
-    /// Answers by status, and `lost` for what had none.
+    /// The number of answers by status, and of requests without an answer as `lost`.
     pub answers: BTreeMap<String, u64>,
-    /// What else is worth knowing, in order.
+    /// Further notes, in order.
     pub notes: Vec<String>,
-    /// Bars of its own that were missed.
+    /// Bars of the attack itself that were missed.
     pub missed: Vec<String>,
     /// Processor time of this process.
     pub cpu: Duration,

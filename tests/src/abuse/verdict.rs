@@ -1,32 +1,32 @@
-//! What was measured of one kind, and whether it is within the bar.
+//! The measurements of one kind, and whether they are within the bar.
 
 use super::{Kind, target::Report};
 use crate::bench::load::percentile;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Honest writes at the 99th percentile, on two idle cores.
+/// The bar for honest writes at the 99th percentile, on two idle cores.
 pub const SLOWEST: Duration = Duration::from_millis(250);
-/// Resident memory of a node, at its highest.
+/// The bar for the peak resident memory of a node.
 pub const MOST_MEMORY_KIB: u64 = 512 << 10;
-/// All nodes, told to stop at once, have stopped.
+/// The bar for the time that all nodes together take to stop.
 pub const LONGEST_STOP: Duration = Duration::from_secs(5);
 
-/// How long the team waited for one sort of request.
+/// The durations of one sort of request of the team.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Latencies {
-    /// How many there were.
+    /// The number of requests.
     pub count: usize,
-    /// Half of them took no longer.
+    /// The median duration, in milliseconds.
     pub p50_ms: f64,
-    /// All but one in a hundred took no longer.
+    /// The 99th percentile of the durations.
     pub p99_ms: f64,
     /// The longest of them, in milliseconds.
     pub max_ms: f64,
 }
 
 impl Latencies {
-    /// Of what was measured, in any order.
+    /// Summarises durations, given in any order.
     pub fn of(mut waits: Vec<Duration>) -> Self {
         waits.sort_unstable();
         let millis = |wait: Duration| wait.as_secs_f64() * 1e3;
@@ -39,36 +39,36 @@ impl Latencies {
     }
 }
 
-/// What was measured of one kind of attack.
+/// The measurements of one kind of attack.
 #[derive(Clone, Debug, Serialize)]
 pub struct AttackResult {
-    /// What was sent.
+    /// The kind of attack.
     pub kind: Kind,
-    /// What the attacker did.
+    /// The report of the attacker.
     pub attacker: Report,
-    /// Writes of the team, each from its first try to its answer, but for signs of life.
+    /// Writes of the team other than heartbeats, each from its first attempt to its answer.
     pub writes: Latencies,
-    /// Signs of life.
+    /// Durations of heartbeats.
     #[serde(rename = "beats")]
     pub heartbeats: Latencies,
-    /// How long the team waited for reads.
+    /// Reads of the team.
     pub reads: Latencies,
-    /// Engineers whom the team's admin registers meanwhile.
+    /// Registrations of engineers by the team's admin.
     pub registrations: Latencies,
-    /// Sessions of the team that ended although they sent heartbeats.
+    /// The number of the team's sessions that ended although they sent heartbeats.
     pub leases_lost: usize,
-    /// Resident memory of the node that had most, at any moment.
+    /// Peak resident memory of the largest node.
     pub peak_kib: u64,
-    /// The same when the attacker's time was over.
+    /// Resident memory of the largest node when the attacker's time was over.
     pub after_kib: u64,
-    /// From the signal to the end of the last node.
+    /// Time from the signal to the end of the last node.
     pub stop_ms: u128,
-    /// What must never happen and did.
+    /// Violations: what must never happen and did.
     pub broken: Vec<String>,
 }
 
 impl AttackResult {
-    /// What is missed of the bar, for people. Nothing that is measured in time counts when `is_short`, but for the stop.
+    /// The bars that were missed, for people. If `is_short`, no duration counts except that of the stop.
     pub fn missed(&self, is_short: bool) -> Vec<String> {
         let mut missed = self.broken.clone();
         if self.leases_lost > 0 {

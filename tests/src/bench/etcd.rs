@@ -1,4 +1,4 @@
-//! Three nodes of etcd on loopback, in a folder of their own. Dropped, they are gone.
+//! Three nodes of etcd on loopback, in a folder of their own. They end when the value is dropped.
 
 use super::{load::Script, wire};
 use crate::{
@@ -15,12 +15,12 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Bytes of a value, about those of a claim.
+/// Bytes of a value: about as many as a claim has.
 const VALUE_BYTES: usize = 100;
-/// Bytes of a feature and of a session, about those that Nexus stores.
+/// Bytes of a feature and of a session: about as many as Nexus stores.
 const FEATURE_BYTES: usize = 400;
 const SESSION_BYTES: usize = 200;
-/// Files of a feature.
+/// The number of files of a feature.
 const FILES: [&str; 3] = ["api.rs", "store.rs", "tests.rs"];
 
 /// A cluster of three etcd nodes.
@@ -31,7 +31,7 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts three nodes of a program, as it is set by default, and waits until they serve.
+    /// Starts three nodes of this etcd program with its default settings, and waits until they serve.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -82,7 +82,7 @@ impl Etcd {
         (0..clients).map(script).collect()
     }
 
-    /// Each client does what a pick and a release do, as one transaction each: every path is compared, then the claims, the
+    /// Each client does the work of a pick and a release, as one transaction each: every path is compared, then the claims, the
     /// feature and the session are put, or the claims are deleted again and the other two put.
     pub fn picks(&self, clients: usize) -> Vec<Script> {
         let script = |client: usize| {
@@ -123,19 +123,19 @@ impl Etcd {
 impl Drop for Etcd {
     fn drop(&mut self) {
         for node in &mut self.nodes {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             let _ = node.kill();
             let _ = node.wait();
         }
     }
 }
 
-/// A value of so many bytes.
+/// A value of this many bytes.
 fn value(bytes: usize) -> String {
     base64(&vec![b'v'; bytes])
 }
 
-/// Puts so many bytes under a key, within a transaction.
+/// Puts this many bytes under a key, within a transaction.
 fn put(key: &str, bytes: usize) -> Value {
     json!({ "requestPut": { "key": base64(key.as_bytes()), "value": value(bytes) } })
 }

@@ -1,49 +1,49 @@
-//! Many clients at once, each with one request on its way, for a set time. Knows nothing of who
-//! answers: both systems get the same clients.
+//! Runs many clients at once for a set time, each with one request at a time. Knows nothing about the servers: both
+//! systems get the same clients.
 
 use super::wire::{Connection, Request};
 use anyhow::{Context, bail};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Barrier, task::JoinSet, time::Instant};
 
-/// What one client does, over and over, until the time is over. It ends with a whole round, so that
-/// what a round takes it also gives back.
+/// The requests of one client, repeated until the time is over. It ends with a whole round, so that each pick is
+/// followed by its release.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// `host:port` of the node that it asks.
+    /// `host:port` of the node.
     pub addr: String,
     /// The requests of one round.
     pub round: Vec<Request>,
-    /// Text that each answer has to contain, where the status alone does not say that it was a success.
+    /// Text that each answer has to contain, if the status alone does not show a success.
     pub expected: Option<&'static str>,
 }
 
 /// The parts of a measurement in time.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// Not counted: connections are made, keys verified, caches filled.
+    /// Time that is not counted: connections are made, keys are verified, caches are filled.
     pub warm_up: Duration,
-    /// The time whose operations are counted, after the warm-up.
+    /// Time whose operations are counted, after the warm-up.
     pub counted: Duration,
 }
 
-/// What the clients saw.
+/// The measurements of the clients.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// Answers within the counted time.
+    /// The number of answers within the counted time.
     pub answers: usize,
     /// Answers a second.
     pub per_second: f64,
-    /// Half of the answers took no longer.
+    /// The median time to an answer.
     pub median: Duration,
-    /// All but one in a hundred took no longer.
+    /// The 99th percentile of the durations.
     pub p99: Duration,
 }
 
-/// Runs all scripts at once.
+/// Runs the scripts of all clients at once.
 ///
 /// # Errors
-/// The first failure of any client: a measurement with failures measures something else.
+/// The first failure of any client: with failures, the figures would mean something else.
 pub async fn run(scripts: &[Script], span: Span) -> anyhow::Result<Measured> {
     let start = Arc::new(Barrier::new(scripts.len()));
     let mut clients = JoinSet::new();
@@ -88,7 +88,7 @@ async fn client(script: Script, start: Arc<Barrier>, span: Span) -> anyhow::Resu
     Ok(latencies)
 }
 
-/// The smallest value that at least so many of a hundred do not exceed. Of nothing, zero.
+/// The given percentile of the values; zero without values.
 pub fn percentile(sorted: &[Duration], of_hundred: usize) -> Duration {
     let rank = (sorted.len() * of_hundred).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()

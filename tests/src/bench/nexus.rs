@@ -4,7 +4,7 @@ use super::{load::Script, wire};
 use crate::{Cluster, Node, Team, usage::Usage};
 use serde_json::json;
 
-/// A cluster, and who works on it.
+/// A cluster, and the sessions that work on it.
 pub struct Nexus {
     cluster: Cluster,
     project: String,
@@ -14,7 +14,7 @@ pub struct Nexus {
 }
 
 impl Nexus {
-    /// Three nodes; a session and a ready feature with three files for each of so many clients.
+    /// Starts three nodes, and makes a session and a ready feature with three files for each client.
     pub async fn start(clients: usize) -> Self {
         let cluster = Cluster::start(3).await;
         let team = Team::of(&cluster).await;
@@ -73,7 +73,7 @@ impl Nexus {
         self.sessions.iter().enumerate().take(clients).map(script).collect()
     }
 
-    /// Leases long enough for every measurement, whatever the machine does meanwhile.
+    /// Leases long enough for every measurement, however slow the machine is.
     pub async fn lengthen_leases(&self) {
         let admin = self.cluster.client().with_key(self.key.clone());
         admin.patch("/cluster/settings", json!({ "session.timeout": 3600 })).await.data();

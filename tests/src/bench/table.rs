@@ -11,22 +11,22 @@ use std::{
 pub struct Cell {
     /// System and operation.
     pub what: &'static str,
-    /// Clients at once.
+    /// The number of concurrent clients.
     pub clients: usize,
-    /// Number of the turn in which it was measured: both systems are measured in each.
+    /// The number of the turn in which it was measured: both systems are measured in each turn.
     pub turn: usize,
-    /// What the clients saw.
+    /// The measurements of the clients.
     pub measured: Measured,
-    /// Processor time of all nodes together, for one answer.
+    /// Processor time of all nodes together for one answer.
     pub cost: Duration,
 }
 
-/// All measurements of one call of the bench.
+/// All measurements of one run of the bench.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// In the order in which they are shown.
     pub cells: Vec<Cell>,
-    /// Which operation is compared with which.
+    /// Pairs of operations that are compared.
     pub compared: Vec<(&'static str, &'static str)>,
 }
 
@@ -83,7 +83,7 @@ impl Display for Table {
     }
 }
 
-/// The value in the middle, or the mean of the two there. Zero for nothing.
+/// The median of the values; zero without values.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;

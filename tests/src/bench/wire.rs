@@ -1,5 +1,5 @@
-//! A client of HTTP/1.1 over one kept connection: requests are bytes made beforehand, of answers only
-//! the status and the length are read. Never sends a request before the last one is answered.
+//! An HTTP/1.1 client over one kept connection. Requests are prepared bytes, and only the status and the length of
+//! an answer are parsed. Never sends a request before the last one is answered.
 
 use anyhow::{Context, bail};
 use tokio::{
@@ -7,9 +7,9 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An answer of these measurements is far smaller; a larger one is a mistake.
+/// Largest answer in bytes: the answers of these measurements are far smaller.
 const LONGEST_ANSWER: usize = 1 << 20;
-/// Read at once.
+/// Bytes that are read at once.
 const READ_BYTES: usize = 8 << 10;
 
 /// A request, as it goes over the wire.
@@ -39,7 +39,7 @@ impl Connection {
     /// Connects to `host:port`.
     ///
     /// # Errors
-    /// When nobody answers there.
+    /// When no server answers there.
     pub async fn open(addr: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(addr).await.with_context(|| format!("cannot connect to {addr}"))?;
         stream.set_nodelay(true)?;

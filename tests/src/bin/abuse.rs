@@ -40,7 +40,7 @@ within 5 s. The figures are those of a machine with two cores that does nothing 
 attackers share it, and the attackers run at a lower priority.";
 
 fn main() -> anyhow::Result<ExitCode> {
-    // Said by this program to itself alone.
+    // An argument that this program passes only to itself.
     if std::env::args().nth(1).as_deref() == Some(attacker::SUBCOMMAND) {
         attacker::run()?;
         return Ok(ExitCode::SUCCESS);
@@ -50,13 +50,13 @@ fn main() -> anyhow::Result<ExitCode> {
         let (mut stop, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
         tokio::select! {
             code = send_all(Args::parse()) => code,
-            // What was started ends with what is dropped here.
+            // Everything that was started ends when this is dropped.
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
             _ = stop.recv() => Ok(ExitCode::from(143)),
             _ = hangup.recv() => Ok(ExitCode::from(129)),
         }
     });
-    // An attacker's report may still be waited for, by a thread that nobody needs any more.
+    // A thread may still wait for an attacker's report, which is no longer needed.
     runtime.shutdown_background();
     code
 }

@@ -66,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let mut cells = Vec::new();
-    // One after the other in each turn, on new clusters: a machine that gets slower is so for both.
+    // Both systems are measured in each turn, on new clusters: if the machine gets slower, it does so for both.
     for (&clients, turn) in
         args.clients.iter().flat_map(|clients| (0..args.turns).map(move |turn| (clients, turn)))
     {
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
             });
         }
     }
-    // Stable: those of as many clients stay in the order of measuring.
+    // Stable: rows with the same number of clients stay in the order of measuring.
     cells.sort_by_key(|cell| cell.clients);
     println!("{}", Table { cells, compared: vec![(HEARTBEATS, PUTS), (PICKS, TRANSACTIONS)] });
     Ok(())
@@ -121,14 +121,14 @@ async fn cell(
     eprintln!("{what}, {clients} at once ...");
     let before = usage();
     let measured = load::run(scripts, span).await.with_context(|| format!("{what}, {clients} at once"))?;
-    // The nodes worked in the warm-up too.
+    // The nodes also worked in the warm-up.
     let share = span.counted.as_secs_f64() / (span.counted + span.warm_up).as_secs_f64();
     let spent = usage::between(&before, &usage()).mul_f64(share);
     let answers = u32::try_from(measured.answers.max(1)).unwrap_or(u32::MAX);
     Ok(Cell { what, clients, turn, cost: spent / answers, measured })
 }
 
-/// What three nodes cost while nobody asks anything, and how large the programs are.
+/// The cost of three nodes without requests, and the size of the programs.
 async fn idle(span: Duration) {
     eprintln!("Idle, {} s ...", span.as_secs());
     let nexus = Nexus::start(0).await;

@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
     println!("Starting three nodes ...");
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    // Short leases: what a dead agent held is free again while one watches.
+    // Short leases: the files of a dead agent become free while the demo runs.
     team.settings(json!({ "session.timeout": 1, "session.grace": 0.5, "session.unattended": 5 })).await;
     println!(
         "Writing {} commits as features, with the files that were really touched together ...",
@@ -74,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
     let looking = look_on(seen.clone());
     let report = work::run_seen(&mut cluster, &team, slugs.len(), plan, &seen).await;
     looking.abort();
-    // It prints whole lines; what it was about to say is said below.
+    // It prints whole lines; the last figures are printed below.
     let _ = looking.await;
     println!("{}", line(&report, report.took));
     summary(&report);
@@ -89,12 +89,12 @@ fn look_on(seen: Arc<Mutex<Report>>) -> JoinHandle<()> {
     let (pause, end) = if on_terminal { (LOOK, "\r") } else { (LOOK_IN_FILE, "\n") };
     tokio::spawn(async move {
         let began = Instant::now();
-        let mut told_of_kill = false;
+        let mut has_printed_kill = false;
         loop {
             tokio::time::sleep(pause).await;
             let report = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(leader) = report.killed_leader.filter(|_| !told_of_kill) {
-                told_of_kill = true;
+            if let Some(leader) = report.killed_leader.filter(|_| !has_printed_kill) {
+                has_printed_kill = true;
                 println!("{:<78}", format!("         node {leader}, the leader, was killed and comes back"));
             }
             print!("{}{end}", line(&report, began.elapsed()));
@@ -140,10 +140,10 @@ fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
 
-/// Stops all nodes once nothing is left to end by itself, and reads what each of them wrote.
+/// Stops all nodes once no lease is left to expire, and reads the folder of each.
 async fn stop_and_check(cluster: &mut Cluster, team: &Team) -> Vec<HistoryReport> {
     println!("\nStopping, and reading every node's history ...");
-    // The dead agents' last leases: until they are over, the log goes on.
+    // The dead agents' last leases: until they expire, entries are added to the log.
     eventually("no session is left", || async {
         let answer = team.admin.get(&team.path("/status")).await;
         let sessions = answer.body["data"]["sessions"].as_array()?;

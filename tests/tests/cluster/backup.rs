@@ -1,4 +1,4 @@
-//! A backup through any node: whole, of one moment, and refused by whoever checks it when it is not.
+//! A backup through any node is complete and shows one moment. A damaged backup is refused by `nexusd check-backup`.
 
 use nexus_tests::{Client, Cluster, Node, Team, cluster::binary, contract::is_sound, eventually};
 use reqwest::StatusCode;
@@ -34,19 +34,19 @@ fn check(file: &Path) -> Output {
     checked.expect("nexusd can be started")
 }
 
-/// Checks a backup that is sound; gives what it is told of it.
+/// Checks a valid backup. Returns the output of the check.
 fn check_whole(file: &Path) -> String {
     let checked = check(file);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     String::from_utf8_lossy(&checked.stdout).into_owned()
 }
 
-fn field(told: &str, name: &str) -> String {
-    let line = told.lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_else(|| panic!("no {name} in {told}")).trim().to_owned()
+fn field(printed: &str, name: &str) -> String {
+    let line = printed.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("no {name} in {printed}")).trim().to_owned()
 }
 
-/// Texts that compress badly, so that a snapshot is of some size.
+/// A text that compresses badly, so that a snapshot has some size.
 fn noise(bytes: usize) -> String {
     (0..bytes / 32).map(|_| Uuid::new_v4().simple().to_string()).collect()
 }
@@ -59,7 +59,7 @@ async fn fill(team: &Team, features: usize, spec_bytes: usize) {
     }
 }
 
-/// Files that a node's process has open although they are deleted, and temporary ones in its folder.
+/// Deleted files that a node's process still has open, and temporary files in its folder.
 fn leftovers(node: &Node) -> Vec<String> {
     let snapshots = fs::read_dir(node.data_dir().join("files")).expect("the data folder is there");
     let names = snapshots.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -70,14 +70,14 @@ fn leftovers(node: &Node) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_backup_through_any_node_holds_all_that_was_acknowledged_and_says_so() {
+async fn a_backup_through_any_node_has_every_acknowledged_write() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     fill(&team, 20, 2_000).await;
     let status = team.admin.get("/cluster/status").await;
     let id = status.data()["clusterId"].as_str().expect("an id").to_owned();
     for (at, node) in cluster.nodes.iter().enumerate() {
-        // Written through another node, the moment before.
+        // Written through another node right before the backup.
         let written =
             team.admin.post(&team.path("/decisions"), json!({ "title": "t", "decision": "d" })).await;
         let (headers, bytes) = take(&team.admin.via(node.url())).await;
@@ -89,23 +89,23 @@ async fn a_backup_through_any_node_holds_all_that_was_acknowledged_and_says_so()
         assert_eq!(text("content-disposition"), format!("attachment; filename=\"{name}\""));
         assert!(headers.contains_key("x-request-id"));
         let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        assert_eq!(Sha256::digest(body)[..], *checksum, "it ends in its checksum");
+        assert_eq!(Sha256::digest(body)[..], *checksum, "a backup ends with its checksum");
 
         let file = cluster.folder().join(name);
         fs::write(&file, &bytes).expect("the test folder can be written");
-        let told = check_whole(&file);
-        let field = |name: &str| field(&told, name);
+        let printed = check_whole(&file);
+        let field = |name: &str| field(&printed, name);
         assert_eq!((field("Cluster"), field("Revision")), (id.clone(), revision.to_string()));
-        // A spec each, and a decision a round.
+        // One spec per feature, and one decision per round.
         assert_eq!(field("Documents"), (21 + at).to_string());
         assert_eq!(field("Bytes"), bytes.len().to_string());
         let key = team.admin.key().expect("a key").as_bytes();
-        assert!(!body.windows(key.len()).any(|window| window == key), "no key is in it");
+        assert!(!body.windows(key.len()).any(|window| window == key), "a backup contains no key");
     }
 }
 
 #[tokio::test]
-async fn a_backup_taken_while_everybody_writes_is_of_one_moment() {
+async fn a_backup_during_writes_shows_one_moment() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let (stop, counts) = (Arc::<AtomicBool>::default(), Arc::<(AtomicUsize, AtomicUsize)>::default());
@@ -134,7 +134,7 @@ async fn a_backup_taken_while_everybody_writes_is_of_one_moment() {
         let after = sent.load(Ordering::SeqCst);
         let file = cluster.folder().join("meanwhile");
         fs::write(&file, &bytes).expect("the test folder can be written");
-        // That the rows make the state which was hashed at its revision is checked there.
+        // This also checks that the rows have the state hash of the revision.
         let documents: usize = field(&check_whole(&file), "Documents").parse().expect("a number");
         assert!((before..=after).contains(&documents), "{before} {documents} {after}");
     }
@@ -146,7 +146,7 @@ async fn a_backup_taken_while_everybody_writes_is_of_one_moment() {
 }
 
 #[tokio::test]
-async fn a_backup_that_was_cut_short_or_changed_is_refused() {
+async fn a_truncated_or_changed_backup_is_refused() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     fill(&team, 5, 1_000).await;
@@ -160,7 +160,7 @@ async fn a_backup_that_was_cut_short_or_changed_is_refused() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         damaged.push((format!("a bit of byte {at}"), flipped.clone()));
-        // Whoever makes the checksum fit again is found out by the records' own ones.
+        // A change with a corrected checksum of the file is detected by the checksums of the records.
         if at < bytes.len() - CHECKSUM {
             let body = bytes.len() - CHECKSUM;
             let fitting = Sha256::digest(&flipped[..body]);
@@ -174,8 +174,11 @@ async fn a_backup_that_was_cut_short_or_changed_is_refused() {
         fs::write(&file, bytes).expect("the test folder can be written");
         let checked = check(&file);
         assert_eq!(checked.status.code(), Some(1), "{what}");
-        let told = String::from_utf8_lossy(&checked.stderr).into_owned();
-        assert!(told.contains("cannot be relied on") && !told.contains("panicked"), "{what}: {told}");
+        let printed = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(
+            printed.contains("cannot be relied on") && !printed.contains("panicked"),
+            "{what}: {printed}"
+        );
         assert!(checked.stdout.is_empty(), "{what}");
     }
     let gone = check(&cluster.folder().join("no-such-file"));
@@ -183,7 +186,7 @@ async fn a_backup_that_was_cut_short_or_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn only_admins_get_a_backup_and_only_where_there_is_a_quorum() {
+async fn only_an_admin_gets_a_backup_and_only_with_a_quorum() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await.client;
@@ -211,7 +214,7 @@ async fn only_admins_get_a_backup_and_only_where_there_is_a_quorum() {
     is_sound(&refused);
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
     assert!(refused.headers.contains_key("retry-after"));
-    // What this node has may be all that is left.
+    // The copy of this node may be the only one left.
     let response = alone.open("/cluster/backup?consistency=stale").await.expect("the node answers");
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.headers().contains_key("x-nexus-staleness-ms"));
@@ -221,7 +224,7 @@ async fn only_admins_get_a_backup_and_only_where_there_is_a_quorum() {
     assert!(check(&file).status.success());
 }
 
-/// Asks for a backup on a bare connection, which reads only when it is told to.
+/// Requests a backup on a bare connection. The test decides when to read from it.
 async fn ask_slowly(client: &Client) -> TcpStream {
     let addr = client.base().strip_prefix("http://").expect("plain HTTP").to_owned();
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
@@ -235,23 +238,23 @@ async fn ask_slowly(client: &Client) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_slow_client_gets_the_moment_it_asked_at_and_one_that_breaks_off_leaves_nothing() {
+async fn a_slow_client_gets_the_backup_of_its_request_and_a_client_that_disconnects_leaves_no_files() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
-    // More than what is on its way between two processes.
+    // More than the buffers between two processes hold.
     fill(&team, 80, 400_000).await;
     let resident = cluster.nodes[0].usage().expect("it runs").0;
 
     let (mut slow, mut gone) = (ask_slowly(&team.admin).await, ask_slowly(&team.admin).await);
     let mut beginning = vec![0; 2_000];
     for stream in [&mut slow, &mut gone] {
-        stream.read_exact(&mut beginning).await.expect("it begins to come");
+        stream.read_exact(&mut beginning).await.expect("the first bytes arrive");
         assert!(beginning.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&beginning));
     }
-    // Meanwhile a newer snapshot takes the place of theirs.
+    // Meanwhile a newer snapshot replaces the one of the backup.
     fill(&Team { project: other_project(&team).await, ..team.clone() }, 3, 1_000).await;
     team.admin.post("/cluster/snapshot", json!({})).await.data();
-    assert_eq!(leftovers(&cluster.nodes[0]).len(), 1, "the older one is deleted, and still read");
+    assert_eq!(leftovers(&cluster.nodes[0]).len(), 1, "the older snapshot is deleted, but still open");
     drop(gone);
 
     let head_end = beginning.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
@@ -268,7 +271,7 @@ async fn a_slow_client_gets_the_moment_it_asked_at_and_one_that_breaks_off_leave
     }
     let file = cluster.folder().join("slow");
     fs::write(&file, &bytes).expect("the test folder can be written");
-    assert_eq!(field(&check_whole(&file), "Documents"), "80", "nothing that came later is in it");
+    assert_eq!(field(&check_whole(&file), "Documents"), "80", "no later write is in it");
     eventually("nothing is left of it", || async { leftovers(&cluster.nodes[0]).is_empty().then_some(()) })
         .await;
     let after = cluster.nodes[0].usage().expect("it runs").0;
@@ -294,7 +297,7 @@ fn nexus(cluster: &Cluster, client: &Client, args: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn the_command_keeps_only_what_is_whole_and_replaces_nothing_unasked() {
+async fn the_command_keeps_only_complete_backups_and_replaces_no_file_without_a_flag() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     fill(&team, 5, 100_000).await;
@@ -306,7 +309,7 @@ async fn the_command_keeps_only_what_is_whole_and_replaces_nothing_unasked() {
     assert!(check(&file).status.success());
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).expect("it is there").permissions());
-    assert_eq!(mode & 0o777, 0o600, "it is for its owner alone");
+    assert_eq!(mode & 0o777, 0o600, "only its owner can read it");
 
     let before = fs::read(&file).expect("it is there");
     let refused = run(&["cluster", "backup", "-o", "monday.backup"]);
@@ -320,7 +323,7 @@ async fn the_command_keeps_only_what_is_whole_and_replaces_nothing_unasked() {
     let piped = run(&["cluster", "backup", "-o", "-"]);
     assert!(piped.status.success());
     fs::write(&file, &piped.stdout).expect("the test folder can be written");
-    assert!(check(&file).status.success(), "stdout has it, and nothing else");
+    assert!(check(&file).status.success(), "stdout has the backup and nothing else");
 
     let named: serde_json::Value =
         serde_json::from_slice(&run(&["cluster", "backup", "--json"]).stdout).expect("JSON");
@@ -337,7 +340,7 @@ async fn the_command_keeps_only_what_is_whole_and_replaces_nothing_unasked() {
         names.filter(|name| name.contains("partial") || name.contains("ana")).collect::<Vec<_>>()
     };
     assert!(partial().is_empty(), "{:?}", partial());
-    // A node that is gone is passed over.
+    // A node that is not running is skipped.
     cluster.node(1).kill();
     let made = nexus(&cluster, &team.admin, &["cluster", "backup", "-o", "tuesday.backup"]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -1,4 +1,4 @@
-//! What is malformed, too large, unknown or somebody else's gets the contract's error and changes
+//! Requests that are malformed or too large, or name unknown or foreign resources, get the contract's error and change
 //! nothing.
 
 use nexus_tests::{Cluster, Team};
@@ -49,7 +49,7 @@ async fn bad_input_gets_the_contracts_error_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn unknown_ids_and_other_peoples_things_are_told_apart() {
+async fn unknown_ids_and_foreign_resources_get_different_errors() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
@@ -97,7 +97,7 @@ async fn unknown_ids_and_other_peoples_things_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_tool_that_is_given_nonsense_answers_at_once() {
+async fn a_tool_answers_invalid_input_at_once() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let host = team.admin.with_header("Accept", "application/json, text/event-stream");
@@ -107,7 +107,7 @@ async fn a_tool_that_is_given_nonsense_answers_at_once() {
         let host = host.clone();
         async move { host.send_bare(Method::POST, "/mcp", Some(&message)).await.expect("an answer") }
     };
-    // Longer than a URI may be; and what a URI may not have.
+    // A value that is too long for a URI, and characters that a URI cannot contain.
     for name in ["x".repeat(70_000), "?#/%\u{0}\u{1f4a5}".to_owned(), "x".repeat(3_000)] {
         for tool in ["pick", "done", "release", "learn"] {
             let arguments = match tool {
@@ -124,7 +124,7 @@ async fn a_tool_that_is_given_nonsense_answers_at_once() {
         let answer = host.send_bare(Method::POST, "/mcp", Some(&message)).await.expect("an answer");
         assert!(answer.body["error"]["message"].is_string(), "{}", answer.body);
     }
-    // A misspelt agent would act as the engineer.
+    // A misspelt parameter must not make the request act as the engineer.
     let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     let refused = host.send_bare(Method::POST, "/mcp?agnet=build", Some(&message)).await.expect("an answer");
     assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"), "{}", refused.body);

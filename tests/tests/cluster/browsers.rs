@@ -1,5 +1,5 @@
-//! Pages in browsers that call a node: those that are named may read every answer, others none; and of others nothing is
-//! done, by whatever name they reach the node.
+//! Pages in browsers that call a node: allowed pages may read every answer, and other pages none. Requests of other pages
+//! change nothing, by whatever name they reach the node.
 
 use nexus_tests::{Client, Cluster, Team, contract::is_sound};
 use reqwest::{Method, StatusCode};
@@ -12,7 +12,7 @@ fn allowed(answer: &nexus_tests::Answer) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_page_that_is_named_may_read_why_it_was_refused() {
+async fn an_allowed_page_can_read_a_refusal() {
     let cluster = Cluster::start_with(1, &["--allowed-origins", PAGE]).await;
     let page = cluster.client().with_header("Origin", PAGE);
     let unknown = page.with_key(format!("nexus_eng_{}", "0".repeat(64)));
@@ -29,7 +29,7 @@ async fn a_page_that_is_named_may_read_why_it_was_refused() {
         assert_eq!(allowed(&refused), Some(PAGE), "{path}");
         assert!(refused.headers.contains_key("access-control-expose-headers"), "{path}");
     }
-    // Also when it asks too often.
+    // Also the answer to too many requests.
     let mut limited = None;
     for _ in 0..400 {
         let refused = unknown.get("/auth/me").await;
@@ -48,7 +48,7 @@ async fn a_page_that_is_named_may_read_why_it_was_refused() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
+async fn a_foreign_page_registers_no_engineer_and_opens_no_socket() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let client = cluster.client();
@@ -56,7 +56,7 @@ async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
         let body = json!({ "name": name, "email": format!("{name}@example.com") });
         async move { client.post("/auth/register", body).await }
     };
-    // By a name that its owner lets point to this machine.
+    // With a foreign host name that resolves to this machine.
     for host in ["rebound.example.org", "rebound.example.org:7401", "127.0.0.1.example.org"] {
         let rebound = client.with_header("Host", host);
         let refused = register(rebound.clone(), "eve").await;
@@ -64,9 +64,9 @@ async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
         assert_eq!((refused.status.as_u16(), refused.code()), (403, "FORBIDDEN"), "{host}");
         assert!(refused.message().contains("--allowed-hosts"), "{}", refused.message());
         assert_eq!(rebound.send_bare(Method::GET, "/metrics", None).await.expect("an answer").status, 403);
-        assert_eq!(rebound.get("/health/live").await.status, 200, "how it is may be asked by any name");
+        assert_eq!(rebound.get("/health/live").await.status, 200, "health may be read by any name");
     }
-    // By a request that a browser sends without asking this node first.
+    // With a request that a browser sends without a preflight.
     for origin in ["https://rebound.example.org", "null", "http://127.0.0.1:1"] {
         let page = client.with_header("Origin", origin);
         let refused = register(page.clone(), "eve").await;
@@ -81,7 +81,7 @@ async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
         assert_eq!((refused.status.as_u16(), refused.code()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{kind}");
         assert!(refused.message().contains("application/json"), "{}", refused.message());
     }
-    // Whoever has another name for it says so, and a page of the node itself is none of a stranger.
+    // Further names are configured, and a page of the node itself is not foreign.
     assert_eq!(register(client.with_header("Host", "localhost:7401"), "ana").await.status, 201);
     let own = client.with_header("Origin", client.base());
     assert_eq!(register(own, "ben").await.status, 201);
@@ -92,7 +92,7 @@ async fn a_page_of_a_stranger_registers_nobody_and_opens_no_socket() {
 }
 
 #[tokio::test]
-async fn a_node_answers_to_the_names_that_it_is_told() {
+async fn a_node_answers_to_its_configured_names() {
     let flags = ["--allowed-hosts", "nexus.example.com", "--advertise", "advertised.example.com:7401"];
     let cluster = Cluster::start_with(1, &flags).await;
     for (host, status) in
@@ -107,7 +107,7 @@ async fn a_node_answers_to_the_names_that_it_is_told() {
 }
 
 #[tokio::test]
-async fn metrics_without_a_key_are_for_programs_of_this_machine_alone() {
+async fn metrics_without_a_key_are_for_programs_of_this_machine() {
     let cluster = Cluster::start(1).await;
     let client = cluster.client();
     let status = async |client: Client| {

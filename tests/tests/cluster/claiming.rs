@@ -1,10 +1,10 @@
-//! Claims taken while working: all or none, checked by guards, taken away by leads.
+//! Claims during work: all or none of the paths are claimed, guards check them, and leads release them by force.
 
 use nexus_tests::{Answer, Client, Cluster, Team};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// One feature of ana's agent "build", which holds `src/`.
+/// One feature of Ana's agent "build", which holds `src/`.
 struct Scene {
     team: Team,
     build: Client,
@@ -28,7 +28,7 @@ async fn release(client: &Client, team: &Team, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn paths_are_claimed_while_working_all_or_none() {
+async fn all_or_none_of_the_paths_are_claimed_during_work() {
     let cluster = Cluster::start(3).await;
     let Scene { team, build, test, ben, .. } = scene(&cluster).await;
     let claims = team.path("/claims");
@@ -42,7 +42,7 @@ async fn paths_are_claimed_while_working_all_or_none() {
 
     let refused = test.post(&claims, json!({ "paths": ["notes.md", "docs/"] })).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (409, "FILE_ALREADY_CLAIMED"));
-    assert_eq!(test.get(&team.path("/claims/mine")).await.data(), &json!([]), "none of them was taken");
+    assert_eq!(test.get(&team.path("/claims/mine")).await.data(), &json!([]), "none of them was claimed");
     for (body, field) in [
         (json!({}), "paths"),
         (json!({ "paths": [] }), "paths"),
@@ -57,7 +57,7 @@ async fn paths_are_claimed_while_working_all_or_none() {
     let unknown = json!({ "paths": ["a"], "featureId": uuid::Uuid::now_v7() });
     assert_eq!(build.post(&claims, unknown).await.code(), "NOT_FOUND");
 
-    // Readers tolerate each other, and no writer.
+    // Readers share a path with other readers, but not with a writer.
     let shared = json!({ "paths": ["lib/"], "mode": "shared" });
     test.post(&claims, shared.clone()).await.data();
     ben.post(&claims, shared).await.data();
@@ -66,12 +66,12 @@ async fn paths_are_claimed_while_working_all_or_none() {
     let freed = release(&build, &team, json!({ "paths": ["docs/a.md"] })).await;
     assert_eq!(freed.data()["released"], json!(["docs/a.md"]));
     let freed = release(&build, &team, json!({})).await;
-    assert_eq!(freed.data()["released"], json!(["docs/b.md"]), "what was picked stays");
+    assert_eq!(freed.data()["released"], json!(["docs/b.md"]), "the paths of the pick stay");
     assert_eq!(build.get(&team.path("/claims/mine")).await.data().as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
-async fn a_guard_learns_whose_the_paths_are() {
+async fn a_guard_learns_the_holders_of_paths() {
     let cluster = Cluster::start(3).await;
     let Scene { team, build, test, ben, fence } = scene(&cluster).await;
     let check = team.path("/claims/check");
@@ -91,7 +91,7 @@ async fn a_guard_learns_whose_the_paths_are() {
     }
     let before = team.admin.get(&team.path("/claims")).await.data().clone();
 
-    // What its holder takes later for the same work is under the fence of the work.
+    // Later claims of the holder for the same work have the fence of the work.
     let path = team.path("/features/one");
     build.patch(&path, json!({ "touches": ["src/", "docs/"] })).await.data();
     let later = build.post(&check, json!({ "paths": ["docs/a.md"], "fence": fence })).await;
@@ -106,13 +106,13 @@ async fn a_guard_learns_whose_the_paths_are() {
     assert_eq!((stale.status.as_u16(), stale.code()), (409, "STALE_FENCE"));
     assert_eq!(stale.body["error"]["details"]["claim"]["agent"], "test");
     assert_eq!(build.post(&check, json!({})).await.code(), "VALIDATION_ERROR");
-    assert_eq!(before.as_array().map(Vec::len), Some(1), "asking takes nothing");
+    assert_eq!(before.as_array().map(Vec::len), Some(1), "a check claims nothing");
     let stranger = team.stranger("eve").await;
     assert_eq!(stranger.client.post(&check, asked).await.code(), "NOT_PROJECT_MEMBER");
 }
 
 #[tokio::test]
-async fn a_lead_takes_paths_away_and_must_say_why() {
+async fn a_lead_releases_paths_by_force_and_must_give_a_reason() {
     let cluster = Cluster::start(1).await;
     let Scene { team, build, ben, .. } = scene(&cluster).await;
     let force = team.path("/claims/force-release");
@@ -124,13 +124,13 @@ async fn a_lead_takes_paths_away_and_must_say_why() {
     assert_eq!(freed.data()["released"], json!(["src/"]));
     assert_eq!(build.get(&team.path("/claims/mine")).await.data(), &json!([]));
     ben.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
-    // Who lost them learns it from the refresh.
+    // The former holder learns of it from the refresh.
     let refreshed = build.post(&team.path("/claims/refresh"), json!({ "paths": ["src/"] })).await;
     assert_eq!(refreshed.data(), &json!({ "refreshed": [], "notOwned": ["src/"] }));
 }
 
 #[tokio::test]
-async fn a_key_that_asks_too_often_is_told_to_wait() {
+async fn a_key_with_too_many_requests_gets_a_retry_after() {
     let cluster = Cluster::start_with(1, &["--rate-limit", "3"]).await;
     let team = Team::of(&cluster).await;
     let first = team.admin.get("/auth/me").await;

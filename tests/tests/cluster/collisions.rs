@@ -1,10 +1,10 @@
-//! Agents collide on files, folders and globs, through whichever node, and are told by whom.
+//! Agents collide on files, folders and globs, through any node, and the refusal names the holder.
 
 use nexus_tests::{Cluster, Team};
 use serde_json::json;
 
 #[tokio::test]
-async fn agents_of_one_engineer_and_of_another_collide_alike_through_any_node() {
+async fn agents_of_the_same_and_of_other_engineers_collide_alike_through_any_node() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let (ana, ben) = (team.engineer("ana").await, team.engineer("ben").await);
@@ -49,7 +49,7 @@ async fn agents_of_one_engineer_and_of_another_collide_alike_through_any_node() 
 }
 
 #[tokio::test]
-async fn one_of_many_racing_agents_wins_and_the_rest_learn_who() {
+async fn one_of_many_racing_agents_wins_and_the_others_learn_the_holder() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("prize", &["src/only.rs"]).await;
@@ -69,7 +69,7 @@ async fn one_of_many_racing_agents_wins_and_the_rest_learn_who() {
 }
 
 #[tokio::test]
-async fn only_the_holder_may_release_or_finish_and_others_learn_who_that_is() {
+async fn only_the_holder_may_release_or_finish_and_others_learn_the_holder() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let (ana, ben) = (team.engineer("ana").await, team.engineer("ben").await);
@@ -84,7 +84,7 @@ async fn only_the_holder_may_release_or_finish_and_others_learn_who_that_is() {
         assert_eq!((refused.status.as_u16(), refused.code()), (400, "VALIDATION_ERROR"));
         assert!(refused.message().contains("ana"), "{}", refused.message());
     }
-    // Without a session, the engineer acts for all of their own.
+    // Without a session, engineers act for all of their own sessions.
     let released = ana.client.post(&team.path("/features/one/release"), json!({})).await;
     assert_eq!(released.data()["status"], "ready");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));

@@ -1,11 +1,11 @@
-//! What one sends costs nobody else more than a moment: dear patterns, questions about them, long lists.
+//! Expensive requests of one engineer delay others only for a moment: expensive patterns, queries about them, long lists.
 
 use nexus_domain::pattern::Pattern;
 use nexus_tests::{Client, Cluster, Team};
 use serde_json::{Value, json};
 
-/// A hundred patterns that are nearly as dear to compare as any that may be written. Those with another end share no
-/// path with them, which takes long to find out.
+/// A hundred patterns that are almost as expensive to compare as the rules allow. Patterns with different ends share no
+/// path, which takes long to find out.
 fn hundred(end: &str) -> Vec<String> {
     let allowed = |count: &usize| Pattern::parse(&("*a".repeat(*count) + end)).is_ok();
     let most = (1..30).filter(allowed).max().expect("one star is not much") - 2;
@@ -14,7 +14,7 @@ fn hundred(end: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_pattern_that_is_too_dear_is_refused_and_a_hundred_dear_ones_are_in_nobodys_way() {
+async fn too_expensive_a_pattern_is_refused_and_a_hundred_expensive_ones_delay_nobody() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let (holder, other) = (team.agent(&team.admin, "holder").await, team.agent(&team.admin, "other").await);
@@ -31,7 +31,7 @@ async fn a_pattern_that_is_too_dear_is_refused_and_a_hundred_dear_ones_are_in_no
     assert!(refused.message().contains("name folders or files instead"), "{}", refused.message());
     other.post(&claims, json!({ "paths": ["src/a.rs", "docs/b.md"] })).await.data();
 
-    // Questions about them hold up nobody, however many there are.
+    // Queries about them delay nobody, however many there are.
     let check = |client: Client, path: String| async move {
         client.post(&path, json!({ "paths": hundred("[y]") })).await
     };
@@ -58,7 +58,7 @@ async fn a_pattern_that_is_too_dear_is_refused_and_a_hundred_dear_ones_are_in_no
 }
 
 #[tokio::test]
-async fn a_list_of_very_many_claims_is_cut_and_says_how_many_there_are() {
+async fn a_long_list_of_claims_is_cut_and_gives_the_total() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let agent = team.agent(&team.admin, "greedy").await;
@@ -73,5 +73,5 @@ async fn a_list_of_very_many_claims_is_cut_and_says_how_many_there_are() {
     assert_eq!(status.data()["claims"].as_array().map(Vec::len), Some(10_000));
     assert_eq!(status.data()["claimsTotal"], 15_000);
     let mine = agent.get(&team.path("/claims/mine")).await;
-    assert_eq!(mine.data().as_array().map(Vec::len), Some(15_000), "whoever holds something knows all of it");
+    assert_eq!(mine.data().as_array().map(Vec::len), Some(15_000), "a holder gets all of its own claims");
 }

@@ -1,5 +1,5 @@
-//! Crowds of connections that want nothing, or never get done: nobody else is kept out by them, least of all signs of
-//! life, and a node that is full of them stops in order.
+//! Crowds of connections that are idle or never finish a request: they keep nobody else out, least of all heartbeats, and
+//! a node that is full of them stops in order.
 
 use bytes::Bytes;
 use nexus_tests::{
@@ -18,7 +18,7 @@ async fn connect(url: &str, first: &[u8]) -> TcpStream {
     raw::connect(url, first).await.expect("it listens")
 }
 
-/// What a page of claims is that nobody would want to hold twice: thousands of them with long names.
+/// Makes thousands of claims with long names, so that each list of them needs much memory.
 async fn long_lists(team: &Team) {
     let agent = team.agent(&team.admin, "hoarder").await;
     for part in 0..10 {
@@ -31,11 +31,11 @@ async fn long_lists(team: &Team) {
 async fn in_flight(client: &Client) -> usize {
     let text = client.open("/metrics").await.expect("metrics").text().await.expect("text");
     let line = text.lines().find(|line| line.starts_with("nexus_http_requests_in_flight"));
-    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).expect("it is counted")
+    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).expect("the requests are counted")
 }
 
 #[tokio::test]
-async fn idle_connections_make_room_for_whoever_comes() {
+async fn idle_connections_are_closed_for_new_ones() {
     let cluster = Cluster::start_with(1, &["--max-connections", "16"]).await;
     let team = Team::of(&cluster).await;
     let agent = team.agent(&team.admin, "build").await;
@@ -47,7 +47,7 @@ async fn idle_connections_make_room_for_whoever_comes() {
         crowd.push(connect(&url, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").await);
         crowd.push(connect(&url, b"").await);
     }
-    // Each on a connection of its own.
+    // Each request has a connection of its own.
     for _ in 0..5 {
         let agent = Client::new(url.clone()).with_key(agent.key().expect("a key")).acting_as(id.clone());
         agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
@@ -57,7 +57,7 @@ async fn idle_connections_make_room_for_whoever_comes() {
 }
 
 #[tokio::test]
-async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_others() {
+async fn the_websockets_of_one_address_leave_connections_to_other_addresses() {
     const MOST: usize = 16;
     let cluster = Cluster::start_with(1, &["--max-connections", &MOST.to_string()]).await;
     let team = Team::of(&cluster).await;
@@ -66,9 +66,9 @@ async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_o
     while let Ok(mut socket) = Socket::try_open(&team.admin, "/ws").await {
         assert_eq!(socket.join(&team.project, None).await["type"], "connected");
         sockets.push(socket);
-        assert!(sockets.len() <= MOST - MOST / 4, "more than one address may have");
+        assert!(sockets.len() <= MOST - MOST / 4, "one address has more than its share");
     }
-    // Another address of this machine.
+    // From another address of this machine.
     let other = TcpSocket::new_v4().expect("a socket");
     other.bind("127.0.0.2:0".parse().expect("an address")).expect("all of 127.0.0.0/8 is this machine");
     let node = raw::addr(&url).parse().expect("an address");
@@ -77,7 +77,7 @@ async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_o
     let mut head = [0; 12];
     other.read_exact(&mut head).await.expect("it is answered");
     assert_eq!(&head[9..], b"200");
-    // Nothing was taken from those that are at work, and what they leave is free again.
+    // Active connections were not closed, and connections that end make room again.
     for socket in &mut sockets {
         assert_eq!(socket.receive().await["type"], "joined");
     }
@@ -86,7 +86,7 @@ async fn websockets_are_connections_too_and_those_of_one_address_leave_some_to_o
 }
 
 #[tokio::test]
-async fn bodies_that_never_come_keep_nobody_out() {
+async fn bodies_that_never_arrive_keep_nobody_out() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let url = team.admin.base().to_owned();
@@ -94,7 +94,7 @@ async fn bodies_that_never_come_keep_nobody_out() {
     for _ in 0..300 {
         crowd.push(connect(&url, &unfinished("/auth/register", None, 1_000)).await);
     }
-    // Few of them have a place, and the rest were sent away at once.
+    // Few of them have a permit, and the others were refused at once.
     let mut answers = futures::future::join_all(crowd.iter_mut().map(|stream| async move {
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned()).ok()
@@ -107,18 +107,18 @@ async fn bodies_that_never_come_keep_nobody_out() {
                 team.admin.get(&team.path("/status")).await.data();
                 let slug = format!("f-{}", uuid::Uuid::now_v7());
                 team.ready_feature(&slug, &["a"]).await;
-                assert!(in_flight(&team.admin).await < 64, "strangers have few places");
+                assert!(in_flight(&team.admin).await < 64, "callers without a key have few permits");
             }
-        } => unreachable!("it goes on for ever"),
+        } => unreachable!("the flood goes on for ever"),
     };
     let with = |status: &str| answers.iter().flatten().filter(|found| *found == status).count();
     assert!(with("503") > 200, "{answers:?}");
-    assert!(with("400") > 0, "those with a place were told that their bodies stopped coming: {answers:?}");
+    assert!(with("400") > 0, "bodies with a permit got a timeout: {answers:?}");
     assert_eq!(with("503") + with("400"), 300, "{answers:?}");
 }
 
 #[tokio::test]
-async fn bodies_of_all_together_are_bounded() {
+async fn the_bodies_of_all_clients_together_are_bounded() {
     const LARGE: usize = 1_000_000;
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
@@ -127,23 +127,23 @@ async fn bodies_of_all_together_are_bounded() {
     let body = vec![b' '; LARGE - 1_000];
     let asked = (0..100).map(|_| async {
         let mut stream = connect(&url, &unfinished(&team.path("/features"), Some(&key), LARGE)).await;
-        // It may be sent away before that.
+        // It may be refused before that.
         let _ = stream.write_all(&body).await;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await.map(|_| String::from_utf8_lossy(&head[9..]).into_owned()).ok()
     });
     let answers = futures::future::join_all(asked).await;
     let with = |status: &str| answers.iter().flatten().filter(|found| *found == status).count();
-    assert!(with("503") > 0, "there is no room for all of them: {answers:?}");
-    assert!(with("400") > 0, "and for some there was: {answers:?}");
-    // What they took is given back.
+    assert!(with("503") > 0, "some bodies were refused: {answers:?}");
+    assert!(with("400") > 0, "some bodies were read: {answers:?}");
+    // Their memory is released.
     let spec = "s".repeat(900_000);
     let large = json!({ "slug": "large", "title": "t", "spec": spec });
     assert_eq!(team.admin.post(&team.path("/features"), large).await.status, 201);
 }
 
 #[tokio::test]
-async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
+async fn unread_answers_leave_memory_and_connections_to_others() {
     const MOST_MEMORY_KIB: u64 = 512 << 10;
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
@@ -156,7 +156,7 @@ async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
         let asked = raw::head("GET", &team.path(rest), Some(key), "");
         crowd.push(connect(team.admin.base(), asked.as_bytes()).await);
     }
-    // Each is answered, or told at once that there is no room.
+    // Each gets the answer or an immediate refusal.
     for stream in &crowd {
         stream.readable().await.expect("an answer begins");
     }
@@ -172,7 +172,7 @@ async fn answers_that_nobody_takes_leave_memory_and_places_to_others() {
 }
 
 #[tokio::test]
-async fn answers_over_http2_that_strangers_do_not_take_are_bounded() {
+async fn unread_answers_over_http2_are_bounded() {
     const MOST_MEMORY_KIB: u64 = 512 << 10;
     const STREAMS: usize = 64;
     let cluster = Cluster::start(1).await;
@@ -203,7 +203,7 @@ async fn answers_over_http2_that_strangers_do_not_take_are_bounded() {
 }
 
 #[tokio::test]
-async fn long_polls_of_one_engineer_leave_places_to_others() {
+async fn long_polls_of_one_engineer_leave_polls_to_others() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let other = team.engineer("other").await;
@@ -218,11 +218,11 @@ async fn long_polls_of_one_engineer_leave_places_to_others() {
     let refused = team.admin.get(&poll(1)).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
     assert!(refused.message().contains("long polls of this engineer"), "{}", refused.message());
-    assert_eq!(other.client.get(&poll(1)).await.status, 200, "others wait for events as ever");
+    assert_eq!(other.client.get(&poll(1)).await.status, 200, "others still wait for events");
 }
 
 #[tokio::test]
-async fn a_node_that_is_full_of_connections_stops_in_order_and_says_what_it_cut_off() {
+async fn a_node_full_of_connections_stops_in_order_and_logs_what_it_closed() {
     let mut cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let url = team.admin.base().to_owned();
@@ -241,7 +241,7 @@ async fn a_node_that_is_full_of_connections_stops_in_order_and_says_what_it_cut_
 }
 
 #[tokio::test]
-async fn nodes_that_are_stopped_at_once_all_stop_in_order() {
+async fn nodes_that_are_stopped_together_all_stop_in_order() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;

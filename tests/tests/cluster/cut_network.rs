@@ -1,6 +1,6 @@
-//! Networks break, in both directions or in one, and again and again: the side with a majority goes on, the
-//! other one says soon that it cannot, and afterwards all have the same state. Each node is in a network of its
-//! own; where this machine does not allow that, these tests say so and do nothing.
+//! Networks break, in one or both directions, and again and again: the side with a majority goes on, the other side refuses
+//! soon, and afterwards all nodes have the same state. Each node is in a network of its own. If this machine does not
+//! allow that, these tests report it and do nothing.
 
 use nexus_tests::{Answer, Client, Cluster, Team, eventually, history, netns::Networks};
 use reqwest::Method;
@@ -14,7 +14,7 @@ use std::{
 };
 
 const NODES: usize = 3;
-/// What the contract gives a node to say that it cannot: four seconds, and some for a loaded machine.
+/// A refusal without a quorum comes in this time: four seconds by the contract, and some for a loaded machine.
 const SOON: Duration = Duration::from_secs(10);
 
 async fn apart(networks: &Networks) -> Cluster {
@@ -41,7 +41,7 @@ async fn until_answered(client: &Client, path: &str, body: &Value) -> Answer {
     .await
 }
 
-/// Who leads as the node at this address knows, if it is not who led before.
+/// The leader according to the node at this address, if it is not the former one.
 async fn other_leader(client: &Client, before: u64) -> u64 {
     eventually("the majority has a leader", || async {
         let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
@@ -63,7 +63,7 @@ async fn finish(mut cluster: Cluster, team: &Team) {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_cut_off_says_so_soon_and_no_file_has_two_holders() {
+async fn a_leader_that_is_cut_off_refuses_soon_and_no_file_has_two_holders() {
     let Some(networks) = Networks::new(NODES) else { return };
     let mut cluster = apart(&networks).await;
     let team = Team::of(&cluster).await;
@@ -77,7 +77,7 @@ async fn a_leader_that_is_cut_off_says_so_soon_and_no_file_has_two_holders() {
     let other = cluster.node(leader % 3 + 1).url();
 
     networks.isolate(place(leader));
-    // Asked at once, while it still takes itself for the leader.
+    // At once, while the node still believes to be the leader.
     let began = Instant::now();
     let cut_off = build.via(&alone);
     let one = team.path("/features/one/pick");
@@ -97,7 +97,7 @@ async fn a_leader_that_is_cut_off_says_so_soon_and_no_file_has_two_holders() {
     let granted = until_answered(&rival.via(&other), &team.path("/features/two/pick"), &json!({})).await;
     println!("the majority served {:?} after it was asked", began.elapsed());
     assert_eq!(granted.data()["status"], "active");
-    // The minority gives no one anything, not even what it knew.
+    // The minority grants nothing, and answers no read with its old state.
     let again = cut_off.post(&one, json!({})).await;
     assert_eq!(again.status, 503);
     let stale = cut_off.get(&team.path("/features/two?consistency=stale")).await;
@@ -114,7 +114,7 @@ async fn a_leader_that_is_cut_off_says_so_soon_and_no_file_has_two_holders() {
 }
 
 #[tokio::test]
-async fn a_leader_that_hears_but_is_not_heard_or_the_other_way_round_is_replaced() {
+async fn a_leader_with_one_broken_direction_is_replaced() {
     let Some(networks) = Networks::new(NODES) else { return };
     let mut cluster = apart(&networks).await;
     let team = Team::of(&cluster).await;
@@ -135,7 +135,7 @@ async fn a_leader_that_hears_but_is_not_heard_or_the_other_way_round_is_replaced
         other_leader(&via, leader).await;
         let body = json!({ "slug": format!("mute-{is_mute}"), "title": "t", "spec": "s" });
         let written = until_answered(&via, &team.path("/features"), &body).await;
-        // A 503 may have been a yes.
+        // A write with a 503 may have been applied.
         assert!(matches!(written.status.as_u16(), 201 | 409), "{}", written.body);
         let began = Instant::now();
         let read = team.admin.via(cluster.node(leader).url()).get(&team.path("/features")).await;
@@ -150,7 +150,7 @@ async fn a_leader_that_hears_but_is_not_heard_or_the_other_way_round_is_replaced
 }
 
 #[tokio::test]
-async fn one_broken_path_between_a_leader_and_one_follower_stops_nobody() {
+async fn a_broken_path_between_a_leader_and_one_follower_stops_nobody() {
     let Some(networks) = Networks::new(NODES) else { return };
     let mut cluster = apart(&networks).await;
     let team = Team::of(&cluster).await;
@@ -168,7 +168,7 @@ async fn one_broken_path_between_a_leader_and_one_follower_stops_nobody() {
 }
 
 #[tokio::test]
-async fn links_that_come_and_go_under_load_lose_nothing_and_divide_no_file() {
+async fn flapping_links_under_load_lose_no_write_and_give_no_file_two_holders() {
     let Some(networks) = Networks::new(NODES) else { return };
     let mut cluster = apart(&networks).await;
     let team = Team::of(&cluster).await;
@@ -194,7 +194,7 @@ async fn links_that_come_and_go_under_load_lose_nothing_and_divide_no_file() {
                 let soon = |path: String, body: Value| {
                     let via = via.clone();
                     async move {
-                        // A client that gives up before the node does, as many do.
+                        // A client with a shorter timeout than the node, as many have.
                         let sent = via.send(Method::POST, &path, Some(&body));
                         tokio::time::timeout(Duration::from_secs(5), sent).await.ok()?.ok()
                     }
@@ -213,7 +213,7 @@ async fn links_that_come_and_go_under_load_lose_nothing_and_divide_no_file() {
     for round in 0..6_usize {
         let number = if round % 2 == 0 { place(cluster.leader().await) } else { round % NODES + 1 };
         networks.plug(number, false);
-        // The others have to go on without it.
+        // The others must go on without it.
         let via = team.admin.via(cluster.nodes[number % NODES].url());
         other_leader(&via, number as u64).await;
         networks.plug(number, true);

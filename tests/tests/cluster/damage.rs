@@ -1,5 +1,5 @@
-//! Processes that are killed anywhere, logs that lose their end, and states that drift apart: nothing that was
-//! acknowledged is lost, and what is wrong is noticed.
+//! Processes that are killed at any point, logs that lose their end, and states that diverge: no acknowledged write is
+//! lost, and every damage is detected.
 
 use futures::stream;
 use nexus_domain::{Acting, Actor, Proposal, SessionId, Stamp, WallTime, command};
@@ -23,11 +23,11 @@ use std::{
     time::Duration,
 };
 
-/// Times that processes are killed: some twenty seconds.
+/// The number of kills: they take some twenty seconds.
 const ROUNDS: usize = 12;
 
 #[tokio::test]
-async fn nodes_that_are_killed_anywhere_again_and_again_lose_nothing_that_was_acknowledged() {
+async fn nodes_that_are_killed_again_and_again_lose_no_acknowledged_write() {
     let seed = rand::random::<u64>();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -51,7 +51,7 @@ async fn nodes_that_are_killed_anywhere_again_and_again_lose_nothing_that_was_ac
                 match sent {
                     Ok(answer) if answer.status == 201 => written.push(slug),
                     Ok(_) => {}
-                    // Its node is away.
+                    // The node of this client is not running.
                     Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                 }
             }
@@ -59,7 +59,7 @@ async fn nodes_that_are_killed_anywhere_again_and_again_lose_nothing_that_was_ac
         });
     }
     for round in 0..ROUNDS {
-        // Where in a write, a flush, a snapshot or a start it dies is what is random here.
+        // The node dies at a random point of a write, a flush, a snapshot or a start.
         tokio::time::sleep(Duration::from_millis(random.random_range(20..900))).await;
         let all = round % 4 == 3;
         let victims: Vec<u64> = (1..=3).filter(|_| all || random.random_bool(0.5)).collect();
@@ -93,7 +93,7 @@ async fn nodes_that_are_killed_anywhere_again_and_again_lose_nothing_that_was_ac
     }
 }
 
-/// The write-ahead log that is written to.
+/// The current write-ahead log.
 fn newest_log(data_dir: &Path) -> PathBuf {
     let files = fs::read_dir(data_dir.join("db")).expect("there is a database");
     let mut logs: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
@@ -106,7 +106,7 @@ async fn write_forty(team: &Team, name: &str) {
     for number in 0..40 {
         let body = json!({ "slug": format!("{name}-{number}"), "title": "t", "spec": "s" });
         let written = eventually("a feature is written", || async {
-            // A connection of before may have been to the node that was killed.
+            // An earlier connection may have been to the node that was killed.
             let sent = team.admin.send(Method::POST, &team.path("/features"), Some(&body)).await.ok()?;
             (sent.status != 503).then_some(sent)
         })
@@ -116,19 +116,19 @@ async fn write_forty(team: &Team, name: &str) {
 }
 
 #[tokio::test]
-async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_under_a_new_id() {
+async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_returns_under_a_new_id() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     write_forty(&team, "before").await;
     let number = cluster.leader().await % 3 + 1;
     cluster.node(number).kill();
     let log = newest_log(&cluster.node(number).data_dir());
-    // Half a record that power failed in the middle of: nobody was told of it.
+    // Half a record, as after a power failure: it was never acknowledged.
     let mut file = fs::File::options().append(true).open(&log).expect("the log can be opened");
     file.write_all(&[0xa5; 100]).expect("the log can be written");
     cluster.node(number).start();
     cluster.ready(number).await;
-    // What is cut off next has to be there first: a start begins a new file.
+    // A start begins a new file, so there must be entries in it before its end is cut off.
     write_forty(&team, "after").await;
     cluster.same_state(&team.admin).await;
 
@@ -136,15 +136,15 @@ async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_u
     let log = newest_log(&cluster.node(number).data_dir());
     let length = fs::metadata(&log).expect("there is a log").len();
     let file = fs::File::options().write(true).open(&log).expect("the log can be opened");
-    // Entries may have come in one batch, with what they made behind it: that alone would be no loss.
+    // Entries may have come in one batch, with their results behind it: the loss of those alone would be harmless.
     file.set_len(length / 16).expect("the log can be cut off");
     cluster.node(number).start();
     cluster.node(number).ended().await;
     let said = cluster.node(number).log();
     assert!(said.contains("quarantined") && said.contains("empty data folder"), "{said}");
-    // As it said.
+    // As its log said.
     let old = cluster.node(number).data_dir();
-    fs::rename(&old, old.with_extension("kept")).expect("the folder can be put aside");
+    fs::rename(&old, old.with_extension("kept")).expect("the folder can be moved away");
     cluster.node(number).start();
     cluster.ready(number).await;
     let other = cluster.node(number % 3 + 1).url();
@@ -163,7 +163,7 @@ async fn a_torn_end_of_the_log_is_no_damage_and_a_lost_one_sends_the_node_back_u
     cluster.same_state(&team.admin).await;
 }
 
-/// What every log gets as its next entry, and what one node makes of it.
+/// A tick at this index, with this time.
 fn tick(log_id: LogId, wall: i64) -> Entry {
     let stamp = Stamp { cluster: nexus_domain::ClusterTime(0), wall: WallTime(wall) };
     let acting = Acting::Engineer { candidate: SessionId::MIN };
@@ -172,7 +172,7 @@ fn tick(log_id: LogId, wall: i64) -> Entry {
     Entry { log_id, payload: EntryPayload::Normal(Command(Arc::new(proposal))) }
 }
 
-/// Adds the entry to a stopped node's log; one that drifts has applied something else in its place.
+/// Adds the entry to a stopped node's log. A node that diverges has applied something else in its place.
 async fn add_entry(data_dir: &Path, drifts: bool) -> LogId {
     let (mut log, mut machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
     let last = log.get_log_state().await.expect("the log can be read").last_log_id.expect("it is not empty");
@@ -186,7 +186,7 @@ async fn add_entry(data_dir: &Path, drifts: bool) -> LogId {
         let entries = entries.into_iter().chain([tick(next, 2_000)]);
         let entries = entries.map(|entry| Ok((entry, None)));
         machine.apply(stream::iter(entries.collect::<Vec<_>>())).await.expect("it can be applied");
-        // Durable with the next flush of the log, which a vote is.
+        // Durable with the next flush of the log, such as that of a vote.
         log.blocking_append([tick(LogId::new(last.leader_id, last.index + 2), 3_000)])
             .await
             .expect("written");
@@ -198,7 +198,7 @@ async fn add_entry(data_dir: &Path, drifts: bool) -> LogId {
 }
 
 #[tokio::test]
-async fn a_state_that_has_drifted_apart_raises_an_alarm_on_every_node() {
+async fn a_diverged_state_raises_an_alarm_on_every_node() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
@@ -230,7 +230,7 @@ async fn a_state_that_has_drifted_apart_raises_an_alarm_on_every_node() {
         })
         .await;
     }
-    // Each node by itself: one that is right sees one other that differs.
+    // According to each node by itself: a correct node sees one other that differs.
     let first = cluster.node(1).url();
     eventually("the metric is raised for the one and not for the other", || async {
         let text = reqwest::get(format!("{first}/metrics")).await.ok()?.text().await.ok()?;
@@ -254,9 +254,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Nobody should do that to a node; but if it happens, its count of requests begins where it was before.
+/// A restored folder is a mistake of the operator. Its count of requests starts at an earlier number.
 #[tokio::test]
-async fn a_folder_that_was_put_back_to_an_older_copy_gives_nobody_an_answer_of_before() {
+async fn a_folder_restored_from_an_older_copy_returns_no_earlier_reply() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;

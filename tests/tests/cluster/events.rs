@@ -1,4 +1,4 @@
-//! The event feed: each fact once and in order, over any node.
+//! The event feed: each event once and in order, over any node.
 
 use nexus_tests::{Client, Cluster, Socket, Team, eventually};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn types(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["type"].as_str()).collect()
 }
 
-/// Where events stand.
+/// The positions of events: revision and index.
 fn places(events: &[Value]) -> Vec<(u64, u64)> {
     let number = |value: &Value| value.as_u64().expect("a whole number");
     events.iter().map(|event| (number(&event["revision"]), number(&event["seq"]))).collect()
@@ -30,7 +30,7 @@ async fn all_events(client: &Client, team: &Team, mut since: u64) -> Vec<Value> 
 }
 
 #[tokio::test]
-async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
+async fn a_joined_client_receives_each_event_of_its_project_once_and_in_order() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let mut socket = Socket::joined(&team.admin, &team.project, None).await;
@@ -81,7 +81,7 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
         assert!(event["timestamp"].as_str().is_some_and(|at| at.ends_with('Z')), "{event}");
         assert!(event["feature"].get("spec").is_none(), "{event}");
     }
-    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was heard");
+    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was received");
     let started = find("session_started");
     assert_eq!(
         (&started["engineerId"], &started["engineerName"], &started["sessionId"], &started["agent"]),
@@ -89,7 +89,7 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     );
     let titled = received.iter().find(|event| event["field"] == "title").expect("the title changed");
     assert_eq!((&titled["oldValue"], &titled["newValue"]), (&json!("one"), &json!("Uno")));
-    let moved = received.iter().find(|event| event["field"] == "priority").expect("the place changed");
+    let moved = received.iter().find(|event| event["field"] == "priority").expect("the priority changed");
     assert_eq!(moved["newValue"], 7);
     let claimed = find("feature_claimed");
     assert_eq!(claimed["engineer"], json!({ "id": ana.id, "name": "ana" }));
@@ -106,7 +106,7 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     assert_eq!(learned["agent"], "build");
     assert_eq!(find("decision_added")["decision"]["featureSlug"], "one");
 
-    // Another project's facts are not among them, and are told to who joins that one.
+    // They contain no event of another project. A client that joins that project receives its events.
     let other = other.data()["id"].as_str().expect("an id").to_owned();
     let mut elsewhere = Socket::joined(&team.admin, &other, Some(0)).await;
     assert_eq!(types(&[elsewhere.receive().await]), ["member_added"]);
@@ -118,7 +118,11 @@ async fn a_joined_client_hears_each_fact_of_its_project_once_and_in_order() {
     team.ready_feature("two", &[]).await;
     let error = socket.ask(json!({ "type": "leave" })).await;
     assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("NOT_IN_PROJECT")));
-    assert_eq!(socket.leave().await, None, "a good-bye without a code is answered in kind");
+    assert_eq!(
+        socket.leave().await,
+        None,
+        "a close frame without a code is answered with one without a code"
+    );
     let metrics = reqwest_text(&team.admin, "/metrics").await;
     for name in
         ["nexus_websocket_connections", "nexus_websocket_events_sent_total", "nexus_long_poll_waiters"]
@@ -133,7 +137,7 @@ async fn reqwest_text(client: &Client, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_consumer_resumes_on_another_node_without_gap_or_repeat() {
+async fn a_subscriber_resumes_on_another_node_without_gap_or_repeat() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let urls = cluster.urls();
@@ -156,7 +160,7 @@ async fn a_consumer_resumes_on_another_node_without_gap_or_repeat() {
 }
 
 #[tokio::test]
-async fn a_node_that_stops_sends_its_consumers_to_another_one() {
+async fn a_stopping_node_sends_its_subscribers_to_another_one() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let mut socket = Socket::joined(&team.admin.via(&cluster.urls()[1]), &team.project, None).await;
@@ -177,7 +181,7 @@ async fn a_node_that_stops_sends_its_consumers_to_another_one() {
 }
 
 #[tokio::test]
-async fn a_poll_pages_through_history_and_waits_for_what_is_next() {
+async fn a_poll_pages_through_history_and_waits_for_the_next_events() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await;
@@ -197,7 +201,7 @@ async fn a_poll_pages_through_history_and_waits_for_what_is_next() {
             let page = ana.client.via(&cluster.urls()[limit % 3]).get(&path).await;
             let items = page.data()["items"].as_array().expect("items").clone();
             since = page.data()["nextSince"].as_u64().expect("a revision");
-            // A revision is never split: what comes next is of a later one.
+            // A revision is never split: the next page begins with a later one.
             assert!(items.iter().all(|event| event["revision"].as_u64() <= Some(since)));
             assert!(
                 paged.last().is_none_or(|last: &Value| items.is_empty()
@@ -210,7 +214,7 @@ async fn a_poll_pages_through_history_and_waits_for_what_is_next() {
         }
         assert_eq!(paged, whole, "pages of {limit}");
     }
-    // Nothing new: it waits as long as it was told, and says from where to go on.
+    // Without new events, the poll waits for its whole timeout and returns the revision to go on from.
     let since = ana.client.get(&team.path("/events?since=0&limit=1000")).await.data()["nextSince"].clone();
     let empty = ana.client.get(&team.path(&format!("/events?since={since}&waitMs=50"))).await;
     assert_eq!((&empty.data()["items"], &empty.data()["hasMore"]), (&json!([]), &json!(false)));
@@ -243,7 +247,7 @@ async fn a_poll_pages_through_history_and_waits_for_what_is_next() {
 }
 
 #[tokio::test]
-async fn who_asks_for_history_that_is_gone_is_told_where_it_begins() {
+async fn a_request_for_deleted_history_gets_the_oldest_revision() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "events.revisions": 1_000 })).await;
@@ -267,7 +271,7 @@ async fn who_asks_for_history_that_is_gone_is_told_where_it_begins() {
     assert_eq!((polled.status.as_u16(), polled.code()), (400, "VALIDATION_ERROR"));
     assert_eq!(polled.body["error"]["details"]["compacted"]["oldest"], oldest);
     let error = socket.ask(json!({ "type": "heartbeat" })).await;
-    assert_eq!(error["code"], "NOT_IN_PROJECT", "nothing is followed");
+    assert_eq!(error["code"], "NOT_IN_PROJECT", "no project is followed");
 
     let kept = all_events(&team.admin, &team, 0).await;
     assert!(kept.len() > 900 && places(&kept)[0].0 >= oldest);
@@ -280,10 +284,10 @@ async fn who_asks_for_history_that_is_gone_is_told_where_it_begins() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_does_not_read_is_closed_and_resumes() {
+async fn a_subscriber_that_does_not_read_is_closed_and_resumes() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
-    // Each event carries some 200 kB of paths: what buffers hold on the way is soon full.
+    // Each event has some 200 kB of paths, so that buffers on the way are soon full.
     let touches: Vec<String> = (0..400).map(|number| format!("{number}/{}", "x".repeat(500))).collect();
     let body = json!({ "slug": "big", "title": "t", "spec": "s", "touches": touches });
     let start = team.admin.post(&team.path("/features"), body).await.revision();

@@ -1,10 +1,10 @@
-//! `nexus exec`: a command that cannot write what others hold, whatever it does. Where the machine gives no namespaces,
-//! each story ends by what is said then.
+//! `nexus exec`: a command cannot write the files that others hold, whatever it does. If the machine allows no namespaces,
+//! each story ends with the check of the warning.
 //!
 //! - [`ways`]: the table of ways to write a file from a shell, each tried bare and protected.
-//! - [`later`]: what is taken while a command runs, and commands that may mount. [`nested`]: one command within another.
-//! - [`required`]: `--require`. [`names`]: names that are no text, or hard to list. [`wildcards`]: files that wildcards
-//!   match. [`forged`]: files of the user's that the command writes to have others' files unmounted.
+//! - [`later`]: claims while a command runs, and commands that may mount. [`nested`]: one command within another.
+//! - [`required`]: `--require`. [`names`]: names that are not UTF-8, or hard to list. [`wildcards`]: files that wildcards
+//!   match. [`forged`]: files of the user that the command forges in order to unmount the protection.
 
 mod forged;
 mod later;
@@ -24,12 +24,12 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// Ana's checkout with some files, and ben's agent, who holds one of them.
+/// Ana's checkout with some files, and Ben's agent, which holds one of them.
 struct Scene {
     team: Team,
     checkout: Checkout,
     ben: Client,
-    // Ends with the scene.
+    // The cluster ends with the scene.
     _cluster: Cluster,
 }
 
@@ -51,15 +51,15 @@ impl Scene {
         let engineer = team.engineer("ben").await;
         let ben = team.agent(&engineer.client, "build").await;
         let scene = Self { team, checkout, ben, _cluster: cluster };
-        scene.ben_takes(&[HELD]).await;
+        scene.ben_claims(&[HELD]).await;
         scene
     }
 
-    async fn ben_takes(&self, paths: &[&str]) {
+    async fn ben_claims(&self, paths: &[&str]) {
         self.ben.post(&self.team.path("/claims"), json!({ "paths": paths })).await.data();
     }
 
-    async fn ben_gives_back(&self, paths: &[&str]) {
+    async fn ben_releases(&self, paths: &[&str]) {
         let body = json!({ "paths": paths });
         let answer = self.ben.send(reqwest::Method::DELETE, &self.team.path("/claims"), Some(&body)).await;
         answer.expect("an answer").data();
@@ -69,7 +69,7 @@ impl Scene {
         self.checkout.root()
     }
 
-    /// A command of Ana herself, in her checkout.
+    /// A command that Ana herself runs in her checkout.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(words[0]);
         self.checkout.surroundings(&mut command);
@@ -89,8 +89,8 @@ impl Scene {
         self.runs(&["nexus", "exec", "--", "bash", "-c", line])
     }
 
-    /// Whether this machine gives namespaces. If not, it is said that the test was not run, and nothing else can be shown:
-    /// which is a failure where `NEXUS_TESTS_NEED_NAMESPACES` is 1, as `tests/run` sets it where `unshare` can make some.
+    /// Whether this machine allows namespaces. If not, the test is reported as skipped, which is a failure where
+    /// `NEXUS_TESTS_NEED_NAMESPACES` is 1. `tests/run` sets that where `unshare` can make namespaces.
     fn gives_namespaces(&self) -> bool {
         let explained = self.runs(&["nexus", "exec", "--explain", "--json"]).done().json();
         if explained["available"] == true {
@@ -106,7 +106,7 @@ impl Scene {
         assert_ne!(
             std::env::var("NEXUS_TESTS_NEED_NAMESPACES").as_deref(),
             Ok("1"),
-            "namespaces are to be had, and nexus exec has none: {explained}"
+            "the machine allows namespaces, but nexus exec has none: {explained}"
         );
         skipped(format_args!("not run: this machine gives no namespaces"));
         false
@@ -142,13 +142,13 @@ impl Shell {
             .expect("a code")
     }
 
-    /// What a line of the shell itself prints.
+    /// The output of a line that the shell itself runs.
     fn run_line(&mut self, line: &str) -> String {
         writeln!(self.stdin, "{line}").expect("the shell lives");
         self.said()
     }
 
-    /// The next line that it prints.
+    /// The next line that the shell prints.
     fn said(&mut self) -> String {
         let mut said = String::new();
         self.stdout.read_line(&mut said).expect("the shell lives");
@@ -175,7 +175,7 @@ impl Drop for Shell {
 }
 
 #[tokio::test]
-async fn a_command_can_write_its_own_files_and_none_that_others_hold() {
+async fn a_command_can_write_free_files_and_no_file_held_by_others() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -195,7 +195,7 @@ async fn a_command_can_write_its_own_files_and_none_that_others_hold() {
         assert_ne!(scene.confined(line).code, 0, "{line}");
         assert_eq!(scene.text(HELD), "first\n", "{line}");
     }
-    // One within another protects as well.
+    // A command within another one is protected as well.
     let ended =
         scene.confined("nexus exec --require -- bash -c 'echo within > src/own.rs; echo x > src/db.rs'");
     assert!(ended.stderr.ends_with("src/db.rs: Read-only file system\n"), "{ended:#?}");
@@ -204,18 +204,18 @@ async fn a_command_can_write_its_own_files_and_none_that_others_hold() {
         ("within\n", 1),
         "{ended:#?}"
     );
-    // Outside of it nothing has changed.
+    // Outside of the command the file can still be written.
     fs::write(scene.root().join(HELD), "by its holder\n").expect("it can be written");
-    // As the holder's agent it is one's own.
-    scene.ben_gives_back(&[HELD]).await;
+    // For the holder's agent the file is its own.
+    scene.ben_releases(&[HELD]).await;
     scene.runs(&["nexus", "claim", HELD]).done();
     scene.confined("echo mine > src/db.rs").done();
 }
 
 #[tokio::test]
-async fn folders_wildcards_and_files_to_come_are_covered_as_far_as_the_kernel_can() {
+async fn folders_wildcards_and_future_files_are_protected_as_far_as_the_kernel_can() {
     let scene = Scene::start().await;
-    scene.ben_takes(&["src/auth/", "lib/**/*.rs", "docs/new.md"]).await;
+    scene.ben_claims(&["src/auth/", "lib/**/*.rs", "docs/new.md"]).await;
     let explained = scene.runs(&["nexus", "exec", "--explain", "--json"]).done().json();
     let checkout = &explained["checkouts"][0];
     assert_eq!(checkout["protected"], json!(["lib/deep/b.rs", "src/auth", "src/db.rs"]), "{explained}");
@@ -247,15 +247,15 @@ async fn folders_wildcards_and_files_to_come_are_covered_as_far_as_the_kernel_ca
         );
     }
     assert_eq!(scene.text("src/auth/a.rs"), "first\n");
-    // Who holds everything keeps nobody from committing.
-    scene.ben_gives_back(&[HELD, "src/auth/", "lib/**/*.rs", "docs/new.md"]).await;
-    scene.ben_takes(&["**"]).await;
+    // A claim on everything does not prevent commits.
+    scene.ben_releases(&[HELD, "src/auth/", "lib/**/*.rs", "docs/new.md"]).await;
+    scene.ben_claims(&["**"]).await;
     scene.confined("git add -A && git -c user.name=a -c user.email=a@example.com commit -qm all").done();
     assert_ne!(scene.confined("echo x > src/own.rs").code, 0);
 }
 
 #[tokio::test]
-async fn what_others_take_and_give_back_is_followed_while_it_runs() {
+async fn claims_and_releases_of_others_take_effect_while_a_command_runs() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -263,40 +263,40 @@ async fn what_others_take_and_give_back_is_followed_while_it_runs() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
     assert!(shell.can_write("src/own.rs") && !shell.can_write(HELD));
-    // Also where the shell stands in the folder when it is taken.
+    // Also if the shell's current folder is the one that is claimed.
     assert_eq!(shell.run_line("cd lib/deep; echo $?"), "0");
-    scene.ben_takes(&["lib/deep/b.rs", "src/own.rs"]).await;
+    scene.ben_claims(&["lib/deep/b.rs", "src/own.rs"]).await;
     shell.until("a file that is taken is read-only", "b.rs", false).await;
     shell.until("so is the other one", "../../src/own.rs", false).await;
     assert_ne!(shell.runs("mv ../../lib ../../old"), 0);
-    scene.ben_gives_back(&["lib/deep/b.rs"]).await;
+    scene.ben_releases(&["lib/deep/b.rs"]).await;
     shell.until("a file that is given back can be written", "b.rs", true).await;
     assert!(!shell.can_write("../../src/own.rs"));
-    // A folder in which something was held before.
-    scene.ben_takes(&["lib/"]).await;
+    // A folder in which a file was held before.
+    scene.ben_claims(&["lib/"]).await;
     shell.until("it is read-only as a whole", "../new.rs", false).await;
     assert_eq!(shell.run_line("cd ../../docs; echo $?"), "0");
-    scene.ben_gives_back(&["lib/"]).await;
+    scene.ben_releases(&["lib/"]).await;
     shell.until("it can be written again", "../lib/deep/b.rs", true).await;
     assert_eq!(shell.run_line("cd ../lib/deep; echo $?"), "0");
-    // A file that does not exist is read-only once it does.
-    scene.ben_takes(&["docs/new.md", "src/auth/"]).await;
+    // A file that does not exist yet becomes read-only when it is made.
+    scene.ben_claims(&["docs/new.md", "src/auth/"]).await;
     shell.until("a folder that is taken is read-only", "../../src/auth/new.rs", false).await;
     assert_eq!(shell.runs("echo x > ../../docs/new.md"), 0);
     shell.until("what was made is read-only", "../../docs/new.md", false).await;
-    // Its holder, in the same checkout, replaces it: then it is another file of that name.
+    // Its holder, in the same checkout, replaces the file by another one of that name.
     let root = scene.root();
     fs::write(root.join("src/db.rs.new"), "second\n").expect("it can be written");
     fs::rename(root.join("src/db.rs.new"), root.join(HELD)).expect("it can be replaced");
     shell.until("what was replaced is read-only again", "../../src/db.rs", false).await;
     assert_eq!(scene.text(HELD), "second\n");
-    scene.ben_gives_back(&[HELD, "src/auth/"]).await;
+    scene.ben_releases(&[HELD, "src/auth/"]).await;
     shell.until("a file that was there from the start can be written", "../../src/db.rs", true).await;
     shell.until("a folder can be written", "../../src/auth/a.rs", true).await;
 }
 
 #[tokio::test]
-async fn an_agent_under_it_writes_what_it_picks() {
+async fn an_agent_under_exec_can_write_the_files_that_it_picks() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -308,18 +308,18 @@ async fn an_agent_under_it_writes_what_it_picks() {
     let mut agent = Shell::start(command, folder.path());
     assert_eq!(agent.runs("nexus feature pick docs && nexus claim src/own.rs"), 0);
     assert!(agent.can_write("docs/notes.md") && agent.can_write("src/own.rs") && !agent.can_write(HELD));
-    // A second agent of the same engineer is somebody else.
+    // A second agent of the same engineer is another holder.
     let other = scene.team.agent(&scene.team.admin, "other").await;
     other.post(&scene.team.path("/claims"), json!({ "paths": ["lib/"] })).await.data();
     agent.until("another agent's folder is read-only", "lib/deep/b.rs", false).await;
     assert!(agent.can_write("docs/notes.md") && agent.can_write("src/own.rs"));
-    scene.ben_gives_back(&[HELD]).await;
+    scene.ben_releases(&[HELD]).await;
     assert_eq!(agent.runs("nexus claim src/db.rs"), 0);
     agent.until("what was free and is claimed can be written", HELD, true).await;
 }
 
 #[tokio::test]
-async fn nothing_of_the_command_is_other_than_without() {
+async fn a_command_runs_the_same_with_and_without_exec() {
     let scene = Scene::start().await;
     let bare = |line: &str| scene.runs(&["bash", "-c", line]);
     for line in [
@@ -343,21 +343,21 @@ async fn nothing_of_the_command_is_other_than_without() {
         )
     };
     assert_eq!(blocked(&[]).done().stdout, blocked(&["nexus", "exec", "--"]).done().stdout);
-    // A known gap: no program in Rust can tell whether it was started with SIGPIPE ignored.
+    // A known gap: a Rust program cannot find out whether it was started with SIGPIPE ignored.
     let ignored = "trap '' PIPE; nexus exec -- sed -n 's/^SigIgn:\\s*//p' /proc/self/status; true";
-    // Whoever runs the tests may ignore other signals.
+    // The process that runs the tests may ignore other signals.
     let signals = u64::from_str_radix(scene.runs(&["bash", "-c", ignored]).done().stdout.trim(), 16)
         .expect("signals are hexadecimal");
     assert_eq!(signals & (1 << 12), 0, "SIGPIPE is number 13");
     let unknown = |before: &[&str]| scene.runs(&[before, &["no-such-command"]].concat()).code;
     assert_eq!(unknown(&["nexus", "exec"]), unknown(&["env"]));
     assert_eq!(scene.runs(&["nexus", "exec", "--", "./docs"]).code, 126);
-    // Words after the command are its own.
+    // Arguments after the command belong to the command.
     assert_eq!(
         scene.runs(&["nexus", "exec", "echo", "--json", "--help", "--", "x"]).done().stdout,
         "--json --help -- x\n"
     );
-    // It has the number of the process that was started, its input, its group, and no child that it did not start.
+    // It has the id, the input and the group of the started process, and no child that it did not start.
     let folder = tempfile::tempdir().expect("a folder");
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
     let pid = shell.child.id();
@@ -366,11 +366,11 @@ async fn nothing_of_the_command_is_other_than_without() {
     assert_eq!(shell.run_line("trap 'echo caught; exit 9' TERM; echo ready"), "ready");
     let sent = Command::new("kill").arg(pid.to_string()).status().expect("kill is there");
     assert!(sent.success());
-    // A shell that waits for a line looks at signals after it; one that was quicker is over.
+    // A shell that waits for a line handles signals after it. A faster shell has ended already.
     let _ = writeln!(shell.stdin);
     assert_eq!(shell.said(), "caught");
     assert_eq!(shell.child.wait().expect("it ends").code(), Some(9));
-    // Who waits for the end of a pipe waits for the command alone.
+    // The end of a pipe depends only on the command.
     let over = folder.path().join("over");
     let line = "exec 9> >(cat; echo > \"$0\"); exec nexus exec -- bash -c 'exec 9>&-; exec bash'";
     let words = ["bash", "-c", line, over.to_str().expect("it is text")];
@@ -386,7 +386,7 @@ async fn nothing_of_the_command_is_other_than_without() {
 }
 
 #[tokio::test]
-async fn what_is_mounted_cannot_be_taken_away_from_within() {
+async fn a_command_cannot_unmount_the_protection() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -414,10 +414,10 @@ async fn what_is_mounted_cannot_be_taken_away_from_within() {
         scene.confined(&format!("{line}; echo x > {HELD}; unshare -rm sh -c 'echo x > {HELD}'"));
         assert_eq!(scene.text(HELD), "first\n", "{line}");
     }
-    // The same for what is mounted later.
+    // The same for later mounts.
     let folder = tempfile::tempdir().expect("a folder");
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
-    scene.ben_takes(&["src/own.rs"]).await;
+    scene.ben_claims(&["src/own.rs"]).await;
     shell.until("it is read-only", "src/own.rs", false).await;
     for line in ways("src/own.rs") {
         shell.runs(&format!("{line}; echo x > src/own.rs"));
@@ -426,7 +426,7 @@ async fn what_is_mounted_cannot_be_taken_away_from_within() {
 }
 
 #[tokio::test]
-async fn without_a_namespace_it_says_so_and_runs_or_does_not() {
+async fn without_a_namespace_exec_warns_and_the_policy_decides_whether_it_runs() {
     let scene = Scene::start().await;
     // A user namespace in which no other can be made, by a process without privileges.
     let within = |words: &[&str]| {
@@ -448,7 +448,7 @@ async fn without_a_namespace_it_says_so_and_runs_or_does_not() {
 }
 
 #[tokio::test]
-async fn when_nobody_can_be_asked_the_policy_says_whether_it_runs() {
+async fn without_a_server_the_policy_decides_whether_the_command_runs() {
     let scene = Scene::start().await;
     let silent = |policy: &str, words: &[&str]| {
         let mut command = scene.command(words);
@@ -462,11 +462,11 @@ async fn when_nobody_can_be_asked_the_policy_says_whether_it_runs() {
     let (code, said) = silent("fail-closed", &["nexus", "exec", "--", "sh", "-c", "exit 7"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("policy fail-closed: nothing runs until a server answers"), "{said}");
-    // A server that says no is no silence.
+    // A refusal of a server is not an outage.
     let mut command = scene.command(&["nexus", "exec", "--", "sh", "-c", "exit 7"]);
     let output = command.env("NEXUS_TOKEN", "nexus_eng_unknown").output().expect("it can be run");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    // Where no project is linked there is nobody to ask.
+    // Without a linked project there is nothing to check.
     let mut command = scene.command(&["nexus", "exec", "--", "sh", "-c", "exit 7"]);
     let output = command.current_dir(scene.checkout.home()).output().expect("it can be run");
     assert_eq!(output.status.code(), Some(7), "{output:?}");

@@ -1,5 +1,5 @@
-//! Nodes are lost while clients work: nothing acknowledged is lost, nothing is done twice, and what
-//! cannot be done is said soon.
+//! Nodes are lost while clients work: no acknowledged write is lost, nothing is applied twice, and requests that cannot
+//! be served are refused soon.
 
 use nexus_tests::{
     Client, Cluster, Node, Team, eventually, history,
@@ -41,7 +41,7 @@ async fn agents_on_real_commits_lose_their_leader_and_every_feature_is_done_once
 }
 
 #[tokio::test]
-async fn a_request_that_was_cut_off_is_applied_once_when_it_is_sent_again() {
+async fn an_interrupted_request_that_is_sent_again_is_applied_once() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
@@ -61,7 +61,7 @@ async fn a_request_that_was_cut_off_is_applied_once_when_it_is_sent_again() {
     let mut revisions = Vec::new();
     for (body, client, answer) in writers.join_all().await {
         assert_eq!(answer.status, 201, "{}", answer.body);
-        // Sent yet again, through the other node: the same answer, made at the same revision.
+        // Sent once more through the other node, it gets the same answer with the same revision.
         let again = client.via(&others[0]).post(&team.path("/features"), body).await;
         assert_eq!(again.status, 201);
         assert_eq!((again.data(), again.revision()), (answer.data(), answer.revision()));
@@ -69,7 +69,7 @@ async fn a_request_that_was_cut_off_is_applied_once_when_it_is_sent_again() {
     }
     revisions.sort_unstable();
     revisions.dedup();
-    assert_eq!(revisions.len(), 40, "each was applied once, at a revision of its own");
+    assert_eq!(revisions.len(), 40, "each write was applied once, at its own revision");
     let client = team.admin.via(&others[1]).under_key("create-feature-0");
     let reused =
         client.post(&team.path("/features"), json!({ "slug": "x", "title": "t", "spec": "s" })).await;
@@ -86,10 +86,10 @@ async fn until_answered(client: &Client, path: &str, body: &Value) -> nexus_test
 
 #[tokio::test]
 async fn writes_go_on_within_three_seconds_after_the_leader_was_killed() {
-    /// What is promised for a machine that has time for it.
+    /// The promise for a machine that is not overloaded.
     const PROMISED: Duration = Duration::from_secs(3);
     let mut took = Vec::new();
-    // A busy machine may take longer once; not always.
+    // A busy machine may take longer once, but not always.
     for round in 0..3 {
         let mut cluster = Cluster::start(3).await;
         let team = Team::of(&cluster).await;
@@ -120,8 +120,8 @@ async fn writes_go_on_within_three_seconds_after_the_leader_was_killed() {
 }
 
 #[tokio::test]
-async fn whoever_is_left_of_three_says_soon_that_there_is_no_quorum() {
-    /// What is promised, and what a busy machine may add.
+async fn the_last_of_three_nodes_reports_soon_that_there_is_no_quorum() {
+    /// The promise, and the time that a busy machine may add.
     const SOON: Duration = Duration::from_secs(5 + 3);
     for is_leader_left in [true, false] {
         let mut cluster = Cluster::start(3).await;
@@ -155,12 +155,12 @@ async fn whoever_is_left_of_three_says_soon_that_there_is_no_quorum() {
 }
 
 #[tokio::test]
-async fn without_a_quorum_writes_and_fresh_reads_are_refused_soon_and_stale_ones_go_on() {
+async fn without_a_quorum_writes_and_linearizable_reads_are_refused_soon_and_stale_reads_go_on() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
     let leader = cluster.leader().await;
-    // The leader stays, alone: the trap is that it still believes to be one.
+    // Only the leader is left: it must not act as the leader any longer.
     let lost: Vec<u64> = (1..=3).filter(|number| *number != leader).collect();
     for number in &lost {
         cluster.node(*number).kill();
@@ -183,13 +183,13 @@ async fn without_a_quorum_writes_and_fresh_reads_are_refused_soon_and_stale_ones
     cluster.node(lost[0]).start();
     cluster.ready(leader).await;
     let picked = until_answered(&alone, &team.path("/features/one/release"), &json!({})).await;
-    // Whether the pick of before was applied is settled now, one way or the other.
+    // The outcome of the earlier pick is certain now.
     assert!(picked.status == 200 || picked.status == 400, "{}", picked.body);
     until_answered(&alone, &team.path("/features/one/pick"), &json!({})).await.data();
 }
 
 #[tokio::test]
-async fn after_all_nodes_were_killed_everything_is_there() {
+async fn after_a_kill_of_all_nodes_nothing_is_lost() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -215,7 +215,7 @@ async fn after_all_nodes_were_killed_everything_is_there() {
 }
 
 #[tokio::test]
-async fn a_leader_that_was_paused_answers_no_read_with_what_it_knew_before() {
+async fn a_paused_leader_answers_no_read_with_its_old_state() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
@@ -241,7 +241,7 @@ async fn a_leader_that_was_paused_answers_no_read_with_what_it_knew_before() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_told_to_stop_hands_over_first() {
+async fn a_leader_transfers_its_leadership_before_it_stops() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
@@ -258,7 +258,7 @@ async fn a_leader_that_is_told_to_stop_hands_over_first() {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_killed_again_and_again_under_load_never_diverges_from_the_others() {
+async fn a_leader_that_is_killed_again_and_again_under_load_never_diverges() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -271,7 +271,7 @@ async fn a_leader_that_is_killed_again_and_again_under_load_never_diverges_from_
                 if stop.load(std::sync::atomic::Ordering::Relaxed) {
                     break;
                 }
-                // Not sent again: what a lost answer was about may or may not be there.
+                // Not sent again: a write without an answer may or may not have been applied.
                 let slug = format!("f-{writer}-{number}");
                 let body = json!({ "slug": slug, "title": "t", "spec": "s" });
                 let client = team.admin.via(&urls[(writer + number) % 3]);
@@ -286,7 +286,7 @@ async fn a_leader_that_is_killed_again_and_again_under_load_never_diverges_from_
     for _ in 0..8 {
         let leader = cluster.leader().await;
         cluster.node(leader).kill();
-        // At once: it must not lead on in its old term with a log that it has lost the end of.
+        // At once: it must not go on leading in its old term with a log whose end is lost.
         cluster.node(leader).start();
         cluster.ready(leader).await;
     }
@@ -309,7 +309,7 @@ async fn a_leader_that_is_killed_again_and_again_under_load_never_diverges_from_
             team.admin.via(&url).get(&team.path(&format!("/features/{slug}?consistency=stale"))).await.data();
         }
     }
-    // At the same revision, everything that was ever applied is the same.
+    // At the same revision, all nodes have applied the same entries.
     let hashes = eventually("all nodes are at one revision", || async {
         let mut seen = Vec::new();
         for url in cluster.urls() {

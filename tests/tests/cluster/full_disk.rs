@@ -1,5 +1,5 @@
-//! Disks fill up: what grows is refused in time, what ends and gives back goes on, and nothing that was
-//! acknowledged is lost, not even where a disk is full to the last byte.
+//! Disks fill up: growing writes are refused in time, ending and releasing writes go on, and no acknowledged write is
+//! lost, not even on a completely full disk.
 
 use nexus_tests::{Client, Cluster, Team, eventually, history, mount::SmallDisk};
 use reqwest::Method;
@@ -19,7 +19,7 @@ async fn write(team: &Team, client: &Client, slug: &str) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_on() {
+async fn on_a_nearly_full_disk_growing_writes_are_refused_and_the_others_go_on() {
     let mut cluster = Cluster::prepare(1, &["--disk-reserve-mib", "48"]);
     let Some(disk) = SmallDisk::mount(&cluster.node(1).data_dir(), 160) else { return };
     cluster.node(1).start();
@@ -60,7 +60,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
         (503, &json!("not_applied"))
     );
 
-    // Reads, signs of life and everything that ends go on.
+    // Reads, heartbeats and all ending writes go on.
     assert_eq!(build.get(&team.path("/features/one")).await.data()["status"], "active");
     build.post(&heartbeat(&build), json!({})).await.data();
     for (slug, step) in [("one", "release"), ("two", "done"), ("three", "cancel")] {
@@ -72,7 +72,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
         (health.status.as_u16(), &storage["status"], &storage["space"]),
         (200, &json!("healthy"), &json!("low"))
     );
-    // It would take space that is kept back; a node with room can be asked.
+    // This would use reserved space; a node with free space can serve it.
     let refused = team.admin.get("/cluster/backup").await;
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"));
     assert!(refused.message().contains("no room for a snapshot"), "{}", refused.message());
@@ -80,7 +80,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
     let node = &status.data()["nodes"][0];
     assert_eq!(node["diskLow"], true, "{node}");
     assert!(node["diskFreeBytes"].as_u64().is_some_and(|free| free < 48 * MIB), "{node}");
-    // Leases end, too.
+    // Leases expire, too.
     team.settings(json!({ "session.timeout": 1, "session.grace": 0.5, "session.unattended": 5 })).await;
     dying.post(&heartbeat(&dying), json!({})).await.data();
     eventually("the dead session's feature is given back", || async {
@@ -102,7 +102,7 @@ async fn on_a_disk_that_is_nearly_full_what_grows_is_refused_and_the_rest_goes_o
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_to_the_last_byte_stops_the_node_at_once_and_loses_nothing() {
+async fn a_completely_full_disk_stops_the_node_at_once_and_loses_nothing() {
     let mut cluster = Cluster::prepare(1, &["--disk-reserve-mib", "1"]);
     let Some(disk) = SmallDisk::mount(&cluster.node(1).data_dir(), 96) else { return };
     cluster.node(1).start();
@@ -114,7 +114,7 @@ async fn a_disk_that_is_full_to_the_last_byte_stops_the_node_at_once_and_loses_n
         assert_eq!(write(&team, &team.admin, &slug).await, Some(201));
         acknowledged.push(slug);
     }
-    // The reserve is given back; the ballast takes that, too. What goes on until the end is signs of life.
+    // The node frees its reserve, and the ballast takes that, too. Heartbeats go on until the end.
     team.ready_feature("held", &["a"]).await;
     let build = team.agent(&team.admin, "build").await;
     let session = build.session().expect("a session").to_owned();
@@ -132,7 +132,7 @@ async fn a_disk_that_is_full_to_the_last_byte_stops_the_node_at_once_and_loses_n
     cluster.node(1).ended().await;
     let log = cluster.node(1).log();
     assert!(log.contains("the disk is full, found while"), "{log}");
-    // It cannot start there, and says why.
+    // It cannot start on the full disk, and logs the reason.
     cluster.node(1).start();
     cluster.node(1).ended().await;
     assert!(cluster.node(1).log().matches("the disk is full").count() >= 2, "{}", cluster.node(1).log());
@@ -149,7 +149,7 @@ async fn a_disk_that_is_full_to_the_last_byte_stops_the_node_at_once_and_loses_n
 }
 
 #[tokio::test]
-async fn a_leader_whose_disk_fills_up_hands_over_and_its_end_stops_nobody() {
+async fn a_leader_with_a_full_disk_transfers_its_leadership_and_writes_go_on() {
     let mut cluster = Cluster::prepare(3, &["--disk-reserve-mib", "32", "--snapshot-entries", "200"]);
     let Some(disk) = SmallDisk::mount(&cluster.node(3).data_dir(), 200) else { return };
     for node in &mut cluster.nodes {
@@ -165,7 +165,7 @@ async fn a_leader_whose_disk_fills_up_hands_over_and_its_end_stops_nobody() {
     let mut acknowledged = Vec::new();
     let mut writes = 0;
     disk.fill(16 * MIB);
-    // Writes go on without a refusal: somebody has room.
+    // Writes go on without a refusal: other nodes have space.
     eventually("the lead moves to a node with room", || async {
         let answer = team.admin.get("/cluster/status").await;
         let leader = answer.body["data"]["leader"].as_u64()?;
@@ -176,7 +176,7 @@ async fn a_leader_whose_disk_fills_up_hands_over_and_its_end_stops_nobody() {
         writes += 1;
         let slug = format!("w-{writes}");
         eventually("a write is acknowledged", || async {
-            // A lost answer may have been a yes.
+            // A write without an answer may have been applied.
             matches!(write(&team, &team.admin, &slug).await, Some(201 | 409)).then_some(())
         })
         .await;

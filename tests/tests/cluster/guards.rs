@@ -1,10 +1,10 @@
-//! Guards: what an agent's host and Git ask `nexus` before something is written, in real repositories. Only
-//! who holds a file edits, commits and pushes it; when no server answers, the policy says what happens.
+//! Guards: an agent's host and Git ask `nexus` before they write, in real repositories. Only the holder of a file edits,
+//! commits and pushes it. When no server answers, the policy decides.
 //!
-//! - [`commits`]: what Git asks. [`events`]: what each host asks and is told. [`silence`]: when no server
-//!   answers, or answers something else, or nothing in time. [`afterwards`]: what a command changed.
-//! - [`filled`]: repositories that somebody else filled. [`settings`]: what people set and have checked out.
-//!   [`unreadable`]: what hosts send that cannot be read.
+//! - [`commits`]: the hooks of Git. [`events`]: the events of each host, with the answers. [`silence`]: no server answers,
+//!   or one answers something else, or not in time. [`afterwards`]: the check after a command.
+//! - [`filled`]: repositories with hostile content. [`settings`]: settings of Git, and kinds of checkouts.
+//!   [`unreadable`]: events that cannot be parsed.
 
 mod afterwards;
 mod commits;
@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// An agent of Claude, with the id that Claude gave its run.
+/// A Claude agent, with the id that Claude gave its run.
 struct Claude {
     agent: Agent,
     run: &'static str,
@@ -36,17 +36,17 @@ impl Claude {
         claude
     }
 
-    /// Claude's start of a run.
+    /// Sends Claude's event at the start of a run.
     fn begins(&mut self) -> CommandOutput {
         self.asks("session-start", json!({ "source": "startup" }))
     }
 
-    /// One of Claude's events, in its form.
+    /// Sends one of Claude's events, in Claude's format.
     fn asks(&mut self, event: &str, more: Value) -> CommandOutput {
         self.asks_with("", event, more)
     }
 
-    /// The same, with variables of the environment in front.
+    /// The same, with environment variables in front.
     fn asks_with(&mut self, environment: &str, event: &str, more: Value) -> CommandOutput {
         let mut input = json!({ "session_id": self.run, "cwd": self.root, "transcript_path": "/nowhere" });
         for (name, value) in more.as_object().expect("an object") {
@@ -55,7 +55,7 @@ impl Claude {
         self.agent.runs_with(&format!("{environment} nexus hook claude {event}"), &input.to_string())
     }
 
-    /// Claude's question before it edits a file.
+    /// Sends Claude's event before it edits a file.
     fn may_edit(&mut self, file: &str) -> CommandOutput {
         self.may_edit_with("", file)
     }
@@ -66,7 +66,7 @@ impl Claude {
         self.asks_with(environment, "pre-tool-use", edit)
     }
 
-    /// Asks, and edits whatever the answer.
+    /// Sends the event, and edits the file whatever the answer.
     fn edits(&mut self, file: &str) -> CommandOutput {
         let asked = self.may_edit(file);
         let path = self.root.join(file);
@@ -75,7 +75,7 @@ impl Claude {
         asked
     }
 
-    /// Claude's question before it runs a command.
+    /// Sends Claude's event before it runs a command.
     fn may_run(&mut self, command: &str) -> CommandOutput {
         self.asks("pre-tool-use", shell(command))
     }
@@ -90,7 +90,7 @@ fn shell(command: &str) -> Value {
     json!({ "tool_name": "Bash", "tool_use_id": "toolu_2", "tool_input": { "command": command } })
 }
 
-/// What an agent is told beside a permission, or after a tool.
+/// The text for the agent beside a permission, or after a tool.
 #[track_caller]
 fn agent_text(asked: &CommandOutput) -> String {
     let answer = asked.json();
@@ -105,14 +105,14 @@ fn denied(asked: &CommandOutput, why: &str) {
     assert_eq!(answer["hookSpecificOutput"]["permissionDecision"], "deny", "{answer}");
 }
 
-/// What Git was told not to do.
+/// Checks that Git was refused, with this text.
 #[track_caller]
 fn refused(ended: &CommandOutput, why: &str) {
     assert_ne!(ended.code, 0, "{ended:#?}");
     assert!(ended.stderr.contains(why), "{ended:#?}");
 }
 
-/// A project, and a repository of it with a first commit and somewhere to push to.
+/// A project, and a repository of it with a first commit and a remote.
 async fn repository(cluster: &Cluster) -> (Team, Checkout) {
     let team = Team::of(cluster).await;
     let checkout =
@@ -124,7 +124,7 @@ async fn repository(cluster: &Cluster) -> (Team, Checkout) {
     for file in ["src/a.rs", "src/b.rs"] {
         fs::write(root.join(file), "first\n").expect("the file can be written");
     }
-    // Who links a repository need not commit the link.
+    // The link of a repository need not be committed.
     fs::write(root.join(".git/info/exclude"), ".nexus*\n.worktrees\n").expect("the file can be written");
     checkout.git(&root, &["add", "-A"]);
     checkout.git(&root, &["commit", "-q", "-m", "First"]);
@@ -132,7 +132,7 @@ async fn repository(cluster: &Cluster) -> (Team, Checkout) {
     (team, checkout)
 }
 
-/// A worktree of the checkout somewhere, with a branch of its own.
+/// Adds a worktree of the checkout at a path, with a branch of its own.
 fn worktree(checkout: &Checkout, at: &Path, branch: &str) {
     checkout.git(&checkout.root(), &["worktree", "add", "-q", "-b", branch, &at.display().to_string()]);
 }

@@ -1,15 +1,15 @@
-//! The same key and body give the first answer again: however often, through whichever node, after a change
-//! of leader and after a restart of everything. Nothing is done twice.
+//! The same idempotency key and body return the first reply again: however often, through any node, after a change of
+//! leader and after a restart of all nodes. Nothing is applied twice.
 
 use nexus_tests::{Answer, Client, Cluster, Team, contract::is_sound, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What this answers would fill the memory of answers: a retry is told of the whole roadmap as it is by then.
+/// The reply of this would fill the reply cache: a retry gets the whole roadmap as it is by then.
 const TOLD_AS_IT_IS_NOW: [&str; 1] = ["reorder"];
 
-/// A write that was sent and answered.
+/// A write with its answer.
 struct Sent {
     name: &'static str,
     client: Client,
@@ -19,7 +19,7 @@ struct Sent {
     answer: Answer,
 }
 
-/// Writes one after the other, each under a key of its own.
+/// Sends writes one after the other, each with an idempotency key of its own.
 struct Writer {
     sent: Vec<Sent>,
     urls: Vec<String>,
@@ -68,7 +68,7 @@ impl Writer {
         self.send(name, client, Method::DELETE, path, None).await
     }
 
-    /// Sends all of it once more through a node, and then something else under each key.
+    /// Sends all writes once more through a node, and then another body with each key.
     async fn again(&self, url: &str, shift: usize) {
         for sent in self.sent.iter().skip(shift).chain(self.sent.iter().take(shift)) {
             let client = sent.client.via(url);
@@ -94,19 +94,19 @@ impl Writer {
     }
 }
 
-/// Another body that the same route takes.
+/// Another body that the same route accepts.
 fn another(sent: &Sent) -> Option<Value> {
     Some(match sent.name {
         // Each of its fields is a lane.
         "reorder" => json!({ "now": ["one"] }),
-        // And here a setting.
+        // Here each of its fields is a setting.
         "settings" => json!({ "events.revisions": 50_000 }),
-        // These know no fields but their own, which may all be left out.
+        // All fields of these are optional, and unknown ones are refused.
         "mint a key" | "a join token" | "pick the next" | "give back" => json!({}),
         "change a role" => json!({ "role": "engineer" }),
         "claim" => json!({ "paths": ["docs/"] }),
         "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
-        // These have none: no body is another one than an empty object.
+        // These have no fields: no body differs from an empty object.
         "revoke a key" | "take out" | "a ticket" | "a snapshot" | "promote a voter" | "move the lead"
         | "a refused removal" | "draft" | "end a session" => {
             return sent.body.is_none().then(|| json!({}));
@@ -127,7 +127,7 @@ async fn until_answered(client: &Client, sent: &Sent, body: Option<&Value>) -> A
     .await
 }
 
-/// An answer without what is of the moment: the id of its request, and estimates of when leases end.
+/// An answer without its request id and the estimates of when leases end, which differ each time.
 fn first(body: &Value) -> Value {
     match body {
         Value::Object(fields) => {
@@ -147,7 +147,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// One of each write that there is, in an order in which each can be done.
+/// Sends one write of each kind, in an order in which each is possible.
 async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     let admin = &team.admin;
     let nobody = cluster.client();
@@ -169,7 +169,7 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.post("a join token", admin, "/cluster/join-tokens", json!({ "ttlSeconds": 60 })).await;
     writer.post("a ticket", admin, "/auth/ws-ticket", json!({})).await;
 
-    // What is done beside the log is answered once, too.
+    // Operations outside of the log are carried out once, too.
     writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
     writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
     writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
@@ -219,7 +219,7 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
 }
 
 #[tokio::test]
-async fn every_write_under_a_key_is_done_once_and_answered_alike_for_ever() {
+async fn every_write_with_an_idempotency_key_is_applied_once_and_always_gets_the_same_reply() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let mut writer = Writer { sent: Vec::new(), urls: cluster.urls() };
@@ -261,12 +261,12 @@ async fn every_write_under_a_key_is_done_once_and_answered_alike_for_ever() {
     for url in &urls {
         writer.again(url, 13).await;
     }
-    assert_eq!(picture(urls[2].clone()).await, before, "nothing was done twice");
+    assert_eq!(picture(urls[2].clone()).await, before, "nothing was applied twice");
     cluster.same_state(&team.admin).await;
 }
 
 #[tokio::test]
-async fn a_key_is_its_engineers_own_and_has_a_form() {
+async fn an_idempotency_key_belongs_to_its_engineer_and_has_a_format() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let ben = team.engineer("ben").await.client;
@@ -276,9 +276,9 @@ async fn a_key_is_its_engineers_own_and_has_a_form() {
     let one = team.admin.under_key(key).post(&path, body("one")).await;
     let two = ben.under_key(key).post(&path, body("two")).await;
     assert_eq!((&one.data()["slug"], &two.data()["slug"]), (&json!("one"), &json!("two")));
-    // Another address is another request, too.
+    // Another path is another request, too.
     let elsewhere = team.admin.under_key(key).post(&team.path("/decisions"), body("one")).await;
-    assert_eq!(elsewhere.code(), "VALIDATION_ERROR", "it is no decision at all");
+    assert_eq!(elsewhere.code(), "VALIDATION_ERROR", "the key is invalid, so nothing is decided");
     let decision = json!({ "title": "t", "decision": "d" });
     let elsewhere = team.admin.under_key(key).post(&team.path("/decisions"), decision).await;
     assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
@@ -289,17 +289,17 @@ async fn a_key_is_its_engineers_own_and_has_a_form() {
     }
     team.admin.under_key("k".repeat(255)).post(&path, body("three")).await.data();
 
-    // Without a key of one's own, the same body twice is two requests.
+    // Without an idempotency key, the same body twice is two requests.
     let again = team.admin.post(&path, body("three")).await;
     assert_eq!((again.status.as_u16(), again.code()), (409, "ALREADY_EXISTS"));
-    // The first answer stays the first one, whatever was changed since.
+    // The first reply stays, whatever was changed since.
     let first = team.admin.under_key("change-and-look").post(&path, body("four")).await;
     team.admin.patch(&team.path("/features/four"), json!({ "title": "T", "spec": "S" })).await.data();
     let again = team.admin.under_key("change-and-look").post(&path, body("four")).await;
     assert_eq!(first.data(), again.data());
     assert_eq!(team.admin.get(&team.path("/features/four")).await.data()["spec"], "S");
-    // A ticket that was used is used, however often its answer is repeated; no other key of the engineer
-    // is shown it.
+    // A used ticket stays used, however often its reply is repeated. No other key of the engineer gets
+    // the ticket.
     let asked = team.admin.under_key("one-ticket-for-me");
     let (first, again) =
         (asked.post("/auth/ws-ticket", json!({})).await, asked.post("/auth/ws-ticket", json!({})).await);
@@ -310,7 +310,7 @@ async fn a_key_is_its_engineers_own_and_has_a_form() {
 }
 
 #[tokio::test]
-async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
+async fn an_operation_on_the_cluster_with_an_idempotency_key_is_carried_out_once() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let urls = cluster.urls();
@@ -318,25 +318,29 @@ async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
     let hand_over = json!({ "to": follower_of(&mut cluster).await });
     let moved = through(0).under_key("move").post("/cluster/leader", hand_over.clone()).await;
     assert_eq!(moved.data()["leader"], hand_over["to"]);
-    // Somebody moves it on; a retry that comes late is told what came of the first one.
+    // The leadership moves on; a late retry gets the reply to the first request.
     let elsewhere = json!({ "to": follower_of(&mut cluster).await });
     through(1).under_key("move-on").post("/cluster/leader", elsewhere.clone()).await.data();
     for at in 0..3 {
         let again = through(at).under_key("move").post("/cluster/leader", hand_over.clone()).await;
-        let told = (again.data(), again.revision());
-        assert_eq!(told, (moved.data(), moved.revision()), "the answer of then, with the revision of then");
+        let repeated = (again.data(), again.revision());
+        assert_eq!(
+            repeated,
+            (moved.data(), moved.revision()),
+            "the reply and the revision of the first request"
+        );
         let other = through(at).under_key("move").post("/cluster/leader", elsewhere.clone()).await;
         is_sound(&other);
         assert_eq!((other.status.as_u16(), other.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
         let other = through(at).under_key("move").post("/cluster/snapshot", json!({})).await;
         assert_eq!((other.status.as_u16(), other.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
     }
-    // A key is one person's; another's rights are looked at first.
+    // An idempotency key belongs to one engineer; the rights of another one are checked first.
     let ana = team.engineer("ana").await.client;
     let refused = ana.under_key("move").post("/cluster/leader", hand_over.clone()).await;
     assert_eq!((refused.status.as_u16(), refused.code()), (403, "INSUFFICIENT_ROLE"));
 
-    // A refusal is an answer like any other, and the first one stays; without a key it is looked at anew.
+    // A refusal is cached like any reply; without a key the request is decided again.
     let nowhere = json!({
         "joinToken": team.join_token().await,
         "instance": uuid::Uuid::now_v7(),
@@ -353,7 +357,7 @@ async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
     let mut elsewhere = nowhere.clone();
     elsewhere["peerAddr"] = json!("127.0.0.1:3");
     assert_eq!(guest.post("/cluster/members", elsewhere).await.code(), "IDEMPOTENCY_KEY_REUSED");
-    // Nothing is kept of a stranger, whose key somebody else may choose, too.
+    // No reply is cached for a stranger, since another one may choose the same key.
     let guess = json!({ "joinToken": "a guess", "instance": nowhere["instance"],
         "peerAddr": "127.0.0.1:1", "clientAddr": "127.0.0.1:2" });
     let stranger = cluster.client().under_key("a-guess");
@@ -366,13 +370,13 @@ async fn an_operation_on_the_cluster_is_carried_out_once_under_a_key() {
     assert_eq!(stranger.post("/cluster/members", nowhere).await.message(), refused.message());
 }
 
-/// A node that does not lead.
+/// A follower of this leader.
 async fn follower_of(cluster: &mut Cluster) -> u64 {
     cluster.leader().await % 3 + 1
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_only_while_its_asker_may_ask_that() {
+async fn a_retry_gets_the_reply_only_while_its_key_may_send_the_request() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
@@ -381,11 +385,11 @@ async fn a_retry_is_answered_only_while_its_asker_may_ask_that() {
     let asked = ben.client.under_key("reorder-of-ben");
     let first = asked.patch(&path, body.clone()).await;
     assert_eq!(asked.patch(&path, body.clone()).await.data(), first.data());
-    // A narrower key does not get what the wider one asked.
+    // A narrower API key does not get the reply to a wider one.
     let reading = ben.client.post("/auth/keys", json!({ "readonly": true })).await;
     let reading = asked.with_key(text(&reading.data()["apiKey"]));
     assert_eq!(reading.patch(&path, body.clone()).await.code(), "FORBIDDEN");
-    // Nor does a removed member what the project has written since.
+    // A removed member gets no later content of the project.
     let gone = team.admin.delete(&team.path(&format!("/members/{}", ben.id))).await;
     gone.data();
     team.admin
@@ -396,7 +400,7 @@ async fn a_retry_is_answered_only_while_its_asker_may_ask_that() {
     is_sound(&refused);
     assert_eq!((refused.status.as_u16(), refused.code()), (403, "NOT_PROJECT_MEMBER"));
     assert!(!refused.body.to_string().contains("written after"), "{}", refused.body);
-    // Nor does a former admin what only admins may ask.
+    // A former admin does not get replies for admins.
     let carl = team.engineer("carl").await;
     let role = |role: &str| (format!("/engineers/{}", carl.id), json!({ "role": role }));
     let (engineer, admin) = role("admin");
@@ -411,7 +415,7 @@ async fn a_retry_is_answered_only_while_its_asker_may_ask_that() {
 }
 
 #[tokio::test]
-async fn nobody_is_shown_an_api_key_for_a_guess() {
+async fn a_guessed_idempotency_key_returns_no_api_key() {
     let cluster = Cluster::start(1).await;
     let client = cluster.client();
     let ana = json!({ "name": "Ana", "email": "ana@example.com" });

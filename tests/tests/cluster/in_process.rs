@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A failure that does not come in this time never will: the watch waits ten seconds.
+/// A failure that does not come in this time never will: the disk watch waits ten seconds.
 const LONG: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -22,7 +22,7 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
     let via = cluster.admin.via(&cluster.nodes[other].url);
     cluster.nodes[leader].disk.hang(true);
     let mut number = 0;
-    // Only what is written waits for the disk; heartbeats go on as if all were well.
+    // Only writes wait for the disk; Raft heartbeats go on.
     let next = eventually("another node leads, and writes go on", || {
         number += 1;
         let (via, slug) = (via.clone(), format!("p-{number}"));
@@ -59,7 +59,7 @@ async fn a_leader_whose_disk_hangs_is_replaced_and_comes_back_as_a_follower() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_whose_disk_hangs_and_who_can_hand_over_to_nobody_ends() {
+async fn a_leader_with_a_hanging_disk_and_no_successor_ends() {
     let mut cluster = InProcessCluster::start(3).await;
     let leader = cluster.leader(0).await;
     for (at, node) in cluster.nodes.iter_mut().enumerate() {
@@ -89,7 +89,7 @@ async fn a_node_whose_disk_hangs_can_be_stopped() {
             node.disk.hang(true);
         }
     }
-    // Whoever wants to lead then waits for its vote to be written, and Raft with it.
+    // A candidate then waits for its vote to be written, and Raft waits with it.
     let running = cluster.nodes[leader].running.take().expect("it runs");
     assert!(running.stop().await, "a disk that works is no obstacle");
     let running = cluster.nodes.iter_mut().filter_map(|node| node.running.take());
@@ -102,7 +102,7 @@ async fn a_node_whose_disk_hangs_can_be_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_whose_clock_is_a_day_ahead_is_outvoted_and_lets_no_lease_end() {
+async fn a_leader_whose_clock_is_a_day_ahead_ends_no_lease() {
     let cluster = InProcessCluster::start(3).await;
     let leader = cluster.leader(0).await;
     let via = cluster.admin.via(&cluster.nodes[leader].url);
@@ -125,14 +125,14 @@ async fn a_leader_whose_clock_is_a_day_ahead_is_outvoted_and_lets_no_lease_end()
     })
     .await;
     assert!(after >= before, "{after} {before}");
-    // What was stamped a day ahead for a moment holds nobody's time: it goes on from where the others are.
+    // The entries that were stamped a day ahead stop no clock: time goes on from that of the others.
     let active = via.get(&format!("{sessions}/active")).await;
     let sessions: Vec<&Value> = active.data().as_array().expect("a list").iter().collect();
     assert!(sessions.iter().any(|entry| entry["session"]["id"] == session), "{}", active.body);
     cluster.stop().await;
 }
 
-/// A moment as milliseconds.
+/// A moment in milliseconds since 1970.
 fn at(moment: &Value) -> i64 {
     let moment: nexus_api_types::Moment = serde_json::from_value(moment.clone()).expect("a moment");
     moment.0.0

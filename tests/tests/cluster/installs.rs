@@ -1,5 +1,5 @@
-//! `nexus install` and `nexus uninstall` from outside: everything that others wrote in those files stays, byte for
-//! byte, and what was not there before is gone again.
+//! `nexus install` and `nexus uninstall` from outside: foreign content of the files stays, byte for byte, and new files are
+//! deleted again.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Somebody at a machine where no cluster is needed.
+/// An engineer at a machine without a cluster.
 fn somebody() -> (Checkout, Agent) {
     let checkout = Checkout::new(&["http://127.0.0.1:1".to_owned()]);
     let shell = Agent::start(&checkout, &checkout.root(), "bash");
@@ -40,7 +40,7 @@ fn top_folder(path: &Path) -> Option<&Path> {
     path.parent()?.ancestors().filter(|folder| !folder.as_os_str().is_empty()).last()
 }
 
-/// All files below, but Git's own, with what they say.
+/// All files below a folder with their contents, except Git's own.
 fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -65,7 +65,7 @@ fn refused(ended: &CommandOutput, why: &str) {
 }
 
 #[test]
-fn every_host_is_wired_and_unwired_and_nothing_is_left() {
+fn every_host_is_installed_and_uninstalled_without_leftovers() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let before = files(&root);
@@ -77,8 +77,8 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
         refused(&shell.runs(&format!("nexus install {host}")), "nobody is there to be asked");
         assert_eq!(files(&root), before);
 
-        let told = shell.runs(&format!("nexus install {host} --yes --json")).done().json();
-        assert_eq!(told["applied"], true, "{told}");
+        let ended = shell.runs(&format!("nexus install {host} --yes --json")).done().json();
+        assert_eq!(ended["applied"], true, "{ended}");
         let wired = files(&root);
         assert_ne!(wired, before);
         let new = wired.keys().filter(|path| !before.contains_key(*path));
@@ -89,12 +89,12 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
         assert!(wired.values().any(|text| text.contains("\"mcp\"")), "{host} has the tools: {wired:#?}");
         let again = shell.runs(&format!("nexus install {host} --yes")).done();
         assert_eq!(again.stdout, "Nothing to change\n");
-        assert_eq!(files(&root), wired, "twice is once");
+        assert_eq!(files(&root), wired, "a second install changes nothing");
 
         shell.runs(&format!("nexus uninstall {host} --yes")).done();
         assert_eq!(files(&root), before, "{host}");
     }
-    assert!(fs::read_dir(checkout.home().join("installed")).is_err(), "there was nothing to remember");
+    assert!(fs::read_dir(checkout.home().join("installed")).is_err(), "no record is left");
     for folder in &folders {
         assert!(!root.join(folder).exists(), "{} was made by us", folder.display());
         fs::create_dir(root.join(folder)).expect("a folder");
@@ -107,11 +107,11 @@ fn every_host_is_wired_and_unwired_and_nothing_is_left() {
 }
 
 #[test]
-fn what_others_wrote_comes_back_byte_for_byte() {
+fn foreign_content_comes_back_byte_for_byte() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     for (name, text) in [
-        // With comments, in a layout of their own, compact, empty, and with nothing in it.
+        // With comments, with another layout, compact, empty, and with an empty object.
         (".claude/settings.json", "{\n  // mine\n  \"model\": \"opus\", /* why not */\n  \"hooks\": {}\n}\n"),
         (".mcp.json", "{\"mcpServers\":{}}"),
         (".codex/hooks.json", "{}"),
@@ -127,9 +127,9 @@ fn what_others_wrote_comes_back_byte_for_byte() {
     let before = files(&root);
     shell.runs("nexus install claude codex cursor gemini --yes").done();
     let wired = files(&root);
-    assert!(before.iter().all(|(path, text)| wired[path] != *text), "each of them has something of ours");
+    assert!(before.iter().all(|(path, text)| wired[path] != *text), "each file was changed");
     let guide = &wired[&root.join("GEMINI.md")];
-    assert_eq!(guide.matches('\n').count(), guide.matches("\r\n").count(), "a text of Windows stays one");
+    assert_eq!(guide.matches('\n').count(), guide.matches("\r\n").count(), "CRLF line ends stay");
     shell.runs("nexus uninstall --yes").done();
     assert_eq!(files(&root), before);
     let none = shell.runs("nexus uninstall --yes").done();
@@ -137,7 +137,7 @@ fn what_others_wrote_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn what_was_changed_since_is_kept_and_a_file_that_was_there_is_not_deleted() {
+fn later_changes_and_earlier_files_are_kept() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let (settings, servers, guide) =
@@ -145,40 +145,40 @@ fn what_was_changed_since_is_kept_and_a_file_that_was_there_is_not_deleted() {
     write(&servers, "{\"mcpServers\":{}}");
     write(&guide, "");
     shell.runs("nexus install claude codex --yes").done();
-    // Somebody adds something of their own to what is there now, and takes it away again.
+    // The user adds something to the installed content, and removes it again.
     let text = fs::read_to_string(&settings).expect("it is there");
     write(&settings, &text.replacen('{', "{\n  \"model\": \"opus\",", 1));
     for file in [&servers, &guide] {
         let text = fs::read_to_string(file).expect("it is there");
         write(file, &format!("{text}\n"));
     }
-    let told = shell.runs("nexus uninstall --yes").done();
+    let ended = shell.runs("nexus uninstall --yes").done();
     let left: Value = serde_json::from_str(&fs::read_to_string(&settings).expect("it stays")).expect("JSON");
     assert_eq!(left, json!({ "model": "opus" }));
-    assert!(servers.exists() && guide.exists(), "{told:#?}");
-    assert!(told.stderr.contains(".mcp.json stays: it was there before"), "{told:#?}");
+    assert!(servers.exists() && guide.exists(), "{ended:#?}");
+    assert!(ended.stderr.contains(".mcp.json stays: it was there before"), "{ended:#?}");
 }
 
 #[test]
-fn a_text_of_the_same_name_that_is_not_ours_stays() {
+fn a_foreign_file_of_the_same_name_stays() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let (skill, rule) = (root.join(".claude/skills/nexus/SKILL.md"), root.join(".cursor/rules/nexus.mdc"));
     write(&skill, "Our own way with Nexus\n");
-    let told = shell.runs("nexus install claude cursor --yes").done();
-    assert!(told.stderr.contains("SKILL.md stays as it is"), "{told:#?}");
-    // One that was ours and was changed is somebody's work as well.
+    let ended = shell.runs("nexus install claude cursor --yes").done();
+    assert!(ended.stderr.contains("SKILL.md stays as it is"), "{ended:#?}");
+    // An installed file that was changed is foreign content as well.
     let text = fs::read_to_string(&rule).expect("it was written");
     write(&rule, &text.replace("Before you edit", "Before you edit anything"));
     let changed = fs::read_to_string(&rule).expect("it was written");
-    let told = shell.runs("nexus uninstall --yes").done();
-    assert!(told.stderr.contains("nexus.mdc stays: it is not as nexus install wrote it"), "{told:#?}");
+    let ended = shell.runs("nexus uninstall --yes").done();
+    assert!(ended.stderr.contains("nexus.mdc stays: it is not as nexus install wrote it"), "{ended:#?}");
     assert_eq!(fs::read_to_string(&skill).expect("it stays"), "Our own way with Nexus\n");
     assert_eq!(fs::read_to_string(&rule).expect("it stays"), changed);
 }
 
 #[test]
-fn a_person_is_wired_in_their_home_folder_and_the_repository_is_not_touched() {
+fn an_install_for_a_user_changes_only_the_home_folder() {
     let (checkout, mut shell) = somebody();
     let home = checkout.home();
     write(&home.join(".claude/settings.json"), "{\"model\":\"opus\"}\n");
@@ -200,7 +200,7 @@ fn a_person_is_wired_in_their_home_folder_and_the_repository_is_not_touched() {
 }
 
 #[test]
-fn a_policy_that_is_closed_also_holds_when_a_hook_cannot_be_run() {
+fn the_closed_policy_also_holds_when_a_hook_cannot_be_run() {
     let (checkout, mut shell) = somebody();
     let hooks = |name: &str| {
         let text = fs::read_to_string(checkout.root().join(name)).expect("it is there");
@@ -222,7 +222,7 @@ fn a_policy_that_is_closed_also_holds_when_a_hook_cannot_be_run() {
     assert_eq!(cursor["stop"][0]["failClosed"], Value::Null);
 }
 
-/// A hook of somebody, which writes down what it is called by, and what it reads.
+/// A foreign hook that records its own name and its input.
 fn hook(program: &str, notes: &Path) -> String {
     format!("#!{program}\n# Ours\necho \"$(basename \"$0\"): $(cat)\" >>'{}'\n", notes.display())
 }
@@ -233,7 +233,7 @@ fn executable(path: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_says() {
+async fn an_earlier_hook_is_called_under_its_own_name_with_all_input_of_git() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let checkout =
@@ -243,7 +243,7 @@ async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_sa
     let shared = root.with_file_name("shared.git");
     checkout.git(&root, &["init", "-q", "--bare", &shared.display().to_string()]);
     checkout.git(&root, &["remote", "add", "origin", &shared.display().to_string()]);
-    // One for a shell, and one for a program that is none, which is a link besides.
+    // One is a shell script, and the other one a symlink to a program.
     let (commit, push) = (hook("/bin/sh", &notes), hook("/usr/bin/env -S bash", &notes));
     executable(&hooks.join("pre-commit"), &commit);
     executable(&hooks.join("tool"), &push);
@@ -258,20 +258,20 @@ async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_sa
     );
     assert_eq!(shell.runs("nexus install git --yes").done().stdout, "Nothing to change\n");
 
-    let told = || fs::read_to_string(&notes).unwrap_or_default();
+    let noted = || fs::read_to_string(&notes).unwrap_or_default();
     write(&root.join("src/a.rs"), "first\n");
     shell.runs("git add src && git commit -q -m First").done();
-    assert_eq!(told(), "pre-commit: \n");
+    assert_eq!(noted(), "pre-commit: \n");
     shell.runs("git push -q origin main").done();
-    let pushed = told();
+    let pushed = noted();
     assert!(pushed.starts_with("pre-commit: \npre-push: refs/heads/main "), "{pushed}");
 
-    // A file that somebody else holds does not even get that far.
+    // A file that another agent holds is refused before that.
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
     write(&root.join("src/a.rs"), "second\n");
     refused(&shell.runs("git commit -q -am Second"), "src/a.rs is held by Root's agent \"other\"");
-    assert_eq!(told(), pushed);
+    assert_eq!(noted(), pushed);
 
     shell.runs("nexus uninstall git --yes").done();
     assert_eq!(fs::read_to_string(hooks.join("pre-commit")).expect("it is there"), commit);
@@ -281,20 +281,20 @@ async fn a_hook_that_was_there_is_called_under_its_own_name_with_all_that_git_sa
 }
 
 #[test]
-fn hooks_of_all_repositories_are_not_changed_without_a_word() {
+fn a_change_of_hooks_for_all_repositories_is_reported() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let everywhere = root.with_file_name("everywhere");
     fs::create_dir(&everywhere).expect("a folder");
     checkout.git(&root, &["config", "core.hooksPath", &everywhere.display().to_string()]);
-    let told = shell.runs("nexus install git --yes").done();
-    assert!(told.stderr.contains("all repositories that use it get the guard"), "{told:#?}");
+    let ended = shell.runs("nexus install git --yes").done();
+    assert!(ended.stderr.contains("all repositories that use it get the guard"), "{ended:#?}");
     shell.runs("nexus uninstall git --yes").done();
     assert_eq!(files(&everywhere), BTreeMap::new());
-    // A folder in the repository is for everybody's machines.
+    // A folder in the repository applies to all machines.
     checkout.git(&root, &["config", "core.hooksPath", ".githooks"]);
-    let told = shell.runs("nexus install git --yes").done();
-    assert!(told.stderr.contains("is committed for all"), "{told:#?}");
+    let ended = shell.runs("nexus install git --yes").done();
+    assert!(ended.stderr.contains("is committed for all"), "{ended:#?}");
     let hook = fs::read_to_string(root.join(".githooks/pre-commit")).expect("it is there");
     assert!(
         !hook.contains(&root.parent().expect("a folder").display().to_string()) && !hook.contains("nexus='"),
@@ -303,16 +303,16 @@ fn hooks_of_all_repositories_are_not_changed_without_a_word() {
 }
 
 #[test]
-fn a_link_of_the_repository_leads_an_install_nowhere_else() {
+fn a_symlink_in_the_repository_leads_no_install_out_of_it() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     let own = checkout.home().join(".bashrc");
     write(&own, "mine\n");
     let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).expect("a link");
     link(&own, "AGENTS.md");
-    let told = shell.runs("nexus install codex --yes");
-    refused(&told, "AGENTS.md leads to");
-    assert!(told.stderr.contains(".bashrc"), "{told:#?}");
+    let ended = shell.runs("nexus install codex --yes");
+    refused(&ended, "AGENTS.md leads to");
+    assert!(ended.stderr.contains(".bashrc"), "{ended:#?}");
     fs::remove_file(root.join("AGENTS.md")).expect("a link");
     link(&checkout.home(), ".codex");
     refused(&shell.runs("nexus install codex --yes"), ".codex leads to");
@@ -327,22 +327,22 @@ fn a_link_of_the_repository_leads_an_install_nowhere_else() {
     let home: Vec<_> = fs::read_dir(checkout.home()).expect("a folder").flatten().collect();
     assert_eq!(home.len(), 1, "{home:?}");
 
-    // One that stays in the repository is followed, and said.
+    // A symlink within the repository is followed, and reported.
     let guide = "# Guide\n";
     write(&root.join("CLAUDE.md"), guide);
     fs::remove_file(root.join("GEMINI.md")).expect("a link");
     link(Path::new("CLAUDE.md"), "GEMINI.md");
-    let told = shell.runs("nexus install gemini --yes").done();
+    let ended = shell.runs("nexus install gemini --yes").done();
     assert!(
-        told.stderr.contains("GEMINI.md leads to") && told.stderr.contains("that file is meant"),
-        "{told:#?}"
+        ended.stderr.contains("GEMINI.md leads to") && ended.stderr.contains("that file is meant"),
+        "{ended:#?}"
     );
     assert!(fs::symlink_metadata(root.join("GEMINI.md")).expect("it is there").is_symlink());
     assert!(fs::read_to_string(root.join("CLAUDE.md")).expect("it is there").contains(">>> nexus"));
     shell.runs("nexus uninstall gemini --yes").done();
     assert_eq!(fs::read_to_string(root.join("CLAUDE.md")).expect("it is there"), guide);
 
-    // What keeps a command waiting, or turns around what a person agrees to, does not.
+    // A pipe that would block the command, or a link that changes the target after the consent, is refused.
     let pipe = Command::new("mkfifo").arg(root.join(".mcp.json")).status().expect("mkfifo is there");
     assert!(pipe.success());
     fs::remove_file(root.join(".claude")).expect("a link");
@@ -355,7 +355,7 @@ fn a_link_of_the_repository_leads_an_install_nowhere_else() {
 }
 
 #[test]
-fn hooks_that_a_tool_makes_are_no_part_of_the_repository_and_may_be_written_anew() {
+fn ignored_hooks_of_a_tool_may_be_replaced() {
     let (checkout, mut shell) = somebody();
     let root = checkout.root();
     write(&root.join(".husky/_/.gitignore"), "*\n");
@@ -363,9 +363,9 @@ fn hooks_that_a_tool_makes_are_no_part_of_the_repository_and_may_be_written_anew
     write(&made, "#!/bin/sh\n. \"${0%/*}/h\"\n");
     fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).expect("it is there");
     checkout.git(&root, &["config", "core.hooksPath", ".husky/_"]);
-    let told = shell.runs("nexus install git --yes").done();
-    assert!(!told.stderr.contains("committed for all"), "{told:#?}");
-    assert!(told.stderr.contains("git ignores it"), "{told:#?}");
+    let ended = shell.runs("nexus install git --yes").done();
+    assert!(!ended.stderr.contains("committed for all"), "{ended:#?}");
+    assert!(ended.stderr.contains("git ignores it"), "{ended:#?}");
     let doctor = shell.runs("nexus doctor");
     assert!(!doctor.stdout.contains("may have written it anew"), "{doctor:#?}");
     write(&made, "#!/bin/sh\n. \"${0%/*}/h\"\n");
@@ -374,7 +374,7 @@ fn hooks_that_a_tool_makes_are_no_part_of_the_repository_and_may_be_written_anew
 }
 
 #[test]
-fn the_plugin_says_the_same_as_the_settings() {
+fn the_plugin_has_the_same_hooks_as_the_settings() {
     let (checkout, mut shell) = somebody();
     let plugin = checkout.root().join("plugin");
     shell.runs("nexus install --plugin plugin --yes").done();
@@ -393,7 +393,7 @@ fn the_plugin_says_the_same_as_the_settings() {
 }
 
 #[tokio::test]
-async fn whoever_sets_everything_up_is_wired_and_the_doctor_finds_nothing() {
+async fn a_complete_setup_leaves_no_finding_for_the_doctor() {
     let cluster = Cluster::start(1).await;
     let checkout = Checkout::new(&cluster.urls());
     let root = checkout.root();
@@ -401,11 +401,14 @@ async fn whoever_sets_everything_up_is_wired_and_the_doctor_finds_nothing() {
     let mut shell = Agent::start(&checkout, &root, "bash");
     refused(&shell.runs("nexus setup"), "there is nobody to ask");
     let line = "nexus setup --yes --install --json -n Ana -e ana@example.com --project shop";
-    let told = shell.runs(line).done().json();
-    assert_eq!(told["engineer"]["email"], "ana@example.com", "{told}");
-    assert_eq!(told["project"]["slug"], "shop");
-    assert_eq!(told["install"]["applied"], true);
-    assert!(told["install"]["found"].as_array().is_some_and(|found| found.contains(&json!("git"))), "{told}");
+    let ended = shell.runs(line).done().json();
+    assert_eq!(ended["engineer"]["email"], "ana@example.com", "{ended}");
+    assert_eq!(ended["project"]["slug"], "shop");
+    assert_eq!(ended["install"]["applied"], true);
+    assert!(
+        ended["install"]["found"].as_array().is_some_and(|found| found.contains(&json!("git"))),
+        "{ended}"
+    );
     let found = shell.runs("nexus doctor --json").done().json();
     let check = |name: &str| {
         let checks = found["checks"].as_array().cloned().unwrap_or_default();
@@ -414,7 +417,7 @@ async fn whoever_sets_everything_up_is_wired_and_the_doctor_finds_nothing() {
     for name in ["hooks of claude", "hooks of git", "key", "project"] {
         assert_eq!(check(name)["status"], "ok", "{found}");
     }
-    // What is wired calls a program by its name alone: it has to be found.
+    // The installed hooks call the program by its name: it has to be on the PATH.
     let nexus = shell.runs("command -v nexus").done().stdout.trim().to_owned();
     let lost = shell.runs(&format!("PATH=/usr/bin:/bin {nexus} doctor --json"));
     assert_eq!(lost.code, 1, "{lost:#?}");
@@ -422,12 +425,12 @@ async fn whoever_sets_everything_up_is_wired_and_the_doctor_finds_nothing() {
     let hooks = wrong.iter().find(|check| check["name"] == "hooks of claude").cloned().unwrap_or_default();
     assert_eq!(hooks["status"], "bad", "{hooks}");
     assert!(hooks["message"].as_str().is_some_and(|text| text.contains("not on the PATH")), "{hooks}");
-    // Whoever runs it again is told what there is, and nothing is done twice.
+    // A second run prints the current state, and changes nothing.
     let again = shell.runs("nexus setup --yes --install --json").done().json();
     assert_eq!(again["install"]["changes"], json!([]), "{again}");
 }
 
-/// Reads what a terminal shows until there is this text in it, or nothing more comes.
+/// Reads the output of a terminal until it contains this text, or ends.
 fn shows(terminal: &mut impl Read, seen: &mut String, text: &str) {
     let from = seen.len();
     let mut bytes = [0; 4_096];
@@ -439,11 +442,11 @@ fn shows(terminal: &mut impl Read, seen: &mut String, text: &str) {
 }
 
 #[tokio::test]
-async fn whoever_is_asked_step_by_step_ends_in_a_linked_repository() {
+async fn an_interactive_setup_ends_with_a_linked_repository() {
     let cluster = Cluster::start(1).await;
     let checkout = Checkout::new(&cluster.urls());
     let root = checkout.root();
-    // `script` opens a terminal, and `timeout` closes one at which nothing is asked any more.
+    // `script` opens a terminal, and `timeout` closes it if no question comes.
     let mut terminal = Command::new("timeout");
     checkout.surroundings(&mut terminal);
     let mut terminal = terminal

@@ -1,4 +1,4 @@
-//! What is written down beside the code: learnings, decisions, checkpoints, and the order of the roadmap.
+//! Knowledge beside the code: learnings, decisions, checkpoints, and the order of the roadmap.
 
 use futures::future::join_all;
 use nexus_tests::{Answer, Client, Cluster, Team, eventually};
@@ -69,7 +69,7 @@ async fn learnings_page_newest_first_without_gap_or_repeat_while_new_ones_are_wr
     let (newest, _) = page(&nodes[1], &path, 2, None).await;
     assert_eq!(texts(&newest, "content"), ["once", "meanwhile"]);
 
-    // A draft that is thrown away takes what was learned along.
+    // A deleted draft loses its learnings.
     team.admin.delete(&team.path("/features/one")).await.data();
     assert_eq!(said(&team.admin.get(&path).await), (404, "NOT_FOUND"));
     draft(&team, "one").await;
@@ -77,7 +77,7 @@ async fn learnings_page_newest_first_without_gap_or_repeat_while_new_ones_are_wr
 }
 
 #[tokio::test]
-async fn decisions_tell_their_feature_and_what_they_supersede() {
+async fn decisions_name_their_feature_and_the_superseded_decision() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let feature = draft(&team, "one").await;
@@ -94,7 +94,7 @@ async fn decisions_tell_their_feature_and_what_they_supersede() {
     assert_eq!((&first["rationale"], &first["alternatives"]), (&json!("it is there"), &json!("a file")));
     assert_eq!((&first["supersedes"], &first["engineerId"]), (&Value::Null, &feature["createdBy"]));
 
-    // Through another node at once: it knows the first one.
+    // Through another node at once: it has the first decision.
     let body = json!({ "title": "Storage", "decision": "A file", "supersedes": first["id"] });
     let second = other.post(&path, body).await.data().clone();
     assert_eq!(second["supersedes"], first["id"]);
@@ -129,7 +129,7 @@ async fn decisions_tell_their_feature_and_what_they_supersede() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_says_nothing_new_is_skipped_on_any_node_and_after_a_change_of_leader() {
+async fn a_repeated_checkpoint_is_skipped_on_any_node_and_after_a_change_of_leader() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["src/b.rs", "src/a.rs"]).await;
@@ -152,7 +152,7 @@ async fn a_checkpoint_that_says_nothing_new_is_skipped_on_any_node_and_after_a_c
     assert_eq!(first["sessionId"].as_str(), agent.session());
     assert_eq!(first["stateHash"].as_str().map(str::len), Some(64));
 
-    // The same with its keys in another order, as a client without the header sends it, and through
+    // The same with its fields in another order, from a client without the header, and through
     // each other node.
     let raw = format!(
         r#"{{"context":{{"files":{{"b":[1,2],"a":null}},"step":1}},"featureId":{feature},"sessionId":"{}"}}"#,
@@ -184,7 +184,7 @@ async fn a_checkpoint_that_says_nothing_new_is_skipped_on_any_node_and_after_a_c
         assert_eq!((answer.status.as_u16(), &answer.body), (200, &skipped));
     }
 
-    // Asked for, it is kept; other claims and another context are other states of work.
+    // A manual checkpoint is kept; other claims and another context are other states of work.
     let through = agent.via(&left[0]);
     let mut manual = body(json!({ "step": 1, "files": { "b": [1, 2], "a": null } }));
     (manual["type"], manual["notes"]) = (json!("manual"), json!("before lunch"));
@@ -251,7 +251,7 @@ fn lanes(lanes: [&[(&str, u64)]; 4]) -> Vec<(String, Vec<(String, u64)>)> {
 }
 
 #[tokio::test]
-async fn the_roadmap_is_reordered_whole_or_not_at_all() {
+async fn all_or_nothing_of_the_roadmap_is_reordered() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let other = team.admin.via(&cluster.urls()[2]);
@@ -288,7 +288,7 @@ async fn the_roadmap_is_reordered_whole_or_not_at_all() {
     let last = other.patch(&to("c"), json!({ "lane": "now" })).await;
     assert_eq!((&last.data()["lane"], &last.data()["priority"]), (&json!("now"), &json!(3)));
     let again = other.patch(&to("d"), json!({ "lane": "now" })).await;
-    assert_eq!(again.data()["priority"], 4, "its own lane has an end too");
+    assert_eq!(again.data()["priority"], 4, "a move to the own lane goes to its end");
     let first = other.patch(&to("d"), json!({ "lane": "later", "priority": 7 })).await;
     assert_eq!((&first.data()["lane"], &first.data()["priority"]), (&json!("later"), &json!(7)));
     let expected = lanes([&[("b", 2), ("c", 3)], &[], &[("d", 7)], &[("a", 1)]]);
@@ -301,7 +301,7 @@ async fn the_roadmap_is_reordered_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_and_said_by_field() {
+async fn invalid_requests_are_refused_with_their_fields() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let feature = draft(&team, "one").await["id"].clone();
@@ -364,7 +364,7 @@ async fn what_cannot_be_is_refused_and_said_by_field() {
 }
 
 #[tokio::test]
-async fn strangers_see_and_write_nothing_and_nobody_speaks_for_another_session() {
+async fn strangers_read_and_write_nothing_and_nobody_acts_as_a_foreign_session() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let feature = draft(&team, "one").await["id"].clone();
@@ -402,13 +402,13 @@ async fn strangers_see_and_write_nothing_and_nobody_speaks_for_another_session()
     }
 }
 
-/// Features in the long list.
+/// The number of features in the long list.
 const FEATURES: usize = 2_000;
-/// Of them, one in so many moves while the list is paged through.
+/// One feature in this many moves while the list is paged through.
 const ONE_IN: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_a_long_list_whose_lanes_change_underneath_skip_and_repeat_nothing_that_stays() {
+async fn pages_of_a_changing_list_skip_and_repeat_no_unchanged_feature() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let nodes: Vec<Client> = cluster.urls().iter().map(|url| team.admin.via(url)).collect();
@@ -424,7 +424,7 @@ async fn pages_of_a_long_list_whose_lanes_change_underneath_skip_and_repeat_noth
     }
     let (mut seen, mut cursor, mut pages) = (BTreeMap::<String, usize>::new(), None, 0);
     for number in 0.. {
-        // Some leave for behind the cursor, some for before it.
+        // Some move behind the cursor, some before it.
         let lane = if number % 2 == 0 { "icebox" } else { "now" };
         let moving = slugs.iter().step_by(ONE_IN).cycle().skip(number * 3).take(3).map(|slug| {
             let path = team.path(&format!("/roadmap/{slug}/lane"));
@@ -437,7 +437,7 @@ async fn pages_of_a_long_list_whose_lanes_change_underneath_skip_and_repeat_noth
             *seen.entry(slug.to_owned()).or_default() += 1;
         }
         pages += 1;
-        // Those that move ahead of the cursor again and again must not keep it going for ever.
+        // Features that move ahead of the cursor again and again must not keep the paging going for ever.
         assert!(pages <= FEATURES, "the list has an end");
         cursor = next;
         if cursor.is_none() {

@@ -1,4 +1,4 @@
-//! Whole clusters of real processes, seen from outside. One binary for all of them, since each would link
+//! Whole clusters of real processes, seen from outside. They are one binary, since each one would link
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
 //! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every

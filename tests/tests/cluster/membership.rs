@@ -1,4 +1,4 @@
-//! The membership changes while clients write: nothing acknowledged is lost.
+//! The membership changes while clients write: no acknowledged write is lost.
 
 use nexus_tests::{Client, Cluster, Node, Team, eventually};
 use reqwest::Method;
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Writes one feature after the other through all nodes, until told to stop.
+/// Writes one feature after the other through all nodes, until it is stopped.
 struct Writer {
     stop: Arc<AtomicBool>,
     urls: Arc<Mutex<Vec<String>>>,
@@ -55,12 +55,12 @@ impl Writer {
         Self { stop, urls, task }
     }
 
-    /// From now on, it writes through these.
+    /// Sets the nodes through which it writes.
     fn knows(&self, urls: Vec<String>) {
         *self.urls.lock().unwrap_or_else(PoisonError::into_inner) = urls;
     }
 
-    /// Stops, and checks that each node has all that was acknowledged.
+    /// Stops, and checks that each node has all acknowledged writes.
     async fn finish(self, team: &Team, urls: &[String]) {
         self.stop.store(true, Ordering::Relaxed);
         let (written, longest) = self.task.await.expect("the writer only panics on wrong answers");
@@ -109,18 +109,18 @@ async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_while_clients_wri
     let ids = until_voters(&team.admin, 5).await;
     assert_eq!(ids, [1, 2, 3, 4, 5]);
     for number in [5, 4] {
-        // Through a node that may not lead: any one will do.
+        // Through any node, which need not be the leader.
         let via = team.admin.via(cluster.node(2).url());
         via.delete(&format!("/cluster/members/{number}")).await.data();
         until_voters(&team.admin, number as usize - 1).await;
-        // Through the removed one too, until it is gone: it says so, and does not hang.
+        // Also through the removed node: it refuses, and does not hang.
         let mut rest = cluster.urls();
         cluster.forget(number);
         rest.truncate(cluster.nodes.len());
         writer.knows(rest);
     }
     writer.finish(&team, &cluster.urls()).await;
-    // An id is never given out again.
+    // An id is never used again.
     let number = cluster.join(&token);
     cluster.ready(number).await;
     let ids = until_voters(&team.admin, 4).await;
@@ -137,7 +137,7 @@ async fn a_dead_node_is_replaced_by_a_new_one_while_clients_write() {
     let via = team.admin.via(cluster.node(2).url());
     via.delete("/cluster/members/3").await.data();
     until_voters(&via, 2).await;
-    // One of two is needed: taking it out would leave a quorum that nobody can lose.
+    // Both of two voters are needed: with one removed, no voter could fail any more.
     cluster.forget(3);
     let number = cluster.join(&token);
     cluster.ready(number).await;
@@ -146,7 +146,7 @@ async fn a_dead_node_is_replaced_by_a_new_one_while_clients_write() {
 }
 
 #[tokio::test]
-async fn the_lead_moves_ten_times_while_clients_write() {
+async fn the_leadership_moves_ten_times_while_clients_write() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let writer = Writer::start(&team, cluster.urls(), "move");
@@ -175,7 +175,7 @@ async fn a_node_that_lost_its_data_comes_back_by_itself_under_a_new_id() {
     let others: Vec<String> =
         cluster.nodes.iter().filter(|node| node.number != lost).map(Node::url).collect();
     let writer = Writer::start(&team, others, "wiped");
-    // Far beyond what is kept of the log: it has to be given a snapshot.
+    // Far more than the kept part of the log: the node needs a snapshot.
     for number in 0..600 {
         let body = json!({ "slug": format!("before-{number}"), "title": "t", "spec": "s" });
         let via = team.admin.via(cluster.node(leader).url());
@@ -189,7 +189,7 @@ async fn a_node_that_lost_its_data_comes_back_by_itself_under_a_new_id() {
     writer.finish(&team, &cluster.urls()).await;
     let back = team.admin.via(cluster.node(lost).url());
     back.get(&team.path("/features/before-599")).await.data();
-    // And again after a restart, with the flags of before.
+    // The same after a restart, with the earlier flags.
     cluster.node(lost).terminate();
     cluster.node(lost).start();
     cluster.ready(lost).await;
@@ -220,7 +220,7 @@ async fn a_node_behind_a_purged_log_catches_up_by_snapshot_while_writes_go_on() 
 
 #[tokio::test]
 async fn a_node_ten_thousand_entries_behind_a_purged_log_catches_up_with_the_default_settings() {
-    /// Writers at once: each waits for its answer.
+    /// The number of concurrent writers: each waits for its answer.
     const WRITERS: usize = 50;
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
@@ -239,7 +239,7 @@ async fn a_node_ten_thousand_entries_behind_a_purged_log_catches_up_with_the_def
         });
     }
     writers.join_all().await;
-    // All but the last 5,000 entries are dropped: what it lacks is in the snapshot alone.
+    // All but the last 5,000 entries are purged: the missing entries are only in the snapshot.
     via.post("/cluster/snapshot", json!({})).await.data();
     let others: Vec<String> =
         cluster.nodes.iter().filter(|node| node.number != behind).map(Node::url).collect();

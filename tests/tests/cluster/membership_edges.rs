@@ -1,5 +1,5 @@
-//! What is in the way of a change of members: the leader itself is removed or dies, a node comes back that
-//! should not, one dies while the cluster is formed or while it is given a snapshot.
+//! Edge cases of membership changes: the leader itself is removed or dies, a removed node comes back, a node dies while the
+//! cluster is formed or while it receives a snapshot.
 
 use nexus_tests::{Client, Cluster, Team, cluster::free_addrs, eventually};
 use reqwest::Method;
@@ -30,7 +30,7 @@ fn feature(slug: &str) -> Value {
     json!({ "slug": slug, "title": "t", "spec": "s" })
 }
 
-/// Writes until it is certain that it is written.
+/// Retries a write until it is acknowledged.
 async fn write(team: &Team, client: &Client, slug: &str) {
     eventually(&format!("{slug} is written"), || async {
         let sent = client.send(Method::POST, &team.path("/features"), Some(&feature(slug))).await.ok()?;
@@ -40,7 +40,7 @@ async fn write(team: &Team, client: &Client, slug: &str) {
 }
 
 #[tokio::test]
-async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
+async fn a_leader_that_removes_itself_transfers_its_leadership_first() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
@@ -51,7 +51,7 @@ async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
     let removed = keyed.via(cluster.node(leader).url()).delete(&path).await;
     assert_eq!(removed.status, 200, "{}", removed.body);
     until_voters(&other, &rest).await;
-    // Whoever did not hear of it asks again, through a node that is left; with or without the key.
+    // A client without the answer retries through a remaining node, with or without the idempotency key.
     for again in [keyed.via(other.base()), other.clone()] {
         let again = again.delete(&path).await;
         assert_eq!(again.data(), removed.data());
@@ -59,7 +59,7 @@ async fn a_leader_that_is_told_to_remove_itself_hands_over_and_goes() {
     let elsewhere = keyed.via(other.base()).delete(&format!("/cluster/members/{}", rest[0])).await;
     assert_eq!((elsewhere.status.as_u16(), elsewhere.code()), (422, "IDEMPOTENCY_KEY_REUSED"));
     write(&team, &other, "after").await;
-    // Itself, it answers no fresh read any more, and disturbs nobody.
+    // The removed node answers no linearizable read, and disturbs nobody.
     let gone = team.admin.via(cluster.node(leader).url());
     eventually("the removed node is not ready", || async {
         let answer = gone.send(Method::GET, "/health/ready", None).await.ok()?;
@@ -96,7 +96,7 @@ async fn two_voters_removed_at_once_do_not_cost_the_quorum() {
 }
 
 #[tokio::test]
-async fn a_node_joins_through_a_follower_whatever_else_it_was_told_to_ask() {
+async fn a_node_joins_through_a_follower_also_with_wrong_addresses_in_its_list() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let token = team.join_token().await;
@@ -107,7 +107,7 @@ async fn a_node_joins_through_a_follower_whatever_else_it_was_told_to_ask() {
     let number = cluster.join_through(&token, &[stranger.urls()[0].clone(), nobody, follower]);
     cluster.ready(number).await;
     until_voters(&team.admin, &[1, 2, 3, 4]).await;
-    // Where nobody lets it in, it ends and says so.
+    // If no node admits it, it ends with an error.
     let number = cluster.join_through(&token, &stranger.urls());
     cluster.node(number).ended().await;
     let log = cluster.node(number).log();
@@ -115,7 +115,7 @@ async fn a_node_joins_through_a_follower_whatever_else_it_was_told_to_ask() {
 }
 
 #[tokio::test]
-async fn a_removed_node_that_comes_back_with_its_old_data_disturbs_nobody_and_says_what_to_do() {
+async fn a_removed_node_with_its_old_data_disturbs_nobody_and_logs_the_remedy() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
@@ -146,7 +146,7 @@ async fn a_removed_node_that_comes_back_with_its_old_data_disturbs_nobody_and_sa
 }
 
 #[tokio::test]
-async fn a_node_joins_although_the_leader_dies_under_it() {
+async fn a_node_joins_although_the_leader_dies_meanwhile() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let token = team.join_token().await;
@@ -174,7 +174,7 @@ async fn a_cluster_is_formed_although_its_first_node_is_killed_again_and_again()
         for node in &mut cluster.nodes {
             node.start();
         }
-        // Wherever in the forming it dies.
+        // It dies at any point while the cluster is formed.
         tokio::time::sleep(Duration::from_millis(delay)).await;
         cluster.node(1).kill();
         tokio::time::sleep(Duration::from_millis(delay / 2)).await;
@@ -188,7 +188,7 @@ async fn a_cluster_is_formed_although_its_first_node_is_killed_again_and_again()
 }
 
 #[tokio::test]
-async fn a_node_that_is_killed_while_it_is_given_a_snapshot_is_given_it_again() {
+async fn a_node_that_is_killed_during_a_snapshot_gets_the_snapshot_again() {
     let mut cluster = Cluster::start_with(3, &["--snapshot-entries", "150"]).await;
     let team = Team::of(&cluster).await;
     let leader = cluster.leader().await;
@@ -202,7 +202,7 @@ async fn a_node_that_is_killed_while_it_is_given_a_snapshot_is_given_it_again() 
     }
     for delay in [60, 110, 160, 210, 260, 320] {
         cluster.node(behind).start();
-        // Somewhere between its first connection and the end of the installation.
+        // At some point between its first connection and the end of the installation.
         tokio::time::sleep(Duration::from_millis(delay)).await;
         cluster.node(behind).kill();
     }

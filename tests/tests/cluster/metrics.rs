@@ -1,4 +1,4 @@
-//! What is counted is what is documented, and the other way round.
+//! Every metric is documented, and every documented metric exists.
 
 use nexus_tests::{Cluster, Socket, Team, cluster::free_addrs, eventually};
 use reqwest::Method;
@@ -24,13 +24,13 @@ async fn metrics(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_metric_is_documented_and_everything_documented_is_measured() {
+async fn every_metric_is_documented_and_every_documented_metric_exists() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
     team.admin.post(&team.path("/features/one/pick"), json!({})).await.data();
     team.admin.get(&team.path("/features/none")).await;
-    // A family without a sample is not shown: a socket that is no client's is closed.
+    // A family without a sample is not shown, so a socket of another protocol is closed.
     let mut socket = Socket::open(&team.admin).await;
     socket.send(Message::Binary(vec![0].into())).await;
     assert_eq!(socket.close_code().await, Some(4400));
@@ -52,7 +52,7 @@ async fn every_metric_is_documented_and_everything_documented_is_measured() {
     let gone: Vec<_> = documented.difference(&shown).collect();
     assert!(gone.is_empty(), "docs/monitoring.md mentions {gone:?}, which no node measures");
 
-    // Requests by method, template of the route and status; things by their state.
+    // Requests by method, route template and status; entities by their state.
     for sample in [
         "nexus_http_requests_total{method=\"GET\",route=\"/api/projects/{project}/features/{slug}\",status=\"404\"} 1",
         "nexus_features{status=\"active\"} 1",
@@ -62,10 +62,10 @@ async fn every_metric_is_documented_and_everything_documented_is_measured() {
     ] {
         assert!(text.contains(sample), "no {sample} in {text}");
     }
-    // An address that nobody serves does not make a series of its own.
+    // An unknown path does not make a series of its own.
     let _ = cluster.client().send(Method::GET, "/no/such/route/at/all", None).await;
     assert!(!metrics(&cluster.urls()[0]).await.contains("such"));
-    // Nor does a word that is no method.
+    // An unknown method does not make one either.
     let word = Method::from_bytes(b"FROBNICATE").expect("any word may be one");
     cluster.client().send(word, "/projects", None).await.expect("the node answers");
     let text = metrics(&cluster.urls()[0]).await;
@@ -73,7 +73,7 @@ async fn every_metric_is_documented_and_everything_documented_is_measured() {
 }
 
 #[tokio::test]
-async fn a_client_that_breaks_off_is_counted_no_longer() {
+async fn a_client_that_disconnects_is_no_longer_counted() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let url = cluster.urls()[0].clone();
@@ -96,7 +96,7 @@ async fn a_client_that_breaks_off_is_counted_no_longer() {
         client.abort();
     }
     counted("nexus_long_poll_waiters", 0).await;
-    // Whoever asks for it is one.
+    // The request for the metrics itself is one.
     counted("nexus_http_requests_in_flight", 1).await;
 }
 

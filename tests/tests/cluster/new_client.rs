@@ -1,5 +1,5 @@
-//! A client that uses everything that the cluster adds: sessions of agents, keys for retries, revisions, reads of
-//! any freshness, dependencies, claims while working, keys and roles, the event feed in all its forms, and the
+//! A client that uses everything that the cluster adds: sessions of agents, idempotency keys, revisions, consistency
+//! levels of reads, dependencies, claims during work, keys and roles, the event feed in all its forms, and the
 //! cluster itself. Each request goes to another node.
 
 use nexus_tests::{
@@ -82,7 +82,7 @@ async fn a_new_client_lets_two_agents_of_one_engineer_work_side_by_side() {
         .await;
     scene.ready("lib", json!({ "touches": ["src/lib.rs"], "lane": "later" })).await;
 
-    // What depends on something open is not free; the best that is free is taken.
+    // A feature with an open dependency is not available; the best available one is picked.
     let available = ana.get(&scene.at("/features/available")).await;
     let features = contract::all(&available, FEATURE);
     contract::all(&available, FEATURE_ADDED);
@@ -113,7 +113,7 @@ async fn a_new_client_lets_two_agents_of_one_engineer_work_side_by_side() {
         ]
     );
 
-    // The other agent of the same engineer collides like a stranger, and is told with which session.
+    // The other agent of the same engineer collides like a stranger, and the refusal names the session.
     let path = |slug: &str, step: &str| scene.at(&format!("/features/{slug}/{step}"));
     let conflict = build.refused(CLAIMED, Method::POST, &path("web", "pick"), None).await;
     let holder = has(&conflict["details"]["conflicts"][0]["claimedBy"], contract::CLAIMED_BY);
@@ -145,13 +145,13 @@ async fn a_new_client_lets_two_agents_of_one_engineer_work_side_by_side() {
     assert_eq!(rest, ["doc", "lib", "web"]);
     build.wrong(&next, json!({ "lanes": ["soon"] }), "lanes").await;
 
-    // Readers do not mind each other; who acts as a session acts for that one alone.
+    // Readers share a path; a request as a session acts for that session alone.
     scene.ready("more", json!({ "reads": ["src/lib.rs"] })).await;
     let more = scene.step(build, "more", "pick").await;
     assert!(more["fence"].as_u64() > fence.as_u64(), "a fence only grows");
     build.refused(VALIDATION, Method::POST, &path("api", "done"), None).await;
     test.refused((409, "FEATURE_ALREADY_CLAIMED"), Method::POST, &path("more", "pick"), None).await;
-    // New paths of an active feature are claimed in the same step, or it fails whole.
+    // New paths of an active feature are claimed in the same step, or nothing changes.
     let feature = scene.at("/features/more");
     let wider = json!({ "touches": ["src/api/x.rs"], "title": "Wider" });
     build.refused(CLAIMED, Method::PATCH, &feature, Some(wider)).await;
@@ -160,26 +160,26 @@ async fn a_new_client_lets_two_agents_of_one_engineer_work_side_by_side() {
     let mine = build.get(&scene.at("/claims/mine")).await;
     assert_eq!(mine.as_array().map(Vec::len), Some(1));
     assert_eq!((&mine[0]["filePath"], &mine[0]["mode"]), (&json!("tools/"), &json!("exclusive")));
-    // Without a session, the request is the engineer's, who may finish what any of the sessions holds.
+    // Without a session, the request is the engineer's, who may complete the features of all own sessions.
     assert_eq!(scene.step(ana, "api", "done").await["status"], "done");
     assert_eq!(scene.step(test, "doc", "pick").await["dependsOn"], json!(["api"]));
     assert_eq!(scene.step(test, "doc", "release").await["status"], "ready");
     assert_eq!(scene.step(ana, "doc", "draft").await["status"], "draft");
 
-    // A session that is ended gives back all it had.
+    // A session that ends releases all its claims.
     assert_eq!(ana.delete(&scene.at(&format!("/sessions/{}", id_of(build)))).await, json!({ "ok": true }));
     assert_eq!(ana.get(&feature).await["status"], "ready");
     assert_eq!(ana.get(&scene.at("/claims")).await, json!([]));
     let gone = build.ask(Method::POST, &path("more", "pick"), None).await;
     assert_eq!((gone.status.as_u16(), gone.code()), NOT_FOUND);
-    // What it was at work on may be taken up by another one.
+    // Another session may pick its interrupted feature.
     let status = ana.get(&scene.at("/status")).await;
     let interrupted = &has(&status, &[("interrupted", Form::List)])["interrupted"];
     assert_eq!((interrupted.as_array().map(Vec::len), &interrupted[0]["slug"]), (Some(1), &json!("more")));
 }
 
 #[tokio::test]
-async fn a_new_client_claims_checks_and_takes_away() {
+async fn a_new_client_claims_checks_and_releases_by_force() {
     let scene = Scene::set().await;
     let Scene { admin, ana, build, test, .. } = &scene;
     let (claims, check) = (scene.at("/claims"), scene.at("/claims/check"));
@@ -191,8 +191,8 @@ async fn a_new_client_claims_checks_and_takes_away() {
     test.make(&claims, json!({ "paths": ["r/"], "mode": "shared" })).await;
     build.make(&claims, json!({ "paths": ["r/x"], "mode": "shared" })).await;
     for (who, ok) in [(build, true), (test, false), (admin, false), (ana, true)] {
-        let told = who.post(&check, json!({ "paths": ["a.rs", "free"] })).await;
-        assert_eq!(told["ok"], ok, "{told}");
+        let checked = who.post(&check, json!({ "paths": ["a.rs", "free"] })).await;
+        assert_eq!(checked["ok"], ok, "{checked}");
     }
     assert_eq!(build.post(&check, json!({ "paths": ["a.rs"], "fence": fence })).await["ok"], true);
     let body = json!({ "paths": ["a.rs"], "fence": fence - 1 });
@@ -228,7 +228,7 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
         let written = ana.ask(method, &path, Some(body)).await;
         let revision = written.revision();
         assert!(written.status.is_success() && revision > 0, "{}", written.body);
-        // One's own writes are seen on any node, even in a stale read that waits for them.
+        // A client sees its own writes on any node, even in a stale read that waits for them.
         for url in &urls {
             let reader = ana.next().via(url).with_header("X-Nexus-Min-Revision", revision.to_string());
             let seen = reader.get(&scene.at("/features/one?consistency=stale")).await;
@@ -253,7 +253,7 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
     // The session header is checked wherever it is sent.
     let nobody = ana.with(|client| client.acting_as("no-uuid"));
     nobody.refused(VALIDATION, Method::GET, &at("?consistency=stale"), None).await;
-    // A revision that does not come: 503 after a while, and nothing was done.
+    // A revision that does not come: 503 after a while, and nothing was applied.
     let reader = ana.with(|client| client.with_header("X-Nexus-Min-Revision", "999999999"));
     for query in ["", "?consistency=stale"] {
         let late = reader.ask(Method::GET, &at(query), None).await;
@@ -261,7 +261,7 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
         assert!(late.headers.contains_key("retry-after"), "{}", late.body);
         assert_eq!(late.body["error"]["details"]["outcome"], "not_applied");
     }
-    // Alone, a node still knows what it knew, and says what it cannot do.
+    // A single remaining node serves its old state, and refuses everything else.
     for number in [2, 3] {
         scene.cluster.node(number).kill();
     }
@@ -283,7 +283,7 @@ async fn a_new_client_reads_as_fresh_as_it_wants() {
 }
 
 #[tokio::test]
-async fn a_new_client_has_keys_roles_and_people_who_leave() {
+async fn a_new_client_manages_keys_roles_and_members() {
     let scene = Scene::set().await;
     let Scene { admin, ana, .. } = &scene;
     let minted = ana.make("/auth/keys", json!({ "label": "ci", "projectId": scene.team.project, "readonly": true, "expiresAt": "2100-01-01T00:00:00.000Z" })).await;
@@ -323,7 +323,7 @@ async fn a_new_client_has_keys_roles_and_people_who_leave() {
 }
 
 #[tokio::test]
-async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
+async fn a_new_client_receives_every_event_once_by_poll_by_key_and_by_ticket() {
     let scene = Scene::set().await;
     let Scene { team, ana, build, .. } = &scene;
     let before = ana.get(&scene.at("/events?since=0&limit=1000")).await;
@@ -361,10 +361,10 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
     let seen = page.receive_until("feature_completed").await;
     let polled = ana.get(&scene.at(&format!("/events?since={since}&limit=1000"))).await;
     assert_eq!(contract::all(&polled["items"], EVENT), &received);
-    assert_eq!(seen, received, "everybody hears the same");
+    assert_eq!(seen, received, "all subscribers receive the same");
     let place = |event: &Value| (event["revision"].as_u64(), event["seq"].as_u64());
     assert!(received.windows(2).all(|pair| place(&pair[0]) < place(&pair[1])));
-    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was heard");
+    let find = |kind: &str| received.iter().find(|event| event["type"] == kind).expect("it was received");
     let claimed = find("feature_claimed");
     assert_eq!(
         json!([claimed["sessionId"], claimed["agent"], claimed["engineer"]["id"], claimed["projectId"]]),
@@ -376,7 +376,7 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
     has(&without_spec, FEATURE);
     has(&without_spec, FEATURE_ADDED);
     assert_eq!(find("files_released")["reason"], "forced");
-    // From the middle on, over another node.
+    // From the middle on, through another node.
     let middle = claimed["revision"].as_u64().expect("a revision");
     let mut resumed = Socket::joined(&ana.next(), &team.project, Some(middle)).await;
     let rest = resumed.receive_until("feature_completed").await;
@@ -386,7 +386,7 @@ async fn a_new_client_hears_everything_once_by_poll_by_key_and_by_ticket() {
 }
 
 #[tokio::test]
-async fn a_new_client_looks_after_checkpoints_and_the_cluster() {
+async fn a_new_client_manages_checkpoints_and_the_cluster() {
     let scene = Scene::set().await;
     let Scene { admin, ana, build, .. } = &scene;
     let feature = scene.ready("one", json!({})).await["id"].clone();
@@ -434,7 +434,7 @@ async fn a_new_client_looks_after_checkpoints_and_the_cluster() {
     admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/promote", None).await;
     let token = admin.make("/cluster/join-tokens", json!({})).await;
     has(&token, &[("token", Form::Text), ("expiresAt", Form::Moment)]);
-    // Registration: by invitation, an admin registers people; closed, nobody does.
+    // Registration: by invitation, an admin registers engineers; when it is closed, nobody does.
     let eve = Some(json!({ "name": "Eve", "email": "eve@example.com" }));
     admin.patch("/cluster/settings", json!({ "registration": "invite" })).await;
     for who in [&nobody, ana] {

@@ -1,5 +1,5 @@
-//! Strangers on the peer port, which agents and other users of a machine can reach: only members are heard there, and
-//! not even they may ask for what only the cluster itself does.
+//! Strangers on the peer port, which agents and other users of a machine can reach: only members are served there, and not
+//! even they may request the commands of the cluster itself.
 
 use nexus_domain::{
     Acting, Actor, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, command, entity::Role,
@@ -16,7 +16,7 @@ use nexus_tests::{Cluster, Team};
 use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::watch};
 
-/// Longer than any answer takes.
+/// A timeout longer than any answer takes.
 const AMPLE: Duration = Duration::from_secs(30);
 
 fn coup(engineer: &str) -> ServiceRequest {
@@ -62,7 +62,7 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
         expected: Some(ExpectedPeer { node: NodeId(1), instance: welcome.instance }),
     };
 
-    // Who knows no secret, or guesses one, is not heard at all, whatever they call themselves.
+    // A caller without the secret, or with a guess, is not served at all, whatever id it claims.
     let guess = ClusterSecret::parse("a guess that is as long as a secret").expect("long enough");
     for node in [None, Some(NodeId(1))] {
         let guessing = LocalIdentity { secret: Some(guess.clone()), node, ..stranger() };
@@ -73,9 +73,9 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
         }
     }
 
-    // Who knows it and has no place may ask for one, and for nothing else.
+    // A caller with the secret that is no member may only request to join.
     let file = cluster.node(1).data_dir().join(CLUSTER_SECRET_FILE);
-    assert_eq!(file.metadata().expect("it is kept").permissions().mode() & 0o777, 0o600);
+    assert_eq!(file.metadata().expect("it is stored").permissions().mode() & 0o777, 0o600);
     let secret = ClusterSecret::parse(&std::fs::read_to_string(file).expect("text")).expect("a secret");
     let guest = LocalIdentity { secret: Some(secret), ..stranger() };
     assert_eq!(refusal(ask(guest.clone(), &anyone, coup(&ana.id)).await), Refusal::NotAMember);
@@ -83,7 +83,7 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
     let who_is = ServiceRequest::WhoIs { node: NodeId(1) };
     assert!(matches!(ask(guest.clone(), &anyone, who_is).await, Ok(ServiceResponse::Member(Some(_)))));
 
-    // A former member knows it too, and a member's program may go wrong.
+    // A former member knows the secret too, and a member may have a defect.
     for node in [99, 1] {
         let named = LocalIdentity { node: Some(NodeId(node)), ..guest.clone() };
         let answer = ask(named, &member, coup(&ana.id)).await;
@@ -93,11 +93,11 @@ async fn nobody_becomes_an_admin_through_the_peer_port() {
 }
 
 #[tokio::test]
-async fn strangers_that_never_greet_keep_no_node_from_the_others() {
+async fn connections_without_a_greeting_keep_no_node_from_the_others() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let addrs: Vec<String> = cluster.nodes.iter().map(|node| node.peer_addr().to_owned()).collect();
-    // To each more than it has places for, and again as soon as one is ended.
+    // More connections to each node than it keeps, and a new one whenever one is closed.
     let mut crowd = tokio::task::JoinSet::new();
     for number in 0..300 {
         let addr = addrs[number % addrs.len()].clone();
@@ -119,7 +119,7 @@ async fn strangers_that_never_greet_keep_no_node_from_the_others() {
 }
 
 #[tokio::test]
-async fn a_node_that_joins_is_handed_the_secret_and_keeps_it() {
+async fn a_joining_node_gets_the_secret_and_stores_it() {
     let mut cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let token = team.join_token().await;
@@ -127,11 +127,14 @@ async fn a_node_that_joins_is_handed_the_secret_and_keeps_it() {
     cluster.ready(number).await;
     let kept = |cluster: &mut Cluster, number: u64| {
         std::fs::read_to_string(cluster.node(number).data_dir().join(CLUSTER_SECRET_FILE))
-            .expect("it is kept")
+            .expect("it is stored")
     };
     assert_eq!(kept(&mut cluster, number), kept(&mut cluster, 1));
-    assert!(!cluster.node(number).log().contains(kept(&mut cluster, 1).trim()), "it is logged nowhere");
-    // It comes back without being told anything.
+    assert!(
+        !cluster.node(number).log().contains(kept(&mut cluster, 1).trim()),
+        "the secret is not in the log"
+    );
+    // It restarts without the flag for the secret.
     cluster.node(number).terminate();
     cluster.node(number).start();
     cluster.ready(number).await;

@@ -1,4 +1,4 @@
-//! Keys, roles and membership: who may do what, on every node, from the moment it is committed.
+//! Keys, roles and membership: changes of rights apply on every node from the moment of their commit.
 
 use nexus_api_types::Moment;
 use nexus_domain::WallTime;
@@ -12,7 +12,7 @@ fn text(value: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_minted_once_listed_without_itself_and_gone_on_every_node_once_revoked() {
+async fn a_key_is_shown_once_and_revoked_on_every_node() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await.client;
@@ -45,7 +45,7 @@ async fn a_key_is_minted_once_listed_without_itself_and_gone_on_every_node_once_
 }
 
 #[tokio::test]
-async fn a_key_ends_at_its_time_although_nobody_writes() {
+async fn a_key_expires_although_nobody_writes() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let soon = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + Duration::from_secs(2);
@@ -69,7 +69,7 @@ async fn a_key_ends_at_its_time_although_nobody_writes() {
 }
 
 #[tokio::test]
-async fn who_may_only_read_keeps_no_session_alive() {
+async fn a_read_only_key_keeps_no_session_alive() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await;
@@ -89,14 +89,14 @@ async fn who_may_only_read_keeps_no_session_alive() {
     let mut socket = Socket::joined(&ana.client, &team.project, None).await;
     team.admin.patch(&format!("/engineers/{}", ana.id), json!({ "role": "readonly" })).await.data();
     assert_eq!(ana.client.post(&heartbeat, json!({})).await.code(), "INSUFFICIENT_ROLE");
-    let told = socket.ask(json!({ "type": "heartbeat" })).await;
-    assert_eq!((&told["type"], &told["code"]), (&json!("error"), &json!("FORBIDDEN")), "{told}");
+    let answer = socket.ask(json!({ "type": "heartbeat" })).await;
+    assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("FORBIDDEN")), "{answer}");
     team.admin.delete(&team.path(&format!("/members/{}", ana.id))).await.data();
     assert_eq!(ana.client.post(&heartbeat, json!({})).await.code(), "NOT_PROJECT_MEMBER");
 }
 
 #[tokio::test]
-async fn a_restriction_counts_in_either_spelling_and_what_is_no_setting_is_told() {
+async fn a_restriction_counts_in_either_spelling_and_an_unknown_setting_is_named() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     for spelling in ["readonly", "readOnly"] {
@@ -108,10 +108,10 @@ async fn a_restriction_counts_in_either_spelling_and_what_is_no_setting_is_told(
 }
 
 #[tokio::test]
-async fn a_minted_key_that_is_asked_for_twice_is_the_same_key() {
+async fn a_retried_key_request_returns_the_same_key() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    // Of any length: the key is derived from the key that asks, which nobody can guess.
+    // An idempotency key of any length: the new key is derived from the caller's key, which nobody can guess.
     let once = team.admin.under_key("ci");
     let urls = cluster.urls();
     let first = once.via(&urls[0]).post("/auth/keys", json!({ "label": "ci" })).await;
@@ -123,7 +123,7 @@ async fn a_minted_key_that_is_asked_for_twice_is_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_narrow_key_reaches_its_project_alone_and_makes_no_wider_one() {
+async fn a_key_for_one_project_reaches_no_other_and_makes_no_wider_key() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let other = team.admin.post("/projects", json!({ "name": "Other", "slug": "other" })).await;
@@ -148,7 +148,7 @@ async fn a_narrow_key_reaches_its_project_alone_and_makes_no_wider_one() {
 }
 
 #[tokio::test]
-async fn roles_are_given_by_admins_and_readonly_writes_nothing() {
+async fn only_admins_change_roles_and_a_read_only_engineer_writes_nothing() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await;
@@ -183,7 +183,7 @@ async fn roles_are_given_by_admins_and_readonly_writes_nothing() {
 }
 
 #[tokio::test]
-async fn who_leaves_a_project_leaves_its_files_to_others() {
+async fn the_files_of_a_member_who_leaves_are_free() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let (ana, ben) = (team.engineer("ana").await, team.engineer("ben").await);
@@ -200,7 +200,7 @@ async fn who_leaves_a_project_leaves_its_files_to_others() {
 }
 
 #[tokio::test]
-async fn settings_are_changed_one_by_one_by_admins_alone() {
+async fn only_admins_change_settings_one_by_one() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await.client;

@@ -1,18 +1,18 @@
-//! What may be stored is limited in bytes, for each project and engineer, and what is deleted is gone everywhere.
+//! Storage is limited in bytes, for each project and engineer, and deleted data is gone on every node.
 
 use nexus_tests::{Cluster, Team, eventually};
 use serde_json::{Value, json};
 
-/// How much of a resource an owner uses, as the status says.
+/// The usage of a resource by an owner, from the status.
 fn used(status: &Value, owner: &str, resource: &str) -> u64 {
-    let quotas = status["quotas"].as_array().expect("quotas are told");
+    let quotas = status["quotas"].as_array().expect("the status has quotas");
     let of = quotas.iter().find(|quota| quota["owner"] == owner && quota["resource"] == resource);
     of.and_then(|quota| quota["used"].as_u64())
         .unwrap_or_else(|| panic!("no {owner} {resource} in {quotas:?}"))
 }
 
 #[tokio::test]
-async fn who_stores_too_much_is_refused_with_the_quota_and_others_go_on() {
+async fn an_engineer_who_stores_too_much_is_refused_with_the_quota_and_others_go_on() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ben = team.engineer("ben").await.client;
@@ -32,21 +32,24 @@ async fn who_stores_too_much_is_refused_with_the_quota_and_others_go_on() {
     let quota = &refused.body["error"]["details"]["quota"];
     assert_eq!((&quota["setting"], &quota["quota"]), (&json!("quota.engineer.memory"), &json!(1 << 20)));
     assert!(refused.message().contains("raise quota.engineer.memory"), "{}", refused.message());
-    // Whoever is within their own quota goes on.
+    // Engineers within their own quotas go on.
     let eva = team.engineer("eva").await.client;
     assert_eq!(eva.post(&features, touching("second", 5_000)).await.status.as_u16(), 201);
-    // What is there goes on too.
+    // Work on stored features goes on, too.
     assert_eq!(ben.post(&team.path("/features/first/ready"), json!({})).await.status.as_u16(), 200);
 
     let status = team.admin.get("/cluster/status").await;
     assert!(used(status.data(), "cluster", "memory") > 13_000 * 100);
-    assert!(used(status.data(), "engineer", "memory") > 8_000 * 100, "the fullest is first");
+    assert!(
+        used(status.data(), "engineer", "memory") > 8_000 * 100,
+        "the quota with the highest usage is first"
+    );
     let metrics = reqwest::get(format!("{}/metrics", cluster.urls()[0])).await.expect("it answers");
     let metrics = metrics.text().await.expect("it is text");
     let fullest = metrics.lines().find_map(|line| line.strip_prefix("nexus_quota_fullest_ratio "));
     assert!(fullest.is_some_and(|share| share.parse::<f64>().is_ok_and(|share| share > 0.5)), "{fullest:?}");
 
-    // Given up and deleted, it counts no more.
+    // A cancelled and deleted feature no longer counts.
     assert_eq!(ben.post(&team.path("/features/first/cancel"), json!({})).await.status.as_u16(), 200);
     assert_eq!(eva.delete(&team.path("/finished/first")).await.code(), "INSUFFICIENT_ROLE");
     assert_eq!(ben.delete(&team.path("/finished/first")).await.data()["deleted"], true);
@@ -89,7 +92,7 @@ async fn a_deleted_project_is_gone_on_every_node_with_its_texts_and_events() {
 }
 
 #[tokio::test]
-async fn a_retry_of_what_was_deleted_meanwhile_is_told_so() {
+async fn a_retry_about_deleted_data_gets_a_clear_refusal() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("billing", &["a.rs"]).await;
@@ -103,12 +106,12 @@ async fn a_retry_of_what_was_deleted_meanwhile_is_told_so() {
     team.admin.delete(&team.path("/finished/billing")).await.data();
     let again = learned.post(&path, body).await;
     assert_eq!((again.status.as_u16(), again.code()), (404, "NOT_FOUND"), "{}", again.body);
-    // An answer that needs no text is the first one again.
+    // A reply without texts is returned again.
     assert_eq!(picked.post(&format!("{feature}/pick"), json!({})).await.status.as_u16(), 200);
 }
 
 #[tokio::test]
-async fn an_engineer_who_goes_leaves_no_key_no_session_and_no_name() {
+async fn a_deleted_engineer_leaves_no_key_no_session_and_no_name() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ben = team.engineer("ben").await;
@@ -122,7 +125,7 @@ async fn an_engineer_who_goes_leaves_no_key_no_session_and_no_name() {
         assert_eq!(ben.client.via(&url).get("/auth/me").await.code(), "INVALID_API_KEY");
     }
     let status = team.admin.get(&team.path("/status")).await;
-    assert!(!status.body.to_string().contains("notes.md"), "what they held is free");
+    assert!(!status.body.to_string().contains("notes.md"), "their files are free");
     let detail = team.admin.get(&team.path("")).await;
     assert!(!detail.body.to_string().contains("ben@"), "{}", detail.body);
 }

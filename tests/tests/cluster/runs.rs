@@ -1,5 +1,5 @@
-//! Runs of agents, as processes that call `nexus`: each is itself, lives as long as its process, and
-//! leaves nothing behind.
+//! Runs of agents, as processes that call `nexus`: each has its own identity, lives as long as its process, and leaves
+//! nothing behind.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput, eventually};
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,7 +37,7 @@ fn signal(pids: &[u32], signal: Signal) {
 async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
-    // What frees the files here is the keep-alive process: the lease outlives the test.
+    // The keep-alive process releases the files here: the lease is longer than the test.
     team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let checkout = checkout(&cluster, &team);
@@ -53,9 +53,9 @@ async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
     let killed = Instant::now();
     agent.kill();
     let freed = becomes(&team, "one", "ready").await;
-    // Two seconds on a machine that does nothing else.
+    // Two seconds on an idle machine.
     assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
-    assert!(freed["interruptedAt"].is_string(), "its work is surfaced: {freed}");
+    assert!(freed["interruptedAt"].is_string(), "its work is marked as interrupted: {freed}");
     assert_eq!(team.admin.get(&team.path("/claims")).await.data(), &json!([]));
     let path = team
         .path(&format!("/sessions/checkpoints/latest?featureId={}", freed["id"].as_str().expect("an id")));
@@ -67,7 +67,7 @@ async fn a_killed_agent_frees_its_files_long_before_its_lease_is_over() {
 }
 
 #[tokio::test]
-async fn two_agents_of_one_engineer_in_one_checkout_are_two() {
+async fn two_agents_of_one_engineer_in_one_checkout_are_two_runs() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -84,7 +84,7 @@ async fn two_agents_of_one_engineer_in_one_checkout_are_two() {
     let (one, three) = (feature(&team, "one").await, feature(&team, "three").await);
     assert_eq!((&one["status"], &three["status"]), (&json!("active"), &json!("active")));
     assert_ne!(one["sessionId"], three["sessionId"]);
-    // Each has its own feature laid out, and cannot end the other's.
+    // Each has its own feature in its folder, and cannot complete that of the other.
     let laid_out = |slug: &str| checkout.root().join(".nexus/active").join(slug).join("spec.md").is_file();
     assert!(laid_out("one") && laid_out("three"));
     assert_eq!(review.runs("nexus feature done one").code, 1);
@@ -102,7 +102,7 @@ async fn two_agents_of_one_engineer_in_one_checkout_are_two() {
 }
 
 #[tokio::test]
-async fn one_process_keeps_a_run_alive_and_goes_when_nothing_is_held() {
+async fn one_process_keeps_a_run_alive_and_ends_when_nothing_is_held() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     for slug in ["one", "two", "three"] {
@@ -112,7 +112,11 @@ async fn one_process_keeps_a_run_alive_and_goes_when_nothing_is_held() {
     let mut agent = Agent::start(&checkout, &checkout.root(), "codex");
     agent.runs("nexus feature pick one & nexus feature pick two & nexus feature pick three & wait").done();
     let sessions = team.admin.get(&team.path("/sessions/active")).await;
-    assert_eq!(sessions.data().as_array().map(Vec::len), Some(1), "three picks at once are one session's");
+    assert_eq!(
+        sessions.data().as_array().map(Vec::len),
+        Some(1),
+        "three concurrent picks belong to one session"
+    );
     eventually("one keep-alive process is left", || async {
         (checkout.keep_alive_processes().len() == 1).then_some(())
     })
@@ -125,13 +129,13 @@ async fn one_process_keeps_a_run_alive_and_goes_when_nothing_is_held() {
         .await;
     }
     agent.runs("nexus claim again.rs").done();
-    assert_eq!(checkout.keep_alive_processes().len(), 1, "another one comes when something is held again");
+    assert_eq!(checkout.keep_alive_processes().len(), 1, "a new process starts with the next claim");
     agent.runs("nexus unclaim --all").done();
     eventually("it goes again", || async { checkout.keep_alive_processes().is_empty().then_some(()) }).await;
 }
 
 #[tokio::test]
-async fn after_a_sleep_what_is_still_free_is_taken_back_and_the_rest_is_told() {
+async fn after_a_sleep_free_files_are_claimed_again_and_lost_ones_are_reported() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
@@ -163,18 +167,19 @@ async fn after_a_sleep_what_is_still_free_is_taken_back_and_the_rest_is_told() {
     let after = becomes(&team, "two", "active").await;
     assert_eq!(after["agent"], before["agent"], "the same agent");
     assert!(after["fence"].as_u64() > before["fence"].as_u64(), "under a new fence");
-    let told = agent.runs("nexus feature done two").done();
+    let ended = agent.runs("nexus feature done two").done();
     assert!(
-        told.stderr
+        ended
+            .stderr
             .contains("Lost while this machine slept: one: feature one is held by Root's agent \"other\""),
-        "{told:#?}"
+        "{ended:#?}"
     );
     assert_eq!(agent.runs("nexus feature done one").code, 1);
     assert_eq!(feature(&team, "one").await["status"], "active");
 }
 
 #[tokio::test]
-async fn a_terminal_that_is_closed_frees_its_files() {
+async fn a_closed_terminal_frees_its_files() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
@@ -194,28 +199,28 @@ async fn a_terminal_that_is_closed_frees_its_files() {
     std::io::Write::write_all(&mut keys, b"nexus feature pick one\n").expect("the terminal is open");
     let held = becomes(&team, "one", "active").await;
     assert!(held["agent"].as_str().is_some_and(|name| name.starts_with("terminal-")), "{held}");
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     terminal.kill().expect("the window is closed");
     terminal.wait().expect("the window is closed");
     drop(keys);
     becomes(&team, "one", "ready").await;
 }
 
-/// A run of Claude begins, or goes on, in the agent's process.
+/// Starts or continues a Claude run in the agent's process.
 fn begins(agent: &mut Agent, run: &str, source: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "hook_event_name": "SessionStart", "source": source });
     agent.runs_with("nexus hook claude session-start", &event.to_string()).done()
 }
 
-/// What Claude asks before a file is edited.
+/// Sends Claude's event before it edits a file.
 fn may_edit(agent: &mut Agent, checkout: &Checkout, run: &str, file: &str) -> CommandOutput {
     let event = json!({ "session_id": run, "cwd": checkout.root(), "tool_name": "Edit",
         "tool_input": { "file_path": checkout.root().join(file) } });
     agent.runs_with("nexus hook claude pre-tool-use", &event.to_string())
 }
 
-/// Until the keep-alive process knows of everything that was taken: it lives, and has looked at its record.
-async fn looked_after(checkout: &Checkout) {
+/// Waits until the keep-alive process knows all claims: it runs, and has read its record.
+async fn has_reported_to_keep_alive(checkout: &Checkout) {
     eventually("the keep-alive process knows of what was taken", || async {
         let [record] = &checkout.records()[..] else { return None };
         (record["kept"] == record["taken"] && checkout.keep_alive_processes().len() == 1).then_some(())
@@ -224,7 +229,7 @@ async fn looked_after(checkout: &Checkout) {
 }
 
 #[tokio::test]
-async fn a_run_that_is_taken_up_in_another_process_lives_as_long_as_that() {
+async fn a_run_that_continues_in_another_process_lives_as_long_as_that() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 3600, "session.grace": 3600 })).await;
@@ -233,14 +238,14 @@ async fn a_run_that_is_taken_up_in_another_process_lives_as_long_as_that() {
     let mut first = Agent::start(&checkout, &checkout.root(), "claude");
     begins(&mut first, "run", "startup");
     first.runs("nexus feature pick one").done();
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     let mut second = Agent::start(&checkout, &checkout.root(), "claude");
     begins(&mut second, "run", "resume");
     first.kill();
-    // The keep-alive process has looked many times that a process lives, and it was the second one.
+    // The keep-alive process has checked many times whether a process lives, and it was the second one.
     for file in ["1.rs", "2.rs", "3.rs", "4.rs"] {
         second.runs(&format!("nexus claim {file}")).done();
-        looked_after(&checkout).await;
+        has_reported_to_keep_alive(&checkout).await;
     }
     assert_eq!(feature(&team, "one").await["status"], "active");
     assert!(second.runs("nexus claims --mine").done().stdout.contains("src/a.rs"));
@@ -262,17 +267,17 @@ async fn a_run_that_goes_on_under_another_name_has_one_keep_alive_process_and_ke
     let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
     begins(&mut agent, "before", "startup");
     agent.runs("nexus feature pick one").done();
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     begins(&mut agent, "after", "clear");
     assert_eq!(may_edit(&mut agent, &checkout, "after", "src/a.rs").code, 0);
     agent.runs("nexus claim more.rs").done();
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     assert_eq!(checkout.records().len(), 1, "one session, one record");
-    // The one that is left knows by now that there is nothing any more.
+    // The remaining process knows by now that nothing is held.
     agent.runs("nexus feature done one").done();
     eventually("it goes", || async { checkout.keep_alive_processes().is_empty().then_some(()) }).await;
     agent.runs("nexus claim again.rs").done();
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     agent.kill();
     eventually("its file is free", || async {
         (team.admin.get(&team.path("/claims")).await.data() == &json!([])).then_some(())
@@ -291,7 +296,7 @@ async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_fea
     agent.runs("nexus feature pick one").done();
     agent.runs("nexus claim mine.rs theirs.rs").done();
     agent.runs("nexus claim --shared read.rs").done();
-    looked_after(&checkout).await;
+    has_reported_to_keep_alive(&checkout).await;
     let keep_alive = checkout.keep_alive_processes();
     signal(&keep_alive, Signal::STOP);
     signal(&[agent.pid()], Signal::STOP);
@@ -314,13 +319,13 @@ async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_fea
         .collect();
     held.sort_unstable();
     assert_eq!(held, [("a.rs", "exclusive"), ("mine.rs", "exclusive"), ("read.rs", "shared")]);
-    let told = agent.runs("nexus feature done one").done();
+    let ended = agent.runs("nexus feature done one").done();
     let lost = "Lost while this machine slept: theirs.rs: Root's agent \"other\" holds it now";
-    assert!(told.stderr.contains(lost), "{told:#?}");
+    assert!(ended.stderr.contains(lost), "{ended:#?}");
 }
 
 #[tokio::test]
-async fn commands_of_two_conversations_in_one_process_are_told_apart() {
+async fn commands_of_two_conversations_in_one_process_are_two_runs() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let checkout = checkout(&cluster, &team);
@@ -334,7 +339,7 @@ async fn commands_of_two_conversations_in_one_process_are_told_apart() {
     for run in ["one", "two", "two"] {
         begins(&mut agent, run);
     }
-    // Claude reads the file before each command.
+    // Claude sources the file before each command.
     let does = |agent: &mut Agent, run: &str, line: &str| {
         agent.runs(&format!(". {}-{run}; {line}", file.display())).done()
     };
@@ -346,7 +351,7 @@ async fn commands_of_two_conversations_in_one_process_are_told_apart() {
         assert_eq!(mine.as_array().map(Vec::len), Some(1), "{mine}");
         assert_eq!(may_edit(&mut agent, &checkout, run, &format!("{run}.rs")).code, 0);
     }
-    // Another agent that one of them starts is itself, whatever it inherits.
+    // Another agent that one of them starts is a run of its own, whatever it inherits.
     let line = ". FILE; bash -c 'exec -a codex bash -c \"nexus claim one.rs; exit \\$?\"'";
     let inner = agent.runs(&line.replace("FILE", &format!("{}-one", file.display())));
     assert_eq!(inner.code, 1, "{inner:#?}");
@@ -354,12 +359,12 @@ async fn commands_of_two_conversations_in_one_process_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_tools_act_as_whichever_run_the_host_is_in() {
+async fn the_tools_act_as_the_current_run_of_the_host() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let checkout = checkout(&cluster, &team);
     let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
-    // The host starts it before any run has told who it is, and asks at once what there is to read.
+    // The host starts it before any run has registered, and requests the resources at once.
     let mut tools = agent.serves("nexus mcp");
     tools.asks(
         "initialize",
@@ -381,14 +386,14 @@ async fn the_tools_act_as_whichever_run_the_host_is_in() {
 }
 
 #[tokio::test]
-async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is_over() {
+async fn a_feature_is_written_where_its_agent_works_and_removed_when_it_is_over() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     for slug in ["one", "two", "three"] {
         team.ready_feature(slug, &[&format!("{slug}.rs")]).await;
     }
     let checkout = checkout(&cluster, &team);
-    // The link is not committed: a worktree finds it in the main one, and is a place of its own all the same.
+    // The link is not committed: a worktree finds it in the main checkout, and still has its own folder.
     let (root, tree) = (checkout.root(), checkout.root().with_file_name("tree"));
     checkout.git(&root, &["commit", "-q", "--allow-empty", "-m", "First"]);
     checkout.git(&root, &["worktree", "add", "-q", "-b", "tree", &tree.display().to_string()]);
@@ -396,11 +401,14 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
     let laid_out = |slug: &str| tree.join(".nexus/active").join(slug);
     agent.runs("nexus feature pick one").done();
     assert!(laid_out("one").join("spec.md").is_file());
-    assert!(!root.join(".nexus").exists() && !root.join(".gitignore").exists(), "the main one is left alone");
+    assert!(
+        !root.join(".nexus").exists() && !root.join(".gitignore").exists(),
+        "the main checkout is unchanged"
+    );
     agent.runs("nexus feature cancel one").done();
     assert!(!laid_out("one").exists());
 
-    // The tools do in the repository what the commands do.
+    // The tools change the repository like the commands.
     let mut tools = agent.serves("nexus mcp");
     tools.asks(
         "initialize",
@@ -418,17 +426,17 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
         assert_eq!(
             held,
             Some(if is_there { 1 } else { 0 }),
-            "what was claimed on the way is free again: {claims:?}"
+            "claims made during the work are released: {claims:?}"
         );
         if is_there {
-            // Without a word about it, it belongs to the feature.
+            // Without an option, the claim belongs to the feature.
             let more = json!({ "name": "claim", "arguments": { "paths": ["more.rs"] } });
             let more = tools.asks("tools/call", more);
             assert_eq!(more["result"]["structuredContent"]["yours"], json!(["more.rs"]), "{more}");
         }
     }
 
-    // What cannot be removed does not undo what was done.
+    // A folder that cannot be removed does not undo the command.
     agent.runs("nexus feature pick three").done();
     fs::remove_dir_all(laid_out("three")).expect("it was laid out");
     fs::write(laid_out("three"), "not a folder").expect("it can be written");
@@ -438,7 +446,7 @@ async fn a_feature_is_laid_out_where_its_agent_works_and_cleared_away_when_it_is
 }
 
 #[tokio::test]
-async fn a_pick_that_waits_is_granted_once_the_files_are_free() {
+async fn a_waiting_pick_is_granted_once_the_files_are_free() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a.rs"]).await;

@@ -1,4 +1,4 @@
-//! Leases: kept alive by heartbeats, ended by silence, never cut short by a change of leader.
+//! Leases: renewed by heartbeats, ended by silence, never cut short by a change of leader.
 
 use nexus_tests::{Client, Cluster, Team, eventually};
 use serde_json::{Value, json};
@@ -12,21 +12,21 @@ async fn feature(client: &Client, team: &Team) -> Value {
 async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marked() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    // Long enough for a loaded machine to see each state, short enough to wait for.
+    // Long enough to see each state on a loaded machine, and short enough to wait for.
     team.settings(json!({ "session.timeout": 1, "session.grace": 3 })).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let agent = team.agent(&team.admin, "build").await;
     agent.post(&team.path("/features/one/pick"), json!({})).await.data();
     let id = agent.session().expect("a session").to_owned();
-    // Beating, it lives for many times its time-out.
+    // With heartbeats, it lives for many times its timeout.
     let began = Instant::now();
     let mut silent_since = began;
     while began.elapsed() < Duration::from_secs(4) {
-        // Its lease counts from the last heartbeat, not from when that was answered.
+        // Its lease starts with the last heartbeat, not with the answer to that.
         silent_since = Instant::now();
         agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
         assert_eq!(feature(&team.admin, &team).await["status"], "active");
-        // Without a pause, it would run into the limit of its key.
+        // Without a pause, it would exceed the rate limit of its key.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let status = |wanted: &'static str| {
@@ -46,8 +46,8 @@ async fn a_silent_session_is_disconnected_then_released_and_its_feature_is_marke
         }
     };
     let seen = eventually("it is disconnected", status("disconnected")).await;
-    assert!(silent_since.elapsed() >= Duration::from_secs(1), "not before its time-out");
-    assert_eq!(seen["claims"][0]["filePath"], "src/a.rs", "claims stay for the grace");
+    assert!(silent_since.elapsed() >= Duration::from_secs(1), "not before its timeout");
+    assert_eq!(seen["claims"][0]["filePath"], "src/a.rs", "claims stay during the grace");
     let ready = eventually("its feature is ready again", || async {
         let feature = feature(&team.admin, &team).await;
         (feature["status"] == "ready").then_some(feature)
@@ -91,7 +91,7 @@ async fn reads_keep_a_session_alive_while_nobody_writes() {
     let id = agent.session().expect("a session").to_owned();
     agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
     let before = team.admin.get(&team.path("/events?since=0&limit=1000")).await;
-    // From now on it only reads, through a node that does not lead; and nobody writes.
+    // From now on it only reads, through a follower, and nobody writes.
     let leader = cluster.leader().await;
     let other = cluster.nodes.iter().find(|node| node.number != leader).expect("three nodes").url();
     let (reader, began) = (agent.via(&other), Instant::now());
@@ -101,7 +101,7 @@ async fn reads_keep_a_session_alive_while_nobody_writes() {
     }
     let since = before.data()["nextSince"].as_u64().expect("a revision");
     let after = team.admin.get(&team.path(&format!("/events?since={since}"))).await;
-    assert_eq!(after.data()["items"], json!([]), "it never fell silent");
+    assert_eq!(after.data()["items"], json!([]), "it was never disconnected");
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn a_change_of_leader_never_cuts_a_lease_short() {
 }
 
 #[tokio::test]
-async fn a_lease_ends_although_the_lead_keeps_moving_and_nobody_writes() {
-    /// Of a lease of 4 s, each change may add one more: after so many it is over, with room for a slow machine.
+async fn a_lease_expires_although_the_leadership_keeps_moving_and_nobody_writes() {
+    /// Each change of leader may extend the lease of 4 s by one more. After this many, it is over, also on a slow machine.
     const MOST_CHANGES: usize = 40;
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
@@ -146,7 +146,7 @@ async fn a_lease_ends_although_the_lead_keeps_moving_and_nobody_writes() {
     while feature(&team.admin, &team).await["status"] == "active" {
         changes += 1;
         assert!(changes <= MOST_CHANGES, "after {:?} the session still holds its file", last_sign.elapsed());
-        // A lead that lasts for a second, in which nothing is written.
+        // Each leader leads for a second, in which nothing is written.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let to = cluster.leader().await % 3 + 1;
         team.admin.post("/cluster/leader", json!({ "to": to })).await;
@@ -169,7 +169,7 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
     for node in &cluster.nodes {
         node.pause();
     }
-    // Twice the lease: nobody could have been heard meanwhile.
+    // Twice the lease, in which no heartbeat could arrive.
     tokio::time::sleep(Duration::from_secs(8)).await;
     for node in &cluster.nodes {
         node.go_on();
@@ -184,7 +184,7 @@ async fn an_outage_of_the_whole_cluster_does_not_end_leases() {
 }
 
 #[tokio::test]
-async fn reads_with_a_key_for_reading_only_keep_no_session_alive() {
+async fn reads_with_a_read_only_key_keep_no_session_alive() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 1, "session.grace": 1 })).await;
@@ -193,7 +193,7 @@ async fn reads_with_a_key_for_reading_only_keep_no_session_alive() {
     agent.post(&team.path(&format!("/sessions/{id}/heartbeat")), json!({})).await.data();
     let reading = team.admin.post("/auth/keys", json!({ "readonly": true })).await;
     let reading = agent.with_key(reading.data()["apiKey"].as_str().expect("a key"));
-    // It asks all the time, as that session.
+    // It sends requests all the time, as that session.
     eventually("the session ends all the same", || async {
         let active = reading.get(&team.path("/sessions/active")).await;
         let active = active.data().as_array().expect("a list");

@@ -1,4 +1,4 @@
-//! Sockets of the event feed: who may open one, how many there are, what is said over them and what ends them.
+//! Sockets of the event feed: authentication, limits, messages, and the reasons to close one.
 
 use nexus_tests::{Client, Cluster, Refused, Socket, Team, contract::is_sound, eventually};
 use serde_json::{Value, json};
@@ -39,13 +39,13 @@ async fn a_socket_is_opened_at_both_addresses_by_key_or_ticket_and_refused_befor
     let guessed = "/api/ws?ticket=nexus_ticket_0".to_owned();
     assert_eq!(refused(nobody.clone(), guessed).await, (401, json!("UNAUTHORIZED")));
 
-    // Without the handshake, it is a request like any other, and says what is missing.
+    // Without the handshake, it is a normal request, and the error names the missing header.
     let plain = team.admin.get("/ws").await;
     assert_eq!((plain.status.as_u16(), plain.code()), (400, "VALIDATION_ERROR"));
 }
 
 #[tokio::test]
-async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
+async fn a_node_has_a_limit_of_sockets_and_a_refused_client_loses_nothing() {
     let mut cluster = Cluster::prepare(1, &["--max-sockets", "2"]);
     cluster.node(1).start();
     cluster.all_ready().await;
@@ -53,7 +53,7 @@ async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
     let first = Socket::open(&team.admin).await;
     let mut second = Socket::joined(&team.admin, &team.project, None).await;
 
-    // By key, as one request sees it.
+    // By key.
     let shaking = team.admin.with_header("Connection", "Upgrade").with_header("Upgrade", "websocket");
     let shaking = shaking.with_header("Sec-WebSocket-Version", "13");
     let shaking = shaking.with_header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
@@ -63,17 +63,17 @@ async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
     assert_eq!(refused.body["error"]["details"]["outcome"], "not_applied");
     assert!(refused.headers.contains_key("retry-after"));
     assert!(refused.message().contains("another one"), "{}", refused.message());
-    // Who is a stranger is told that, and not how many are there.
+    // A stranger gets the error for its key, and not the limit of sockets.
     let stranger = shaking.with_key(format!("nexus_eng_{}", "0".repeat(64))).get("/ws").await;
     assert_eq!((stranger.status.as_u16(), stranger.code()), (401, "INVALID_API_KEY"));
-    // By ticket: it is not used up, as often as it is tried.
+    // By ticket: a refused attempt does not use it up.
     let issued = team.admin.post("/auth/ws-ticket", json!({})).await;
     let path = format!("/ws?ticket={}", issued.data()["ticket"].as_str().expect("a ticket"));
     for _ in 0..2 {
         let refused = Socket::try_open(&cluster.client(), &path).await;
         assert!(matches!(refused, Err(Refused::Answer(status, _)) if status == 503));
     }
-    // Those who are in notice nothing, and everything else is answered.
+    // Open sockets are not affected, and all other requests are answered.
     team.ready_feature("one", &["src/a.rs"]).await;
     second.receive_until("feature_updated").await;
 
@@ -88,7 +88,7 @@ async fn a_node_has_so_many_sockets_and_whoever_is_turned_away_loses_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_told_so_and_what_is_no_client_is_closed() {
+async fn an_invalid_message_gets_an_error_and_another_protocol_is_closed() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     let stranger = team.stranger("eve").await;
@@ -112,7 +112,11 @@ async fn what_is_no_message_is_told_so_and_what_is_no_client_is_closed() {
     }
     socket.send(Message::Text("{ not JSON".into())).await;
     assert_eq!(socket.receive().await["code"], "INVALID_MESSAGE");
-    assert_eq!(socket.join(&team.project, None).await["type"], "joined", "it may go on after all of them");
+    assert_eq!(
+        socket.join(&team.project, None).await["type"],
+        "joined",
+        "the socket goes on after all of them"
+    );
 
     let mut foreign = Socket::open(&stranger.client).await;
     assert_eq!(foreign.join(&team.project, None).await["code"], "FORBIDDEN");
@@ -136,17 +140,17 @@ async fn what_is_no_message_is_told_so_and_what_is_no_client_is_closed() {
 }
 
 #[tokio::test]
-async fn a_session_that_joined_lives_as_long_as_its_socket_beats() {
+async fn a_joined_session_lives_as_long_as_its_socket_sends_heartbeats() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.settings(json!({ "session.timeout": 2, "session.grace": 0.5 })).await;
     let ana = team.engineer("ana").await;
     let mut watcher = Socket::joined(&team.admin, &team.project, None).await;
 
-    // A client that knows nothing of sessions gets its engineer's default one.
+    // A client without a session gets its engineer's default session.
     let mut socket = Socket::open(&ana.client).await;
     let joined = socket.join(&team.project, None).await;
-    let started = watcher.receive_until("session_started").await.pop().expect("it was heard");
+    let started = watcher.receive_until("session_started").await.pop().expect("it was received");
     assert_eq!((&joined["sessionId"], &joined["projectId"]), (&started["sessionId"], &started["projectId"]));
     assert_eq!(started["engineerName"], "ana");
     let beaten = tokio::time::Instant::now();
@@ -155,28 +159,28 @@ async fn a_session_that_joined_lives_as_long_as_its_socket_beats() {
         let active = team.admin.get(&team.path("/sessions/active")).await;
         let ids: Vec<&Value> =
             active.data().as_array().expect("a list").iter().map(|found| &found["session"]["id"]).collect();
-        assert!(ids.contains(&&joined["sessionId"]), "it beats");
-        // Without a pause, it would run into the limit of its key.
+        assert!(ids.contains(&&joined["sessionId"]), "its heartbeats keep it alive");
+        // Without a pause, it would exceed the rate limit of its key.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // A named session is the one that acts.
+    // A named session acts itself.
     let build = team.agent(&ana.client, "build").await;
     let mut named = Socket::open(&build).await;
     assert_eq!(named.join(&team.project, None).await["sessionId"], build.session().expect("a session"));
 
-    // The socket ends; the session runs into its time-out as any silent one does.
+    // The socket ends; the session times out like any silent one.
     socket.leave().await;
-    let mut ended = watcher.receive_until("session_ended").await.pop().expect("it was heard");
+    let mut ended = watcher.receive_until("session_ended").await.pop().expect("it was received");
     while ended["sessionId"] != joined["sessionId"] {
-        ended = watcher.receive_until("session_ended").await.pop().expect("it was heard");
+        ended = watcher.receive_until("session_ended").await.pop().expect("it was received");
     }
     assert_eq!(ended["engineerId"], ana.id.as_str());
-    let closed = watcher.receive_until("session_closed").await.pop().expect("it was heard");
+    let closed = watcher.receive_until("session_closed").await.pop().expect("it was received");
     assert_eq!(closed["sessionId"], joined["sessionId"]);
 }
 
 #[tokio::test]
-async fn a_member_who_is_taken_out_hears_nothing_more() {
+async fn a_removed_member_receives_no_further_events() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await;
@@ -198,7 +202,7 @@ async fn a_member_who_is_taken_out_hears_nothing_more() {
 }
 
 #[tokio::test]
-async fn followers_of_a_project_that_is_deleted_are_sent_away() {
+async fn subscribers_of_a_deleted_project_are_closed() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let ana = team.engineer("ana").await;
@@ -208,7 +212,7 @@ async fn followers_of_a_project_that_is_deleted_are_sent_away() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_without_a_session() {
+async fn a_revoked_key_ends_its_socket_and_a_read_only_key_follows_without_a_session() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let minted = team.admin.post("/auth/keys", json!({ "readonly": true })).await;
@@ -219,7 +223,7 @@ async fn a_key_that_is_revoked_ends_its_socket_and_one_for_reading_follows_witho
     assert_eq!((&joined["type"], &joined["sessionId"]), (&json!("joined"), &Value::Null));
     team.ready_feature("one", &[]).await;
     socket.receive_until("feature_updated").await;
-    // Nothing happens in the project: it is closed nevertheless.
+    // Without any event in the project, the socket is closed nevertheless.
     team.admin.delete(&format!("/auth/keys/{}", text("id"))).await.data();
     assert_eq!(socket.close_code().await, Some(4001));
     assert!(

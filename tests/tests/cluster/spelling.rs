@@ -1,4 +1,4 @@
-//! A file is one file however its checkouts spell it: in another case, or with other code points.
+//! A file is one file however checkouts spell its name: in another case, or with other code points.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team};
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 
 #[tokio::test]
-async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
+async fn a_checkout_on_a_file_system_that_ignores_case_makes_its_project_ignore_it() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let [ben, eva] = [team.engineer("ben").await, team.engineer("eva").await];
@@ -26,7 +26,7 @@ async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
     assert_eq!(project.data()["case"], "sensitive");
     let link = format!("nexus project link {}", project.data()["slug"].as_str().expect("a slug"));
 
-    // Two hold what would be one file: it is said, and linked all the same.
+    // Two sessions hold paths that would be one file: this is reported, and the project is linked all the same.
     let mut ana = Agent::start(&checkout, &root, "ana");
     let linked = ana.runs(&link);
     assert_eq!(linked.code, 0, "{linked:#?}");
@@ -38,7 +38,7 @@ async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
     eva.send(Method::DELETE, &claims, Some(&body)).await.expect("an answer").data();
     let linked = ana.runs(&link);
     assert!(linked.stderr.contains("from now on"), "{linked:#?}");
-    assert_eq!(ana.runs(&link).stderr.matches("core.ignorecase").count(), 0, "it is said once");
+    assert_eq!(ana.runs(&link).stderr.matches("core.ignorecase").count(), 0, "it is reported once");
     for url in cluster.urls() {
         let refused = eva.via(&url).post(&claims, claim("DOCS/Readme.md")).await;
         assert_eq!(refused.code(), "FILE_ALREADY_CLAIMED");
@@ -47,7 +47,7 @@ async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
     let checked = eva.post(&team.path("/claims/check"), claim("docs/readme.md")).await;
     assert!(checked.body.to_string().contains("held"), "{}", checked.body);
 
-    // Where the file has another spelling on the disk, it is that file which cannot be written.
+    // If the file has another spelling on the disk, that file is protected.
     let explained: Value = ana.runs("nexus --session none exec --explain --json").done().json();
     if explained["available"] == true {
         let ended = ana.runs("nexus --session none exec -- sh -c 'echo x > Docs/ReadMe.md'");
@@ -55,7 +55,7 @@ async fn a_checkout_whose_file_system_ignores_case_has_its_project_ignore_it() {
         assert_eq!(fs::read_to_string(root.join("Docs/ReadMe.md")).expect("it is there"), "first\n");
     }
 
-    // Leads have it regarded again; members cannot.
+    // Leads can switch back to case-sensitive names; members cannot.
     let body = json!({ "case": "sensitive" });
     assert_eq!(eva.patch(&team.path(""), body).await.code(), "INSUFFICIENT_ROLE");
     ana.runs("nexus project update --case sensitive").done();
@@ -72,7 +72,7 @@ async fn composed_and_decomposed_letters_name_one_file() {
     ben.post(&claims, json!({ "paths": ["caf\u{e9}.rs"] })).await.data();
     let refused = eva.post(&claims, json!({ "paths": ["cafe\u{301}.rs"] })).await;
     assert_eq!(refused.code(), "FILE_ALREADY_CLAIMED");
-    // Told as it was claimed.
+    // The claim is listed as it was spelled.
     assert!(refused.body.to_string().contains("caf\u{e9}.rs"), "{}", refused.body);
     let checked = ben.post(&team.path("/claims/check"), json!({ "paths": ["cafe\u{301}.rs"] })).await;
     assert!(checked.body.to_string().contains("mine"), "{}", checked.body);

@@ -1,4 +1,4 @@
-//! What goes wrong at a start is said in words that help, and leaves nothing behind.
+//! A failed start prints a helpful error, and leaves nothing behind.
 
 use nexus_tests::{
     Client, Cluster,
@@ -28,11 +28,11 @@ fn refused(words: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_second_node_on_the_same_folder_is_told_so() {
+async fn a_second_node_on_the_same_folder_is_refused() {
     let mut cluster = Cluster::start(1).await;
     let folder = cluster.node(1).data_dir();
     let mode = folder.metadata().expect("there is a folder").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700, "the folder is for its owner alone");
+    assert_eq!(mode & 0o777, 0o700, "only the owner can read the folder");
     let folder = folder.to_str().expect("a path of text").to_owned();
     let words = ["start", "--data-dir", &folder, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"];
     let said = refused(&words);
@@ -63,7 +63,7 @@ async fn a_start_that_fails_leaves_no_folder_behind() {
     assert!(said.contains("--log bogus is no level"), "{said}");
 }
 
-/// A process that does not outlive its test.
+/// A process that ends with its test.
 struct Running(Child);
 
 impl Running {
@@ -114,7 +114,7 @@ async fn register(url: &str, data: &Path) -> Client {
 }
 
 #[tokio::test]
-async fn three_nodes_of_one_machine_form_a_cluster_without_being_given_a_secret() {
+async fn three_nodes_on_one_machine_form_a_cluster_without_a_configured_secret() {
     let (temp, addrs) = (tempfile::tempdir().expect("a folder"), free_addrs(6));
     let (clients, peers) = addrs.split_at(3);
     let initial = format!("1={},2={},3={}", peers[0], peers[1], peers[2]);
@@ -142,7 +142,7 @@ async fn three_nodes_of_one_machine_form_a_cluster_without_being_given_a_secret(
 }
 
 #[tokio::test]
-async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
+async fn a_development_node_needs_no_flags_and_leaves_nothing_behind() {
     let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
     let mut node = dev(&["--listen", addr], temp.path());
     let url = format!("http://{addr}");
@@ -162,7 +162,7 @@ async fn a_node_to_try_things_on_needs_no_flags_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_node_to_try_things_on_keeps_what_it_is_given_a_folder_for() {
+async fn a_development_node_with_a_folder_keeps_its_data() {
     let (temp, addr) = (tempfile::tempdir().expect("a folder"), &free_addrs(1)[0]);
     let data = temp.path().join("data");
     let words = ["--listen", addr.as_str(), "--data-dir", data.to_str().expect("a path of text")];
@@ -182,8 +182,8 @@ async fn a_node_to_try_things_on_keeps_what_it_is_given_a_folder_for() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
-    /// A client may take this long with its request, and a node that stops waits for it.
+async fn a_second_signal_ends_a_stopping_node_at_once() {
+    /// A client may take this long for its request, and a stopping node waits for it.
     const UNFINISHED: &[u8] =
         b"POST /api/auth/register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Length: 1000\r\n\r\n{";
@@ -197,7 +197,7 @@ async fn a_node_that_is_told_twice_to_stop_ends_at_once() {
     .await;
     let mut slow = TcpStream::connect(addr).expect("it listens");
     slow.write_all(UNFINISHED).expect("it reads");
-    // It is being answered once it is counted.
+    // The request is in flight once it is counted.
     eventually("the request is in flight", || async {
         let metrics = Client::new(url.replace("/api", "")).open("/metrics").await.ok()?.text().await.ok()?;
         metrics.contains("nexus_http_requests_in_flight 2").then_some(())

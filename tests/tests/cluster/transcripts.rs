@@ -1,61 +1,61 @@
-//! The whole command line against a living cluster, as it is typed and seen: `transcripts/*.txt`, one
-//! cluster each. `NEXUS_BLESS=1` writes anew what is seen; read it before you believe it.
+//! Runs the transcripts of the command line, `transcripts/*.txt`, each against a cluster of its own. `NEXUS_BLESS=1`
+//! rewrites the outputs: review them before you commit them.
 
 use nexus_tests::{Cluster, transcript::TranscriptRunner};
 use std::{env, fs, path::Path};
 
-async fn goes_as_it_is_told(name: &str) {
+async fn happens_as_written(name: &str) {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/transcripts").join(format!("{name}.txt"));
-    let told = fs::read_to_string(&file).expect("there is a transcript");
+    let expected = fs::read_to_string(&file).expect("there is a transcript");
     let cluster = Cluster::start(3).await;
-    let happened = TranscriptRunner::of(&cluster).await.play(&told);
+    let actual = TranscriptRunner::of(&cluster).await.play(&expected);
     if env::var_os("NEXUS_BLESS").is_some() {
-        fs::write(&file, &happened).expect("the transcript can be written");
+        fs::write(&file, &actual).expect("the transcript can be written");
         return;
     }
-    for (at, (told, happened)) in told.lines().zip(happened.lines()).enumerate() {
-        assert_eq!(told, happened, "{name}.txt line {}; NEXUS_BLESS=1 writes it anew", at + 1);
+    for (at, (expected, actual)) in expected.lines().zip(actual.lines()).enumerate() {
+        assert_eq!(expected, actual, "{name}.txt line {}; NEXUS_BLESS=1 rewrites it", at + 1);
     }
-    assert_eq!(told.lines().count(), happened.lines().count(), "{name}.txt; NEXUS_BLESS=1 writes it anew");
+    assert_eq!(expected.lines().count(), actual.lines().count(), "{name}.txt; NEXUS_BLESS=1 rewrites it");
 }
 
 #[tokio::test]
 async fn registering_logging_in_and_keys() {
-    goes_as_it_is_told("engineers").await;
+    happens_as_written("engineers").await;
 }
 
 #[tokio::test]
-async fn projects_and_who_is_in_them() {
-    goes_as_it_is_told("projects").await;
+async fn projects_and_their_members() {
+    happens_as_written("projects").await;
 }
 
 #[tokio::test]
 async fn features_from_draft_to_deletion() {
-    goes_as_it_is_told("features").await;
+    happens_as_written("features").await;
 }
 
 #[tokio::test]
 async fn a_day_of_work() {
-    goes_as_it_is_told("work").await;
+    happens_as_written("work").await;
 }
 
 #[tokio::test]
 async fn the_roadmap() {
-    goes_as_it_is_told("roadmap").await;
+    happens_as_written("roadmap").await;
 }
 
 #[tokio::test]
-async fn what_happened_is_told() {
-    goes_as_it_is_told("events").await;
+async fn the_history_of_a_project() {
+    happens_as_written("events").await;
 }
 
 #[tokio::test]
-async fn looking_after_a_cluster() {
-    goes_as_it_is_told("cluster").await;
+async fn operating_a_cluster() {
+    happens_as_written("cluster").await;
 }
 
 #[tokio::test]
 async fn no_server_answers() {
-    goes_as_it_is_told("unreachable").await;
+    happens_as_written("unreachable").await;
 }

@@ -1,10 +1,10 @@
-//! Routes that old clients do not know refuse fields that they do not know: a misspelt restriction is none.
+//! Routes that old clients do not use refuse unknown fields: a misspelt restriction must not be ignored.
 
 use nexus_tests::{Cluster, Team};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Routes of old clients, which may send what they like beside what is known.
+/// Routes of old clients, which may send further fields.
 const OLD: [&str; 16] = [
     "POST /auth/register",
     "POST /projects",
@@ -50,14 +50,14 @@ async fn a_misspelt_restriction_makes_no_key_at_all() {
         assert!(problem.contains(&format!("did you mean {meant}?")), "{field}: {}", refused.body);
     }
     assert_eq!(ana.get("/auth/keys").await.data(), &before);
-    // In either spelling that is understood.
+    // In either valid spelling.
     for body in [json!({ "readonly": true }), json!({ "readOnly": true })] {
         assert_eq!(ana.post("/auth/keys", body).await.data()["readonly"], true);
     }
 }
 
 #[tokio::test]
-async fn every_route_that_old_clients_do_not_know_refuses_a_field_that_it_does_not_know() {
+async fn every_route_unknown_to_old_clients_refuses_unknown_fields() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
     team.ready_feature("one", &["a"]).await;
@@ -85,7 +85,7 @@ async fn every_route_that_old_clients_do_not_know_refuses_a_field_that_it_does_n
         }
     }
     assert!(asked >= 15, "{asked} routes are more than old clients know");
-    // An old client's body goes through as ever.
+    // An old client's body is still accepted.
     let old = json!({ "slug": "two", "title": "t", "spec": "s", "colour": "red" });
     assert_eq!(team.admin.post(&team.path("/features"), old).await.status.as_u16(), 201);
 }

@@ -39,9 +39,9 @@ struct Module {
     children: BTreeSet<String>,
     /// The items that it defines.
     items: BTreeSet<String>,
-    /// What it imports or re-exports: by name, where the name leads.
+    /// Its imports and re-exports: the path of each name.
     exports: BTreeMap<String, ModulePath>,
-    /// What it re-exports as a whole.
+    /// The modules that it re-exports as a whole.
     globs: Vec<ModulePath>,
     /// The paths that it names, each with its line.
     uses: Vec<(ModulePath, usize)>,
@@ -50,7 +50,7 @@ struct Module {
 /// The modules of a crate, by their paths from its root.
 type Modules = BTreeMap<ModulePath, Module>;
 
-/// Who uses whom in one folder. A member is a file or a subfolder, and each edge has one file that proves it.
+/// The uses between the members of one folder. A member is a file or a subfolder, and each edge has one line as proof.
 #[derive(Default)]
 struct Folder {
     uses: BTreeMap<String, BTreeMap<String, Proof>>,
@@ -168,7 +168,7 @@ impl Module {
                         let is_child = target.len() > path.len()
                             && target.starts_with(path)
                             && self.children.contains(&target[path.len()]);
-                        // What a module imports its children can name through it, too.
+                        // A child can also name the imports of its parent.
                         match leaf.is_glob {
                             true if is_public => self.globs.push(target.clone()),
                             true => {}
@@ -267,7 +267,7 @@ fn leaves(tokens: &[Token]) -> Vec<Leaf> {
                     found.push(Leaf { path, name, is_glob });
                 }
                 is_glob = false;
-                // What follows a closed brace ends with the group itself.
+                // Tokens after a closed brace end with the group itself.
                 is_ended = text == "}";
                 if text == "}" {
                     prefix.truncate(open.pop().unwrap_or_default());
@@ -321,7 +321,7 @@ fn resolve(modules: &Modules, path: &[String], steps: usize) -> ModulePath {
     module
 }
 
-/// Who uses whom, in each folder: where the paths of user and used part.
+/// The uses in each folder: an edge belongs to the folder where the paths of the two modules part.
 fn folders(modules: &Modules) -> BTreeMap<ModulePath, Folder> {
     let mut folders: BTreeMap<ModulePath, Folder> = BTreeMap::new();
     for (user, module) in modules {
@@ -345,7 +345,7 @@ fn folders(modules: &Modules) -> BTreeMap<ModulePath, Folder> {
 }
 
 impl Folder {
-    /// The members that a member reaches, and by which way: for each, the one before it.
+    /// The members that a member reaches. Each has the member before it on the way.
     fn reached(&self, from: &str) -> BTreeMap<&str, &str> {
         let mut before = BTreeMap::new();
         let mut waiting: VecDeque<&str> =

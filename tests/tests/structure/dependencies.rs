@@ -1,4 +1,4 @@
-//! Dependencies: which crate may know which other, and that nothing is compiled twice.
+//! Dependencies: the allowed dependencies between crates, and a check that nothing is compiled twice.
 
 use crate::root;
 use cargo_metadata::{DependencyKind, MetadataCommand};
@@ -8,8 +8,8 @@ use std::{
 };
 
 #[test]
-fn nobody_depends_on_whom_they_may_not_know() {
-    // Of ours, and of others what is kept to some.
+fn no_crate_depends_on_a_forbidden_one() {
+    // Dependencies between our crates, and external crates that only some may use.
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("nexus-domain", &[][..]),
         ("nexus-api-types", &["nexus-domain"]),
@@ -37,7 +37,7 @@ fn nobody_depends_on_whom_they_may_not_know() {
     let mut seen = BTreeSet::new();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        // The tests may know everybody, and what stands in for a crate of others is known to that crate's users.
+        // The tests may depend on all crates. A replacement of an external crate is used by the users of that crate.
         if name == "nexus-tests" || name == "base2histogram" {
             continue;
         }
@@ -53,19 +53,19 @@ fn nobody_depends_on_whom_they_may_not_know() {
             assert!(name != "nexus-domain" || of != "rand", "the rules know no randomness");
         }
     }
-    assert_eq!(seen.len(), allowed.len(), "every package of ours was looked at");
+    assert_eq!(seen.len(), allowed.len(), "every package of the workspace was checked");
 }
 
 #[test]
 fn openraft_has_no_tables_of_statistics() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("it is kept");
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("it is stored");
     let found: Vec<&str> =
         lock.split("[[package]]").filter(|it| it.contains("\"base2histogram\"\nv")).collect();
     assert_eq!(found.len(), 1, "openraft takes another version: see [patch] in Cargo.toml");
     assert!(!found[0].contains("source ="), "{}", found[0]);
 }
 
-/// The crates that programs are made of, each with its features, where cargo is asked for `packages`.
+/// The crates of a build of `packages`, each with its features.
 fn crates_with_features(packages: &[&str]) -> BTreeSet<String> {
     let mut cargo = std::process::Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["tree", "--locked", "--offline", "--prefix", "none"]);

@@ -1,4 +1,4 @@
-//! Documents: what they must mention, how long they may be, and where their links lead.
+//! Documents: the metrics and settings that they must mention, their length, and the targets of their links.
 
 use crate::root;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -19,7 +19,7 @@ fn every_metric_and_every_setting_is_documented() {
     let args = fs::read_to_string(root().join("node/src/settings/args.rs")).expect("flags are in one file");
     let variables = args.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next());
     let variables: Vec<&str> = variables.collect();
-    assert!(variables.len() > 10, "the flags are where they were");
+    assert!(variables.len() > 10, "the flags were found");
     let missing: Vec<&&str> = variables.iter().filter(|name| !configuration.contains(**name)).collect();
     assert!(missing.is_empty(), "docs/configuration.md does not mention {missing:?}");
 }
@@ -32,7 +32,7 @@ fn the_readme_is_short() {
     assert!(lines <= LONGEST, "README.md has {lines} lines: details belong into docs/");
 }
 
-/// The documents that a reader meets, as paths from the root.
+/// The paths of all documents, from the root.
 fn documents() -> Vec<String> {
     let mut found: Vec<String> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(str::to_owned).into();
     for entry in fs::read_dir(root().join("docs")).expect("there are documents").flatten() {
@@ -41,7 +41,7 @@ fn documents() -> Vec<String> {
             found.push(format!("docs/{name}"));
         }
     }
-    assert!(found.len() > 3, "the documents are where they were");
+    assert!(found.len() > 3, "the documents were found");
     found
 }
 

@@ -147,7 +147,7 @@ fn skip_item(tokens: &mut std::iter::Peekable<impl Iterator<Item = Token>>) {
     let mut is_import = false;
     let mut is_first = true;
     while let Some(next) = tokens.peek() {
-        // The end of what the item is in.
+        // The end of the block around the item.
         if depth == 0 && matches!(next.text.as_str(), "}" | ")" | "]") {
             return;
         }

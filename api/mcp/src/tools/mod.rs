@@ -174,16 +174,16 @@ mod tests {
     const CHARS_PER_TOKEN: usize = 3;
 
     #[test]
-    fn all_that_a_model_is_told_fits_2000_tokens() {
+    fn the_descriptions_of_all_tools_fit_2000_tokens() {
         assert!(TOOLS.len() <= 10);
-        let told: usize = TOOLS
+        let chars: usize = TOOLS
             .iter()
             .map(|tool| {
                 let input = serde_json::to_string(&*tool.input_schema).expect("it is JSON");
                 tool.name.len() + tool.description.as_ref().map_or(0, |words| words.len()) + input.len()
             })
             .sum();
-        assert!(told / CHARS_PER_TOKEN < 2_000, "{told} characters");
+        assert!(chars / CHARS_PER_TOKEN < 2_000, "{chars} characters");
     }
 
     #[test]

@@ -10,34 +10,34 @@ use nexus_api_types::socket::{Notice, Request};
 use nexus_domain::Revision;
 
 async fn joined(api: &Api, number: u128, since: Option<Revision>) -> Conversation {
-    let mut talk = Conversation::new(api.clone(), caller(ANA));
+    let mut conversation = Conversation::new(api.clone(), caller(ANA));
     let request = Request::Join { project_id: project(number).0, since: since.map(|since| since.0) };
-    let told = talk.answer(request).await.unwrap();
-    assert!(matches!(told[..], [Notice::Joined { .. }]), "{told:?}");
-    talk
+    let received = conversation.answer(request).await.unwrap();
+    assert!(matches!(received[..], [Notice::Joined { .. }]), "{received:?}");
+    conversation
 }
 
 /// Revisions of the events that a consumer receives, up to and including `last`.
-async fn delivered_until(talk: &mut Conversation, last: Revision) -> Vec<u64> {
-    let mut told = Vec::new();
-    while told.last() != Some(&last.0) {
-        match talk.next().await.unwrap() {
+async fn delivered_until(conversation: &mut Conversation, last: Revision) -> Vec<u64> {
+    let mut received = Vec::new();
+    while received.last() != Some(&last.0) {
+        match conversation.next().await.unwrap() {
             Step::Events(events, through) => {
                 for event in events.iter() {
                     let text: serde_json::Value = serde_json::from_str(&event.text).unwrap();
                     assert_eq!(text["revision"], event.revision.0);
-                    told.push(event.revision.0);
+                    received.push(event.revision.0);
                 }
-                talk.delivered(through);
+                conversation.delivered(through);
             }
             Step::Compacted(notice) => panic!("{notice:?}"),
         }
     }
-    told
+    received
 }
 
 #[tokio::test]
-async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
+async fn a_subscriber_from_any_revision_receives_all_later_events_once_and_in_order() {
     let stage = Stage::set();
     stage.project(2);
     let api = stage.api();
@@ -53,46 +53,47 @@ async fn who_comes_from_anywhere_is_told_all_that_follows_once_and_in_order() {
         }
         expected.push(stage.happen(1).0);
         if number % 100 == 0 {
-            // Some read as it happens, some later.
+            // Some read while events happen, some later.
             tokio::task::yield_now().await;
             consumers.push((expected[number], joined(&api, 1, Some(Revision(expected[number]))).await));
         }
     }
     let last = Revision(*expected.last().unwrap());
-    for (since, mut talk) in consumers {
+    for (since, mut conversation) in consumers {
         let after: Vec<u64> = expected.iter().copied().filter(|revision| *revision > since).collect();
-        let told = delivered_until(&mut talk, last).await;
-        // Ana's own first event, of the project itself, is among the first ones.
-        let told: Vec<u64> = told.into_iter().filter(|revision| expected.contains(revision)).collect();
-        assert_eq!(told, after, "since {since}");
+        let received = delivered_until(&mut conversation, last).await;
+        // The first events are those of the project's creation.
+        let received: Vec<u64> =
+            received.into_iter().filter(|revision| expected.contains(revision)).collect();
+        assert_eq!(received, after, "since {since}");
     }
     let last = stage.happen(2);
-    let told = delivered_until(&mut other, last).await;
-    assert_eq!(told.len(), 168, "and nothing of the other project");
+    let received = delivered_until(&mut other, last).await;
+    assert_eq!(received.len(), 168, "no event of the other project");
 }
 
 #[tokio::test]
-async fn whoever_says_something_while_it_is_behind_goes_on_with_the_page_that_is_being_read() {
+async fn a_message_during_a_read_of_history_does_not_start_the_read_again() {
     let stage = Stage::set();
     let api = stage.api();
     let expected = [stage.happen(1).0, stage.happen(1).0];
-    let mut talk = joined(&api, 1, Some(Revision(expected[0] - 1))).await;
+    let mut conversation = joined(&api, 1, Some(Revision(expected[0] - 1))).await;
     let last = stage.happen(1);
     let before = stage.pages.arrived();
     stage.pages.close();
     for _ in 0..3 {
         // A message of the client cancels the wait for the page, but not the read.
-        assert!(futures::poll!(std::pin::pin!(talk.next())).is_pending());
+        assert!(futures::poll!(std::pin::pin!(conversation.next())).is_pending());
         stage.pages.reached(before + 1).await;
     }
     stage.pages.open();
-    let told = delivered_until(&mut talk, last).await;
-    assert_eq!(told[..2], expected);
+    let received = delivered_until(&mut conversation, last).await;
+    assert_eq!(received[..2], expected);
     assert_eq!(stage.pages.arrived(), before + 1, "it was read once");
 }
 
 #[tokio::test]
-async fn what_many_follow_is_read_once() {
+async fn events_for_many_subscribers_are_read_once() {
     let stage = Stage::set();
     let api = stage.api();
     let mut consumers = Vec::new();
@@ -105,14 +106,14 @@ async fn what_many_follow_is_read_once() {
         last = stage.happen(1);
         tokio::task::yield_now().await;
     }
-    for talk in &mut consumers {
-        assert!(delivered_until(talk, last).await.len() >= 50);
+    for conversation in &mut consumers {
+        assert!(delivered_until(conversation, last).await.len() >= 50);
     }
     assert!(stage.reads() - before <= 51, "{} reads for 100 consumers", stage.reads() - before);
 }
 
 #[tokio::test]
-async fn who_is_too_late_is_told_where_history_begins() {
+async fn a_subscriber_that_is_too_late_gets_the_oldest_revision() {
     let stage = Stage::set();
     let api = stage.api();
     for _ in 0..10 {
@@ -121,18 +122,18 @@ async fn who_is_too_late_is_told_where_history_begins() {
     let mut late = joined(&api, 1, Some(Revision(0))).await;
     let oldest = stage.happen(1);
     stage.forget(oldest);
-    let Step::Compacted(notice) = late.next().await.unwrap() else { panic!("it is told events") };
+    let Step::Compacted(notice) = late.next().await.unwrap() else { panic!("it got events") };
     assert_eq!(notice, Notice::Compacted { project_id: project(1).0, oldest: oldest.0 });
     let mut anew = Conversation::new(api.clone(), caller(ANA));
     let join = |since: u64| Request::Join { project_id: project(1).0, since: Some(since) };
     assert_eq!(anew.answer(join(0)).await.unwrap(), [notice]);
-    let told = anew.answer(join(oldest.0 - 1)).await.unwrap();
-    assert!(matches!(told[..], [Notice::Joined { .. }]), "{told:?}");
+    let received = anew.answer(join(oldest.0 - 1)).await.unwrap();
+    assert!(matches!(received[..], [Notice::Joined { .. }]), "{received:?}");
     assert_eq!(delivered_until(&mut anew, oldest).await[0], oldest.0);
 }
 
 #[tokio::test]
-async fn a_feed_whose_followers_left_begins_anew_for_the_next() {
+async fn a_feed_whose_subscribers_left_starts_again_for_the_next_one() {
     let stage = Stage::set();
     let api = stage.api();
     drop(joined(&api, 1, None).await);
@@ -146,7 +147,7 @@ async fn a_feed_whose_followers_left_begins_anew_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_page_keeps_revisions_whole_and_says_whether_there_is_more() {
+async fn a_page_ends_at_the_end_of_a_revision_and_says_whether_there_is_more() {
     let stage = Stage::set();
     stage.project(2);
     for _ in 0..6 {
@@ -174,30 +175,30 @@ async fn a_page_keeps_revisions_whole_and_says_whether_there_is_more() {
 }
 
 #[tokio::test]
-async fn who_is_behind_holds_few_bytes_and_they_are_counted_until_they_are_sent() {
+async fn a_subscriber_that_is_behind_holds_few_bytes_that_are_counted_until_they_are_sent() {
     const MOST: usize = (256 << 10) + 100_000;
     let stage = Stage::set();
     let api = stage.api();
     let last = (1..12).fold(stage.claim(0), |_, number| stage.claim(number));
     let mut behind = joined(&api, 1, Some(Revision(0))).await;
-    let (mut told, mut steps) = (Revision(0), 0);
-    while told < last {
-        let Step::Events(events, through) = behind.next().await.unwrap() else { panic!("nothing is gone") };
+    let (mut received, mut steps) = (Revision(0), 0);
+    while received < last {
+        let Step::Events(events, through) = behind.next().await.unwrap() else { panic!("no event is gone") };
         let bytes: usize = events.iter().map(|event| event.text.len()).sum();
         assert!(bytes < MOST, "{bytes}");
-        assert!(events.iter().all(|event| event.revision > told), "each once and in order");
-        assert!(api.response_memory.bytes() > bytes, "they are counted");
-        told = through;
+        assert!(events.iter().all(|event| event.revision > received), "each once and in order");
+        assert!(api.response_memory.bytes() > bytes, "the bytes are counted");
+        received = through;
         behind.delivered(through);
         drop(events);
-        assert_eq!(api.response_memory.bytes(), 0, "and no longer");
+        assert_eq!(api.response_memory.bytes(), 0, "only until they are sent");
         steps += 1;
     }
     assert!(steps > 3, "{steps}");
 }
 
 #[tokio::test]
-async fn who_follows_and_is_slow_is_given_few_bytes_at_once() {
+async fn a_slow_subscriber_gets_few_bytes_at_once() {
     const MOST: usize = (256 << 10) + 100_000;
     let stage = Stage::set();
     let api = stage.api();
@@ -206,18 +207,18 @@ async fn who_follows_and_is_slow_is_given_few_bytes_at_once() {
     for number in 0..12 {
         expected.push(stage.claim(number).0);
     }
-    let mut told: Vec<u64> = Vec::new();
-    while told.last() != expected.last() {
-        let Step::Events(events, through) = slow.next().await.unwrap() else { panic!("nothing is gone") };
+    let mut received: Vec<u64> = Vec::new();
+    while received.last() != expected.last() {
+        let Step::Events(events, through) = slow.next().await.unwrap() else { panic!("no event is gone") };
         assert!(events.iter().map(|event| event.text.len()).sum::<usize>() < MOST);
-        // The events are shared by all who follow; each socket copies the one that it writes.
+        // The events are shared by all subscribers; each socket copies the one that it writes.
         let copy = events.iter().map(|event| event.text.len()).max().unwrap();
         assert!((copy..2 * copy).contains(&(api.response_memory.bytes())), "the copy is counted");
-        told.extend(events.iter().map(|event| event.revision.0));
+        received.extend(events.iter().map(|event| event.revision.0));
         drop(events);
-        assert_eq!(api.response_memory.bytes(), 0, "until it is sent");
+        assert_eq!(api.response_memory.bytes(), 0, "only until it is sent");
         slow.delivered(through);
     }
-    told.retain(|revision| expected.contains(revision));
-    assert_eq!(told, expected);
+    received.retain(|revision| expected.contains(revision));
+    assert_eq!(received, expected);
 }

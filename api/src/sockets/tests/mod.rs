@@ -1,4 +1,4 @@
-//! The hub and the conversation over a node that is only a state and a list of events.
+//! Tests the hub and the conversation on a node that is only a state and a list of events.
 
 mod feed;
 mod overload;

@@ -1,4 +1,4 @@
-//! What was right at the join may be over when the next event comes.
+//! Rights are checked again after the join: a key, a membership or a session may be gone when the next event comes.
 
 use super::stage::{ANA, BEN, Stage, caller, engineer, project};
 use crate::sockets::{conversation::Conversation, outbox::End};
@@ -21,8 +21,8 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
     let api = stage.api();
     let ben = EngineerId(Uuid::from_u128(BEN));
     let mut stranger = Conversation::new(api.clone(), caller(BEN));
-    let told = stranger.answer(JOIN).await.unwrap();
-    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{told:?}");
+    let notices = stranger.answer(JOIN).await.unwrap();
+    assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{notices:?}");
     assert_eq!(stranger.authorise(), Ok(()), "it may try another project");
 
     stage.apply(
@@ -30,8 +30,8 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
         command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member }.into(),
     );
     let mut member = stranger;
-    let told = member.answer(JOIN).await.unwrap();
-    assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
+    let notices = member.answer(JOIN).await.unwrap();
+    assert!(matches!(notices[..], [Notice::Joined { session_id: Some(_), .. }]), "{notices:?}");
     assert_eq!(member.authorise(), Ok(()));
     stage.apply(engineer(ANA), command::RemoveMember { project: project(1), engineer: ben }.into());
     assert_eq!(code(member.authorise()), Some(CloseCode::NotMember));
@@ -44,47 +44,47 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_has_no_more_heartbeats() {
+async fn a_session_that_is_over_accepts_no_heartbeat() {
     let stage = Stage::set();
-    let mut talk = Conversation::new(stage.api(), caller(ANA));
-    let told = talk.answer(JOIN).await.unwrap();
-    let [Notice::Joined { session_id: Some(session), .. }] = told[..] else { panic!("{told:?}") };
-    assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), []);
+    let mut conversation = Conversation::new(stage.api(), caller(ANA));
+    let notices = conversation.answer(JOIN).await.unwrap();
+    let [Notice::Joined { session_id: Some(session), .. }] = notices[..] else { panic!("{notices:?}") };
+    assert_eq!(conversation.answer(Request::Heartbeat).await.unwrap(), []);
     let session = nexus_domain::SessionId(session);
     stage.apply(engineer(ANA), command::EndSession { project: project(1), session }.into());
     for _ in 0..2 {
-        let told = talk.answer(Request::Heartbeat).await.unwrap();
-        assert!(matches!(told[..], [Notice::Error { code: ErrorCode::NotInProject, .. }]), "{told:?}");
+        let notices = conversation.answer(Request::Heartbeat).await.unwrap();
+        assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::NotInProject, .. }]), "{notices:?}");
     }
-    let told = talk.answer(JOIN).await.unwrap();
-    assert!(matches!(told[..], [Notice::Joined { session_id: Some(_), .. }]), "{told:?}");
+    let notices = conversation.answer(JOIN).await.unwrap();
+    assert!(matches!(notices[..], [Notice::Joined { session_id: Some(_), .. }]), "{notices:?}");
 }
 
 #[tokio::test]
-async fn who_is_not_let_into_another_project_stays_where_it_is() {
+async fn a_client_that_may_not_join_another_project_keeps_its_own() {
     let stage = Stage::set();
     let (api, ben) = (stage.api(), EngineerId(Uuid::from_u128(BEN)));
     stage.project(2);
     let role = MemberRole::Member;
     stage.apply(engineer(ANA), command::AddMember { project: project(1), engineer: ben, role }.into());
-    let mut talk = Conversation::new(api, caller(BEN));
-    talk.answer(JOIN).await.unwrap();
+    let mut conversation = Conversation::new(api, caller(BEN));
+    conversation.answer(JOIN).await.unwrap();
     let other = |since| Request::Join { project_id: project(2).0, since };
-    let told = talk.answer(other(None)).await.unwrap();
-    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{told:?}");
-    assert_eq!(talk.answer(Request::Heartbeat).await.unwrap(), [], "it still follows the first one");
+    let notices = conversation.answer(other(None)).await.unwrap();
+    assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{notices:?}");
+    assert_eq!(conversation.answer(Request::Heartbeat).await.unwrap(), [], "it still follows the first one");
 
     stage.apply(engineer(ANA), command::AddMember { project: project(2), engineer: ben, role }.into());
-    let told = talk.answer(other(Some(1_000_000))).await.unwrap();
-    assert!(matches!(told[..], [Notice::Error { code: ErrorCode::InvalidMessage, .. }]), "{told:?}");
-    let told = talk.answer(other(None)).await.unwrap();
-    let [Notice::Left { project_id: left }, Notice::Joined { project_id: joined, .. }] = told[..] else {
-        panic!("{told:?}");
+    let notices = conversation.answer(other(Some(1_000_000))).await.unwrap();
+    assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::InvalidMessage, .. }]), "{notices:?}");
+    let notices = conversation.answer(other(None)).await.unwrap();
+    let [Notice::Left { project_id: left }, Notice::Joined { project_id: joined, .. }] = notices[..] else {
+        panic!("{notices:?}");
     };
     assert_eq!((left, joined), (project(1).0, project(2).0));
     assert_eq!(
-        talk.answer(Request::Leave).await.unwrap(),
+        conversation.answer(Request::Leave).await.unwrap(),
         [Notice::Left { project_id: project(2).0 }],
-        "and is in one at a time"
+        "a client follows one project at a time"
     );
 }

@@ -35,19 +35,19 @@ use uuid::Uuid;
 pub(crate) const ANA: u128 = 0xa;
 pub(crate) const BEN: u128 = 0xb;
 
-/// A node that tests drive, with controls over its history.
+/// A node that is driven by tests, which also control its history.
 pub(crate) struct Stage {
     inner: Mutex<Inner>,
     texts: Arc<Mutex<Texts>>,
     applied: watch::Sender<Revision>,
-    /// Where proposals wait before they are applied, and pages of one project's history before they are read.
+    /// Proposals wait here before they are applied, and pages of one project's history before they are read.
     pub(crate) proposals: Gate,
     pub(crate) pages: Gate,
-    /// Documents that were asked for.
+    /// The number of documents that were read by key.
     documents: Arc<AtomicUsize>,
 }
 
-/// Callers that reach it while it is closed wait until it opens.
+/// Holds callers back while it is closed.
 #[derive(Default)]
 pub(crate) struct Gate {
     closed: watch::Sender<bool>,
@@ -63,12 +63,12 @@ impl Gate {
         self.closed.send_replace(false);
     }
 
-    /// How many came so far.
+    /// The number of callers so far.
     pub(crate) fn arrived(&self) -> usize {
         *self.arrived.borrow()
     }
 
-    /// Waits until so many came.
+    /// Waits until this many callers came.
     pub(crate) async fn reached(&self, count: usize) {
         self.arrived.subscribe().wait_for(|arrived| *arrived >= count).await.unwrap();
     }
@@ -84,16 +84,16 @@ struct Inner {
     state: State,
     events: Vec<Recorded>,
     oldest: Revision,
-    /// Pages that were read: shared ones are read once.
+    /// The number of pages that were read. A shared page is read once.
     reads: usize,
 }
 
 #[derive(Default)]
 struct Texts {
     documents: BTreeMap<DocumentKey, Document>,
-    /// The threads that read documents by their keys, one for each time.
+    /// The name of the reading thread, for each read of documents by key.
     readers: Vec<String>,
-    /// Documents of lists that were read at once, for each time.
+    /// The number of documents, for each read of a list.
     read_at_once: Vec<usize>,
 }
 
@@ -146,7 +146,7 @@ impl View for Snapshot {
 }
 
 impl Stage {
-    /// With Ana and Ben, and a project that Ana leads.
+    /// Makes a stage with Ana and Ben, and a project that is led by Ana.
     pub(crate) fn set() -> Arc<Self> {
         let stage = Arc::new(Self {
             inner: Mutex::default(),
@@ -181,7 +181,7 @@ impl Stage {
         stage
     }
 
-    /// Makes a project that Ana leads.
+    /// Makes a project that is led by Ana.
     pub(crate) fn project(&self, number: u128) -> ProjectId {
         let id = project(number);
         let command = command::CreateProject {
@@ -197,7 +197,7 @@ impl Stage {
         id
     }
 
-    /// Gives an engineer one more key, made of this number.
+    /// Gives an engineer one more key, made from this number.
     pub(crate) fn key(&self, of: u128, number: u8) -> String {
         let made = NewKey::of_secret([number; 32]);
         let id = KeyId(Uuid::now_v7());
@@ -224,7 +224,7 @@ impl Stage {
         self.apply(engineer(ANA), command::ReadyFeature { project, slug }.into());
     }
 
-    /// Documents that were asked for so far.
+    /// The number of documents that were read by key so far.
     pub(crate) fn documents(&self) -> usize {
         self.documents.load(Ordering::Relaxed)
     }
@@ -263,7 +263,7 @@ impl Stage {
         self.inner.lock().unwrap().state.feature(project(1), id).unwrap().clone()
     }
 
-    /// Writes down a decision about a feature of the first project.
+    /// Records a decision about a feature of the first project.
     pub(crate) fn write_decision(&self, number: u128, feature: &Feature, text: &str) {
         let decision = NewDecision {
             id: DecisionId(Uuid::from_u128(number)),
@@ -291,12 +291,12 @@ impl Stage {
         )
     }
 
-    /// The threads that read documents by their keys, one for each time.
+    /// The name of the reading thread, for each read of documents by key.
     pub(crate) fn readers(&self) -> Vec<String> {
         self.texts.lock().unwrap().readers.clone()
     }
 
-    /// Documents of lists that were read at once, for each time.
+    /// The number of documents, for each read of a list.
     pub(crate) fn read_at_once(&self) -> Vec<usize> {
         self.texts.lock().unwrap().read_at_once.clone()
     }
@@ -375,10 +375,10 @@ impl Stage {
     }
 }
 
-/// Patterns that are as dear to compare as any that may be written.
+/// Valid patterns that are among the most expensive ones to compare.
 pub(crate) fn expensive_patterns(end: &str) -> Vec<Pattern> {
-    let dearest = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
-    let longest = (1..30).filter_map(dearest).next_back().unwrap();
+    let expensive = |count| Pattern::parse(&("*a".repeat(count) + end)).ok();
+    let longest = (1..30).filter_map(expensive).next_back().unwrap();
     (0..100).filter_map(|n| Pattern::parse(&format!("{}{longest}", "?".repeat(n % 10))).ok()).collect()
 }
 
@@ -449,22 +449,22 @@ impl Cluster for Stage {
     }
 
     fn status(&self) -> NodeStatus {
-        unreachable!("nobody asks for it here")
+        unreachable!("no test asks for it")
     }
 
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
-        unreachable!("nobody asks for it here")
+        unreachable!("no test asks for it")
     }
 
     fn operate(&self, _: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
-        unreachable!("nobody asks for it here")
+        unreachable!("no test asks for it")
     }
 
     fn seal_secret(&self, _: &str, _: ClusterId, _: InstanceId) -> String {
-        unreachable!("nobody asks for it here")
+        unreachable!("no test asks for it")
     }
 
     fn backup(&self, _: Revision) -> BoxFuture<'_, Result<Backup, Unavailable>> {
-        unreachable!("nobody asks for it here")
+        unreachable!("no test asks for it")
     }
 }

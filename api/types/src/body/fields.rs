@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_of_a_body_is_told_at_once() {
+    fn every_problem_of_a_body_is_reported_at_once() {
         let problems = read(br#"{"count": -1, "tags": ["a", 7], "inner": {"gitBranch": 7}}"#).err().unwrap();
         let details = problems.details();
         assert_eq!(details["name"], json!(["is required"]));
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_refused_with_the_right_spelling() {
-        let told = |body: &[u8]| {
+        let problem = |body: &[u8]| {
             let mut fields = Fields::parse(body).unwrap();
             let _ = (
                 fields.read::<Option<bool>>("readonly"),
@@ -298,9 +298,12 @@ mod tests {
             );
             fields.none_left().unwrap_err().to_string()
         };
-        assert_eq!(told(br#"{"read_only": true}"#), "read_only: is not known here; did you mean readonly?");
-        assert_eq!(told(br#"{"project": "a"}"#), "project: is not known here; did you mean projectId?");
-        let odd = told(br#"{"zzz": 1}"#);
+        assert_eq!(
+            problem(br#"{"read_only": true}"#),
+            "read_only: is not known here; did you mean readonly?"
+        );
+        assert_eq!(problem(br#"{"project": "a"}"#), "project: is not known here; did you mean projectId?");
+        let odd = problem(br#"{"zzz": 1}"#);
         assert_eq!(odd, "zzz: is not known here; the fields are label, projectId, readonly");
     }
 
@@ -337,7 +340,7 @@ mod tests {
 
     const NAMES: &str = "(name|count|tags|id|flag|at|inner|since)|.{0,5}";
 
-    fn is_told(problems: &Problems) -> bool {
+    fn is_described(problems: &Problems) -> bool {
         let details = problems.details();
         let details = details.as_object();
         let all_lists =
@@ -349,19 +352,19 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(5_000))]
 
         #[test]
-        fn whatever_json_a_body_is_it_is_understood_or_told_what_is_wrong(body in json()) {
+        fn any_json_body_is_parsed_or_gets_a_description_of_the_problem(body in json()) {
             let bytes = serde_json::to_vec(&body).unwrap();
             if let Err(problems) = read(&bytes) {
-                prop_assert!(is_told(&problems), "{body}: {problems:?}");
+                prop_assert!(is_described(&problems), "{body}: {problems:?}");
             }
         }
 
         #[test]
-        fn whatever_bytes_a_body_is_it_is_understood_or_told_what_is_wrong(
+        fn any_bytes_of_a_body_are_parsed_or_get_a_description_of_the_problem(
             bytes in prop_oneof![vec(any::<u8>(), 0..200), "[\\[\\]{}\",:0-9eE.a-z\\\\ -]{0,100}".prop_map(String::into_bytes)]
         ) {
             if let Err(problems) = read(&bytes) {
-                prop_assert!(is_told(&problems), "{problems:?}");
+                prop_assert!(is_described(&problems), "{problems:?}");
             }
         }
     }
@@ -370,7 +373,7 @@ mod tests {
     fn a_body_that_is_nested_beyond_reason_is_refused() {
         for deep in [vec![b'['; 1_000_000], br#"{"a":"#.repeat(200_000)] {
             let problems = Fields::parse(&deep).err().unwrap();
-            assert!(is_told(&problems), "{problems:?}");
+            assert!(is_described(&problems), "{problems:?}");
         }
     }
 }

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mount_points_of_a_list_are_told_by_their_names_as_they_are() {
+    fn mount_points_are_listed_by_their_names() {
         let list = b"22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda rw\n\
             40 22 0:30 / /home/a\\040b\\011c\\012d\\134040e rw - tmpfs none rw\n\
             41 22 0:31 /x /home/\xff\\040z rw - tmpfs none rw\n\

@@ -168,7 +168,7 @@ fn copies_do_not_grow_beyond_their_limit() {
 }
 
 #[test]
-fn another_commit_is_told_apart() {
+fn another_commit_is_recognised() {
     let tree = Tree::new();
     tree.runs("git checkout -qb other && echo other > src/a.rs && git -c user.name=Ana -c user.email=a@b commit -qam Other && git checkout -q -");
     tree.begins("one");
@@ -259,7 +259,7 @@ fn no_state_of_git_hides_what_is_written() {
 }
 
 #[test]
-fn what_git_cannot_say_any_more_is_looked_at_all_the_same_and_told() {
+fn without_the_old_state_in_git_files_are_checked_all_the_same_and_reported() {
     for gone in ["mv .git git", "rm .git/HEAD", "echo '[core' > .git/config", "rm -rf .git; git init -q .."] {
         let tree = Tree::new();
         let diff = tree.looked_at(&format!("{gone}; echo mine > src/a.rs"));

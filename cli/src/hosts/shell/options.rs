@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_told_apart_from_what_they_are_about() {
+    fn options_are_distinguished_from_operands() {
         let spec = Spec { short: "t:S:i::f", long: &["target-directory:", "in-place?", "force"] };
         for (words, options, operands) in [
             ("-tsrc a", "t=src", "a"),

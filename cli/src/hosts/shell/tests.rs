@@ -66,7 +66,7 @@ fn redirections_write() {
 }
 
 #[test]
-fn programs_write_what_they_are_told() {
+fn programs_write_their_named_targets() {
     let mut failures: Vec<String> = Vec::new();
     for (command, expected) in [
         ("sed -i 's/a/b/' src/a.rs src/b.rs", &["src/a.rs", "src/b.rs"][..]),

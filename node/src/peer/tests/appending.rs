@@ -45,7 +45,7 @@ async fn appends_arrive_and_are_answered_in_order() {
     assert_eq!(*called.raft.appended.lock().unwrap(), (0..1000).collect::<Vec<_>>());
 }
 
-/// Requests that count how many of them were taken for sending.
+/// Requests that count how many of them were read for sending.
 fn counted(
     indexes: std::ops::Range<u64>,
 ) -> (impl Stream<Item = Request> + Send + Unpin + 'static, Arc<AtomicUsize>) {
@@ -57,7 +57,7 @@ fn counted(
     (stream::iter(requests), taken)
 }
 
-/// Drives a stream whose follower does not answer until so many of its requests were taken.
+/// Drives a stream whose follower does not answer until this many of its requests were read.
 async fn drive_until(answers: &mut (impl Stream + Unpin), taken: &AtomicUsize, expected: usize) {
     let driving = async {
         while taken.load(Ordering::Relaxed) < expected {
@@ -137,7 +137,7 @@ async fn a_cut_connection_is_unreachable_and_the_next_stream_dials_again() {
         assert!(answers.next().await.is_none());
     }
     assert_eq!(stream_all(&mut to, (3..6).map(append)).await.unwrap().len(), 3);
-    // Cut while nothing was going on: noticed before anything is sent.
+    // A cut while the connection is idle is noticed before the next request.
     network.reset("b");
     tokio::task::yield_now().await;
     assert_eq!(stream_all(&mut to, (6..9).map(append)).await.unwrap().len(), 3);

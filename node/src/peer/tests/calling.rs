@@ -74,14 +74,14 @@ async fn a_peer_that_accepts_and_says_nothing_costs_only_the_deadline() {
     caller.client.request(&target("c", &member(3)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await.unwrap();
 }
 
-/// A peer that greets and is then stopped, as by SIGSTOP: its connection stays open, and silent.
+/// A peer that greets and is then stopped, as by SIGSTOP: its connection stays open and silent.
 async fn stopped(mut listen: impl Listen) -> Frames {
     let wire = listen.accept().await.unwrap().wire.await.unwrap();
     greet::answer(wire, &member(2), |_| Ok(())).await.unwrap().frames
 }
 
 #[tokio::test]
-async fn a_stalled_peer_is_given_up_long_before_a_long_deadline() {
+async fn a_stalled_connection_is_closed_long_before_a_long_deadline() {
     let network = MemoryNetwork::default();
     let caller = Peer::on(&network, "a", member(1));
     let stopped = tokio::spawn(stopped(network.listen("b")));
@@ -110,7 +110,7 @@ async fn a_connection_cut_in_flight_leaves_the_outcome_unknown_and_is_made_again
 }
 
 #[tokio::test]
-async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
+async fn a_peer_that_is_cut_off_has_a_certain_outcome_and_is_found_again() {
     let network = MemoryNetwork::default();
     let (caller, _called, to) = pair(&network);
     network.cut("b");
@@ -131,7 +131,7 @@ async fn a_peer_that_is_cut_off_is_certain_and_found_again() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_is_bounded_and_votes_and_signs_of_life_still_get_through() {
+async fn requests_in_flight_are_bounded_and_votes_and_heartbeats_still_get_through() {
     let network = MemoryNetwork::default();
     let (caller, called, to) = pair(&network);
     let mut asked = called.service.asked.subscribe();
@@ -143,7 +143,7 @@ async fn what_is_in_flight_is_bounded_and_votes_and_signs_of_life_still_get_thro
         let vote = ControlRequest::Vote(VoteRequest::new(Vote::new(1, 1), None));
         let answer = caller.client.call(&to, vote, AMPLE_TIMEOUT).await;
         assert!(matches!(answer, Ok(ControlResponse::Vote(_))), "{answer:?}");
-        // Heard although nothing of before is answered.
+        // Received although no earlier request is answered.
         let heartbeats = ServiceRequest::Heartbeats { heartbeats: Vec::new(), keep_alives: Vec::new() };
         let (answered, _) = tokio::join!(caller.client.request(&to, heartbeats, AMPLE_TIMEOUT), async {
             asked.wait_for(|asked| *asked == SERVICE_IN_FLIGHT as u64 + 1).await.unwrap();

@@ -1,4 +1,4 @@
-//! The nodes that the stories are about: a real server and client each, with a played Raft and service.
+//! The nodes of the tests: a real server and client each, with a fake Raft and service.
 
 use crate::{
     peer::secret::ClusterSecret,
@@ -38,10 +38,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Far longer than anything here takes, so that only what hangs fails.
+/// Far longer than any operation here takes, so that only a hang fails.
 pub(super) const AMPLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Short, for those that are meant to miss it.
+/// A short deadline, for operations that are meant to miss it.
 pub(super) const BRIEF_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(super) const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xC1));
@@ -58,13 +58,13 @@ pub(super) fn member(node: u64) -> LocalIdentity {
     }
 }
 
-/// Where `identity` is meant to be found.
+/// The peer that `identity` expects at its address.
 pub(super) fn target(addr: &str, identity: &LocalIdentity) -> PeerTarget {
     let expected = identity.node.map(|node| ExpectedPeer { node, instance: identity.instance });
     PeerTarget { addr: addr.to_owned(), expected }
 }
 
-/// One node with a played Raft and a played service.
+/// One node with a fake Raft and a fake service.
 pub(super) struct Peer {
     pub(super) identity: watch::Sender<LocalIdentity>,
     pub(super) client: PeerClient,
@@ -110,7 +110,7 @@ impl Peer {
     }
 }
 
-/// Answers a ReadIndex with how many came so far, and keeps everything else waiting until it is let go.
+/// Answers a ReadIndex with the number of earlier ones, and holds all other requests until it is released.
 #[derive(Debug)]
 pub(super) struct PlayedService {
     pub(super) asked: watch::Sender<u64>,
@@ -142,10 +142,10 @@ impl PeerService for PlayedService {
     }
 }
 
-/// Takes every append, but reports a conflict before the entry `conflict_at`; votes for nobody.
+/// Accepts every append, except for a conflict before the entry `conflict_at`. Grants no vote.
 #[derive(Default)]
 pub(super) struct PlayedRaft {
-    /// Indexes in the order in which they came.
+    /// Indexes in the order of their arrival.
     pub(super) appended: Mutex<Vec<u64>>,
     pub(super) conflict_at: Mutex<Option<u64>>,
     /// While held, no append of a stream is answered.
@@ -222,12 +222,12 @@ impl RaftPort for Arc<PlayedRaft> {
     }
 }
 
-/// The place of an entry in the log of leader 1.
+/// The log id of an entry of leader 1.
 pub(super) fn log_id(index: u64) -> LogId {
     LogId::new(LeaderId { term: 1, node_id: 1 }, index)
 }
 
-/// A request of leader 1 with the entry at `index`, and nothing in it.
+/// A request of leader 1 with a blank entry at `index`.
 pub(super) fn append(index: u64) -> AppendEntriesRequest<TypeConfig> {
     AppendEntriesRequest {
         vote: Vote::new_committed(1, 1),

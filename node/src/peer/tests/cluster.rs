@@ -197,7 +197,7 @@ async fn a_learner_catches_up_by_snapshot_over_real_sockets() {
 
     raft.add_learner(4, learner.place.clone(), true).await.unwrap();
     learner.has_applied(last).await;
-    // It cannot have come as entries: they are gone.
+    // The entries are purged, so the state must come from the snapshot.
     assert!(learner.store.snapshot_bytes().is_some());
     nodes.insert(4, learner);
 

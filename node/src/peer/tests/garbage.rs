@@ -1,4 +1,4 @@
-//! Whatever comes over the wire, the node goes on.
+//! Garbage on the wire never stops a node.
 
 use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, Peer, member, target};
 use crate::peer::{
@@ -14,7 +14,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
-/// A connection that was let in, down to its bare bytes.
+/// The bytes of a connection whose greeting was accepted.
 async fn greeted(network: &MemoryNetwork, purpose: Purpose) -> Frames {
     let from = member(9);
     let to = target("b", &member(2));
@@ -72,7 +72,7 @@ async fn garbage_in_every_kind_of_connection_ends_that_connection_only() {
     is_still_there(&network).await;
 }
 
-/// Bytes as one end would read them.
+/// Reads bytes like one end of a connection.
 async fn read_all(bytes: Vec<u8>) -> usize {
     let (mut near, far) = tokio::io::duplex(bytes.len().max(1));
     near.write_all(&bytes).await.unwrap();
@@ -93,7 +93,7 @@ fn try_to_read(payload: &BytesMut) {
     drop(crate::peer::append::read_request(payload.clone()));
 }
 
-/// Some frames as they are on the wire.
+/// The bytes of some valid frames.
 async fn sound(payloads: &[Vec<u8>]) -> Vec<u8> {
     let (near, mut far) = tokio::io::duplex(1 << 20);
     let mut frames = Frames::new(Box::new(near));

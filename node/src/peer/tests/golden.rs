@@ -1,4 +1,4 @@
-//! What nodes of different versions say to each other has the bytes that it always had.
+//! The messages between nodes of different versions keep their bytes.
 
 use crate::peer::{
     control::{ControlRequest, ControlResponse, Header},
@@ -18,7 +18,7 @@ fn hex(value: &impl Serialize) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A request or an answer a line; a new one has its place at the end of its own.
+/// One request or answer per line. A new one is added at the end of its kind.
 const GOLDEN_LINES: &str = include_str!("golden.txt");
 
 #[test]
@@ -67,8 +67,8 @@ fn each_request_and_answer_has_its_number() {
     ];
     let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
     let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));
-    let told = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
-    assert_eq!(told, GOLDEN_LINES.trim_end());
+    let actual = [vec![head], requests.to_vec(), responses.to_vec()].concat().join("\n");
+    assert_eq!(actual, GOLDEN_LINES.trim_end());
 }
 
 #[test]

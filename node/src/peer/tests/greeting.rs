@@ -94,7 +94,7 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
     let anyone = PeerTarget::anyone("a");
     let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await);
     assert_eq!(refused, Refusal::NoSecret);
-    // As one of the first, it knows the secret before it has a place.
+    // One of the first nodes knows the secret before it is a member.
     let joining = LocalIdentity { secret: member(4).secret, ..guest.identity.borrow().clone() };
     let guest = Peer::start(network.listen("e"), network.dialer("e"), joining, false);
     let refused = refusal(guest.client.request(&anyone, ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await);
@@ -110,12 +110,12 @@ async fn a_joining_node_can_be_probed_and_may_ask_but_not_vote() {
 }
 
 #[tokio::test]
-async fn who_knows_another_secret_is_refused_by_both_ends() {
+async fn a_caller_with_another_secret_is_refused_by_both_ends() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let guess = Some(ClusterSecret::parse("a guess that is as long as a secret").unwrap());
     let caller = Peer::on(&network, "a", LocalIdentity { secret: guess, ..member(1) });
-    // The caller hears first that the other end cannot prove itself, and proves nothing to it.
+    // The caller learns first that the other end has no valid proof, and sends no proof itself.
     let refused = refusal(
         caller.client.request(&target("b", &member(2)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await,
     );
@@ -132,7 +132,7 @@ async fn without_proof(network: &MemoryNetwork, purpose: Purpose, proof: &impl s
     frames.flush().await.unwrap();
     frames.read_bare(&mut [0; 8]).await.unwrap();
     let reception: HelloReply = frame::read(frames.next().await.unwrap()).unwrap();
-    assert!(reception.unwrap().1.is_some(), "it proves itself first");
+    assert!(reception.unwrap().1.is_some(), "the server sends its proof first");
     frames.push(proof).unwrap();
     frames
 }
@@ -145,7 +145,7 @@ async fn a_caller_without_a_proof_is_refused() {
         let mut frames = without_proof(&network, purpose, &[0_u8; 32]).await;
         let admission: ProofReply = frame::read(frames.next().await.unwrap()).unwrap();
         assert_eq!(admission, Err(Refusal::NotProved));
-        // A request instead of the proof is none either.
+        // A request instead of the proof is refused, too.
         let request = (Header { call: 7, ttl_ms: 1_000 }, ControlRequest::Service(ServiceRequest::ReadIndex));
         let mut frames = without_proof(&network, purpose, &request).await;
         let answer = frames.next().await;
@@ -207,7 +207,7 @@ async fn a_member_without_raft_yet_answers_neither_votes_nor_appends() {
 }
 
 #[tokio::test]
-async fn a_pre_vote_is_really_asked_for() {
+async fn a_pre_vote_is_really_sent() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let caller = Peer::on(&network, "a", member(1));
@@ -217,7 +217,7 @@ async fn a_pre_vote_is_really_asked_for() {
 }
 
 #[tokio::test]
-async fn another_protocol_is_told_which_one_is_spoken_here() {
+async fn a_caller_of_another_protocol_gets_the_name_of_this_one() {
     let network = MemoryNetwork::default();
     let _called = Peer::on(&network, "b", member(2));
     let mut newer = network.dialer("z").dial("b").await.unwrap().stream;
@@ -250,7 +250,7 @@ async fn a_web_browser_on_the_peer_port_gets_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_certain() {
+async fn a_refused_connection_has_a_certain_outcome() {
     let network = MemoryNetwork::default();
     let caller = Peer::on(&network, "a", member(1));
     let answer =

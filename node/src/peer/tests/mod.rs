@@ -1,10 +1,10 @@
-//! The transport between nodes of one process: over pipes that can be cut, and over real loopback
+//! Tests the transport between nodes in one process, over pipes that can be cut, and over real loopback
 //! sockets.
 //!
-//! - [`cast`]: the nodes that the stories are about.
-//! - [`greeting`], [`calling`], [`appending`], [`garbage`]: one subject each, with a Raft that is played.
+//! - [`cast`]: the nodes of the tests.
+//! - [`greeting`], [`calling`], [`appending`], [`garbage`]: one subject each, with a fake Raft.
 //! - [`golden`]: the bytes of the messages.
-//! - [`cluster`]: the real Raft and the real store, three nodes of them.
+//! - [`cluster`]: three nodes with the real Raft and the real store.
 
 #![allow(clippy::unwrap_used)]
 

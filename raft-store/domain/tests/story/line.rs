@@ -22,7 +22,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn read(text: &str) -> Self {
         let mut parts = text.split_whitespace();
-        let who = parts.next().expect("a line says who");
+        let who = parts.next().expect("a line has an actor");
         let (actor, session) = match who.split_once('/') {
             Some((actor, _)) => (actor.to_owned(), Some(who.to_owned())),
             None => (who.to_owned(), None),

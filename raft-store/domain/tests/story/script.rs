@@ -69,8 +69,8 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
         world.state.project_by_slug(&slug).map_or(ProjectId::MAX, |project| project.id)
     };
     match line.verb.as_str() {
-        "form" | "tick" | "beat" | "touch" | "admit" | "join-token" | "settings" | "ticket" | "redeem"
-        | "operated" => of_cluster(world, line),
+        "form" | "tick" | "heartbeat" | "keep-alive" | "admit" | "join-token" | "settings" | "ticket"
+        | "redeem" | "operated" => of_cluster(world, line),
         "register" | "key" | "revoke-key" | "role" | "project" | "case" | "add-member" | "remove-member"
         | "delete-engineer" => {
             let project = project(world);
@@ -103,8 +103,8 @@ fn of_cluster(world: &mut World, line: &Line) -> Command {
         }
         .into(),
         "tick" => command::Tick.into(),
-        "beat" => command::Heartbeats { heartbeats: sessions(world), keep_alives: Vec::new() }.into(),
-        "touch" => command::Heartbeats { heartbeats: Vec::new(), keep_alives: sessions(world) }.into(),
+        "heartbeat" => command::Heartbeats { heartbeats: sessions(world), keep_alives: Vec::new() }.into(),
+        "keep-alive" => command::Heartbeats { heartbeats: Vec::new(), keep_alives: sessions(world) }.into(),
         "admit" => command::AdmitNode {
             instance: InstanceId(Uuid::from_u128(u128::from(line.option("disk").unwrap().as_bytes()[0]))),
             peer_addr: Label::parse(line.option("at").unwrap()).unwrap(),

@@ -141,7 +141,7 @@ impl World {
         if let Command::StartSession(start) = &proposal.command
             && let Some(agent) = &start.agent
         {
-            assert!(agent.as_str() != "default", "stories call the session without an agent so");
+            assert!(agent.as_str() != "default", "this is the name of the session without an agent");
         }
     }
 

@@ -1,6 +1,6 @@
-//! Requests that are reset right after they were sent, many on one connection: what a node began for them may go on
-//! when nobody waits for it any more. Keys that a node sees for the first time, pages of long texts, writes that are
-//! much work, and tools over `/mcp`.
+//! Requests that are reset right after they were sent, many on one connection: the work that a node began for them may
+//! go on although no client waits for it. Keys that a node sees for the first time, pages of long texts, expensive
+//! writes, and tools over `/mcp`.
 
 use super::context::Attack;
 use crate::raw;
@@ -17,17 +17,17 @@ use std::{
 use tokio::{net::TcpStream, time::sleep};
 use tokio_tungstenite::tungstenite::http::Request;
 
-/// Keys of each member: near the most there may be.
+/// Keys of each member: almost as many as an engineer may have.
 const KEYS: usize = 90;
-/// Features, and bytes of the spec of each.
+/// The number of features, and the bytes of each spec.
 const FEATURES: usize = 60;
 const SPEC_BYTES: usize = 200_000;
-/// Connections over all nodes, and requests on each before all of them are reset.
+/// The number of connections over all nodes, and of requests on each before all of them are reset.
 const CONNECTIONS: usize = 24;
 const STREAMS: usize = 64;
-/// Until the requests of a connection are reset: their work has begun, and is not done.
+/// Time until the requests of a connection are reset: their work has begun, and is not done.
 const RESET_AFTER: Duration = Duration::from_millis(2);
-/// Between two connections.
+/// Time between two connections.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) async fn send(attack: &Attack) {
@@ -65,7 +65,7 @@ pub(super) async fn send(attack: &Attack) {
     join_all(connections).await;
 }
 
-/// A connection of HTTP/2 on which as many requests are sent as may be, and reset.
+/// Sends as many requests on one HTTP/2 connection as the node allows, and resets them.
 async fn once(attack: &Attack, keys: &[String], turn: &AtomicUsize, number: usize) -> Option<()> {
     let target = attack.target();
     let stream = TcpStream::connect(raw::addr(&target.urls[number % target.urls.len()])).await.ok()?;
@@ -103,7 +103,7 @@ async fn once(attack: &Attack, keys: &[String], turn: &AtomicUsize, number: usiz
     Some(())
 }
 
-/// The request of a turn: its method, its path, the key that it shows, and its body.
+/// The request of a turn: its method, its path, its key, and its body.
 fn one<'a>(
     attack: &'a Attack,
     keys: &'a [String],

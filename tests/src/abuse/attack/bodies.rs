@@ -1,4 +1,4 @@
-//! Bodies that cost a node memory or places for as long as they may: sent slowly, stopped half-way, without an end, many
+//! Bodies that hold memory or permits of a node for as long as possible: sent slowly, stopped half-way, endless, many
 //! on one connection, and without a key.
 
 use super::context::Attack;
@@ -13,21 +13,21 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::http::Request;
 
-/// The largest body that there may be.
+/// The largest allowed body, in bytes.
 const LARGE: usize = 1 << 20;
-/// Connections of each way, over all nodes.
+/// The number of connections for each way of sending, over all nodes.
 const CROWD: usize = 300;
 const CROWD_WHEN_SHORT: usize = 60;
-/// Connections of HTTP/2, and bodies on each: as many as a node lets a client send at once.
+/// The number of HTTP/2 connections, and of bodies on each: as many as a node lets a client send at once.
 const SHARED: usize = 24;
 const STREAMS: usize = 64;
-/// Sent at once, and the pause after it: a megabyte takes six seconds.
+/// Bytes that are sent at once, and the pause after them: a megabyte takes six seconds.
 const PIECE: usize = 16 << 10;
 const PAUSE: Duration = Duration::from_millis(100);
-/// What a node does not answer by then, it does not answer.
+/// An answer that does not come in this time never comes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a body comes.
+/// How a body is sent.
 #[derive(Clone, Copy)]
 enum BodyKind {
     Slowly,
@@ -77,7 +77,7 @@ async fn once(attack: &Attack, way: BodyKind, number: usize) -> Option<String> {
     };
     let body = async {
         pieces(&mut write, way).await;
-        // Nothing more comes. The answer decides.
+        // No further bytes are sent. The node answers now.
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -116,7 +116,7 @@ async fn pieces(write: &mut (impl AsyncWriteExt + Unpin), way: BodyKind) {
     }
 }
 
-/// A connection of HTTP/2 on which as many bodies come at once as may, none to its end.
+/// Sends as many bodies on one HTTP/2 connection as the node allows, and ends none of them.
 async fn shared(attack: &Attack, number: usize) {
     attack.again_and_again(PAUSE, || shared_once(attack, number)).await;
 }
@@ -137,7 +137,7 @@ async fn shared_once(attack: &Attack, number: usize) -> Option<()> {
             .ok()?;
         let (answer, mut body) = requests.send_request(request, false).ok()?;
         attack.sent();
-        // As much as the node lets it send: the rest waits in this process.
+        // Only as much as the node's window allows is sent: the rest waits in this process.
         body.send_data(Bytes::from(vec![b' '; LARGE / 2]), false).ok()?;
         open.push(async move {
             let _body = body;

@@ -1,14 +1,14 @@
-//! Thousands of connections to one node, of which none wants anything: silent, idle after a request, answering pings,
-//! with half a head; and more that are opened and closed.
+//! Thousands of connections to one node without a request under way: silent, idle after a request, answering pings,
+//! with half a head; and more connections that are opened and closed.
 
 use super::context::Attack;
 use crate::{abuse::open_files::most_connections, raw};
 use tokio::net::TcpStream;
 
-/// Connections of all sorts: more than one node keeps of one address.
+/// The number of connections of all sorts: more than a node keeps for one address.
 const CROWD: usize = 7_000;
 const CROWD_WHEN_SHORT: usize = 600;
-/// Opened at once.
+/// The number of connections or sockets that are opened at once.
 const AT_ONCE: usize = 64;
 
 pub(super) async fn send(attack: &Attack) {
@@ -19,7 +19,7 @@ pub(super) async fn send(attack: &Attack) {
             .note(format!("{crowd} connections instead of {wanted}: this system lets no process have more"));
     }
     attack.flood(0.5, AT_ONCE, crowd, |n| open(attack, n)).await;
-    // Those who came are kept, or have made room. Others come and go.
+    // The connections so far are kept, or were closed for newer ones. Further ones are opened and closed.
     attack
         .flood_on(1.0, AT_ONCE, |n| async move {
             let urls = &attack.target().urls;
@@ -29,13 +29,13 @@ pub(super) async fn send(attack: &Attack) {
                 1 => drop(raw::connect(&urls[n % urls.len()], b"GET /health/live HTTP/1.1\r\n").await),
                 _ => drop(raw::connect(&urls[n % urls.len()], raw::HTTP2).await),
             }
-            // A storm, but not one that is the machine's whole work.
+            // The storm has pauses, so that it does not take the whole machine.
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         })
         .await;
 }
 
-/// Opens one and keeps it.
+/// Opens a connection and keeps it open.
 async fn open(attack: &Attack, number: usize) {
     let url = &attack.target().urls[0];
     attack.sent();
@@ -51,7 +51,7 @@ async fn open(attack: &Attack, number: usize) {
     }
 }
 
-/// A connection of HTTP/2 that answers pings, and nothing else.
+/// Opens an HTTP/2 connection that only answers pings.
 async fn pinging(attack: &Attack, url: &str) {
     let Ok(stream) = TcpStream::connect(raw::addr(url)).await else {
         return attack.answered("not connected");

@@ -1,4 +1,4 @@
-//! What all attacks share: the target, requests and their answers, the time, and what is reported.
+//! The context of an attack: the target, requests and their answers, the time, and the report.
 
 use crate::{
     abuse::target::{Report, Target},
@@ -17,13 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longer than any deadline of a node.
+/// The timeout of a request: longer than any deadline of a node.
 const TIMEOUT: Duration = Duration::from_secs(40);
-/// Requests at once of a kind whose cost is on the nodes: enough to keep them at work, and too few for the attacker to
-/// take the machine from them.
+/// Concurrent requests of a kind that is expensive for the nodes: enough to keep the nodes busy, and too few for the
+/// attacker to take the processor from them.
 pub(crate) const WIDTH: usize = 16;
 
-/// One kind on its way. Clones are the same one.
+/// One attack under way. Clones share it.
 #[derive(Clone)]
 pub struct Attack(Arc<Inner>);
 
@@ -36,62 +36,62 @@ struct Inner {
     held: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
-/// Who asks, as which session, under which idempotency key.
+/// The sender of a request: its API key, its session and its idempotency key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     key: Option<String>,
     session: Option<String>,
     idempotency: Option<String>,
-    /// Some node in turn, unless this one.
+    /// The node to send to; each node in turn if this is none.
     node: Option<usize>,
 }
 
 impl Identity {
-    /// Whoever has this key.
+    /// A sender with this API key.
     pub(crate) fn key(key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..Self::default() }
     }
 
-    /// The same as a session.
+    /// The same sender, acting as a session.
     pub(crate) fn session(&self, id: &str) -> Self {
         Self { session: Some(id.to_owned()), ..self.clone() }
     }
 
-    /// The id of the session that it acts as; empty without one.
+    /// The id of the session of the sender; empty without a session.
     pub(crate) fn session_id(&self) -> &str {
         self.session.as_deref().unwrap_or_default()
     }
 
-    /// The same under a new idempotency key.
+    /// The same sender with a new idempotency key.
     pub(crate) fn keyed(&self) -> Self {
         Self { idempotency: Some(uuid::Uuid::now_v7().to_string()), ..self.clone() }
     }
 
-    /// The same through one node.
+    /// The same sender through one node.
     pub(crate) fn via(&self, node: usize) -> Self {
         Self { node: Some(node), ..self.clone() }
     }
 }
 
-/// What a node answered.
+/// The answer of a node.
 pub(crate) struct ApiAnswer {
     pub(crate) status: u16,
     body: Bytes,
 }
 
 impl ApiAnswer {
-    /// The id in what a success holds.
+    /// The id in the data of a success.
     pub(crate) fn id(&self) -> Option<String> {
         self.text("id")
     }
 
-    /// A text in what a success holds.
+    /// A text in the data of a success.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         Some(body["data"][name].as_str()?.to_owned())
     }
 
-    /// Where the next page of events begins.
+    /// The revision at which the next page of events begins.
     pub(crate) fn next_since(&self) -> Option<u64> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         body["data"]["nextSince"].as_u64()
@@ -99,10 +99,10 @@ impl ApiAnswer {
 }
 
 impl Attack {
-    /// Begins now.
+    /// Starts the attack now.
     ///
     /// # Panics
-    /// When no client of HTTP can be made.
+    /// When no HTTP client can be made.
     pub fn new(target: Target) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build();
@@ -111,7 +111,7 @@ impl Attack {
         Self(Arc::new(Inner { target, http, began: Instant::now(), turn, report, held }))
     }
 
-    /// What it did so far.
+    /// The report so far.
     pub fn report(&self) -> Report {
         let ticks = usage::of(std::process::id()).map_or(0, |usage| usage.ticks);
         Report { cpu: Duration::from_millis(ticks * 1000 / usage::TICKS_PER_SECOND), ..self.noted().clone() }
@@ -121,23 +121,23 @@ impl Attack {
         &self.0.target
     }
 
-    /// A member of its project; which one does not matter.
+    /// A member of the attacker's project: the numbers wrap around.
     pub(crate) fn member(&self, number: usize) -> Identity {
         let members = &self.target().members;
         Identity::key(&members[number % members.len()])
     }
 
-    /// A path in its project.
+    /// A path in the attacker's project.
     pub(crate) fn path(&self, rest: &str) -> String {
         format!("/projects/{}{rest}", self.target().project)
     }
 
-    /// So many of what stays in the cluster, or is held: fewer when short.
+    /// The number of things to store or hold: fewer in a short run.
     pub(crate) fn most(&self, most: usize, when_short: usize) -> usize {
         if self.target().is_short { when_short } else { most }
     }
 
-    /// When a part of its time is over.
+    /// The moment at which this part of the time is over.
     pub(crate) fn end(&self, part: f64) -> Instant {
         self.0.began + self.target().span.mul_f64(part)
     }
@@ -146,37 +146,37 @@ impl Attack {
         self.0.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was sent that has no answer of its own.
+    /// Counts a message that gets no answer of its own.
     pub(crate) fn sent(&self) {
         self.noted().sent += 1;
     }
 
-    /// What was answered.
+    /// Counts an answer.
     pub(crate) fn answered(&self, answer: impl ToString) {
         *self.noted().answers.entry(answer.to_string()).or_default() += 1;
     }
 
-    /// What else is worth knowing.
+    /// Adds a note to the report.
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.noted().notes.push(text.into());
     }
 
-    /// The same instead of all notes before.
+    /// Replaces all notes in the report.
     pub(crate) fn sum_up(&self, text: impl Into<String>) {
         self.noted().notes = vec![text.into()];
     }
 
-    /// A bar of its own was missed.
+    /// Reports that a bar of the attack itself was missed.
     pub(crate) fn missed(&self, text: impl Into<String>) {
         self.noted().missed.push(text.into());
     }
 
-    /// Keeps something open until the process ends.
+    /// Keeps a connection open until the process ends.
     pub(crate) fn hold(&self, what: impl Any + Send) {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(what));
     }
 
-    /// Sends a request and reads its answer; none when there is none.
+    /// Sends a request and reads its answer; none without an answer.
     pub(crate) async fn ask(
         &self,
         who: &Identity,
@@ -238,20 +238,20 @@ impl Attack {
         self.ask(who, Method::PATCH, path, body.into()).await
     }
 
-    /// Begins a session of an agent in its project.
+    /// Starts a session of an agent in the attacker's project.
     pub(crate) async fn session(&self, who: &Identity, agent: &str) -> Option<Identity> {
         let body = serde_json::json!({ "agent": agent }).to_string();
         let begun = self.post(who, &self.path("/sessions"), body).await?;
         Some(who.session(&begun.id()?))
     }
 
-    /// Sessions of two members: one to hold something, and one to want it.
+    /// Sessions of two members: one holds paths, and the other one wants them.
     pub(crate) async fn two_sessions(&self) -> Option<[Identity; 2]> {
         let holder = self.session(&self.member(0), "holder").await?;
         Some([holder, self.session(&self.member(1), "other").await?])
     }
 
-    /// Opens a connection again whenever it was cut off, with a pause before each, until the time is over.
+    /// Opens a connection again whenever it was closed, with a pause before each, until the time is over.
     pub(crate) async fn again_and_again<Fut>(&self, pause: Duration, once: impl Fn() -> Fut)
     where
         Fut: Future<Output = Option<()>>,
@@ -264,8 +264,8 @@ impl Attack {
         }
     }
 
-    /// Does something so many times, some at once, until it is done or a part of the time is over. Those that are on their
-    /// way by then are broken off.
+    /// Runs a task this many times, some at once, until all are done or a part of the time is over. Tasks that are still
+    /// running by then are aborted.
     pub(crate) async fn flood<F, Fut>(&self, part: f64, width: usize, count: usize, each: F)
     where
         F: Fn(usize) -> Fut,
@@ -276,13 +276,13 @@ impl Attack {
             .map(each)
             .buffer_unordered(width)
             .take_until(tokio::time::sleep_until(end.into()))
-            // What is answered at once must not keep the time from being looked at.
+            // Immediate answers must not keep the time from being checked.
             .take_while(|()| std::future::ready(Instant::now() < end))
             .for_each(|()| std::future::ready(()))
             .await;
     }
 
-    /// The same without an end but that of its time.
+    /// Runs tasks until the time is over.
     pub(crate) async fn flood_on<F, Fut>(&self, part: f64, width: usize, each: F)
     where
         F: Fn(usize) -> Fut,

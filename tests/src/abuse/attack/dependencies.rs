@@ -1,11 +1,11 @@
-//! Features of which each depends on the hundred before it: written, closed to circles, listed, picked.
+//! Features each of which depends on the hundred before it. They are written, made into cycles, listed and picked.
 
 use super::context::{Attack, WIDTH};
 use serde_json::json;
 
-/// Dependencies of one feature: as many as there may be.
+/// Dependencies of one feature: the largest allowed number.
 const EDGES: usize = 100;
-/// Features: the walk over them is dear long before.
+/// The number of features: a walk over far fewer is expensive already.
 const FEATURES: usize = 5_000;
 const FEATURES_WHEN_SHORT: usize = 300;
 
@@ -15,7 +15,7 @@ fn depends_on(number: usize) -> Vec<String> {
 
 pub(super) async fn send(attack: &Attack) {
     let features = attack.most(FEATURES, FEATURES_WHEN_SHORT);
-    // One after the other: each needs those before it.
+    // One after the other: each depends on the ones before it.
     attack
         .flood(0.5, 1, features, |n| async move {
             let body =
@@ -29,7 +29,7 @@ pub(super) async fn send(attack: &Attack) {
             let member = attack.member(n);
             let path = |rest: &str| attack.path(&format!("/features{rest}"));
             match n % 5 {
-                // From the first to the last: a circle over all of them.
+                // From the first to the last: a cycle over all of them.
                 0 | 1 => {
                     let ends: Vec<String> =
                         (0..EDGES).map(|end| format!("link-{}", features - 1 - end)).collect();

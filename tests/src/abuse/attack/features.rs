@@ -1,12 +1,12 @@
-//! Features of as many paths as may be, as many as are taken; then many changes of their titles, and pages of the events
-//! that tell of them, asked for by members and by somebody of another project.
+//! As many features as the node accepts, with as many paths as possible; then many changes of their titles, and pages of
+//! the events about them, requested by members and by a member of another project.
 
 use super::context::{Attack, Identity, WIDTH};
 use serde_json::json;
 
-/// Paths of one feature: ten below the most there may be.
+/// Paths of one feature: ten below the limit.
 const PATHS: usize = 9_990;
-/// Features: far beyond the bar for memory where nothing stops them, and no more than that.
+/// The number of features: without a limit in the node, they would far exceed the bar for memory.
 const FEATURES: usize = 450;
 const FEATURES_WHEN_SHORT: usize = 20;
 

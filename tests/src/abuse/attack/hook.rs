@@ -1,5 +1,5 @@
-//! What a hostile host, or the content of a file, feeds to the hook of an agent: megabytes, deep nesting, broken text. It
-//! runs on an agent's machine, so its own time and memory are what counts.
+//! Hostile input for the hook of an agent, from a host or from the content of a file: megabytes, deep nesting, broken
+//! text. The hook runs on an agent's machine, so its own time and memory are measured.
 
 use super::context::Attack;
 use crate::{Checkout, cluster::binary};
@@ -10,25 +10,24 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// A hook that keeps its agent waiting for longer has failed: its own patience is six seconds, and some for a machine
-/// that is at work.
+/// A hook that takes longer has failed: its own timeout is six seconds, and a busy machine may add some.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Resident memory of one hook.
+/// The limit of the resident memory of one hook.
 const MOST_MEMORY_KIB: u64 = 512 << 10;
 /// Bytes of the largest input: more than a hook reads.
 const LARGE: usize = 48 << 20;
 const LARGE_WHEN_SHORT: usize = 4 << 20;
 
-/// An event of Claude Code that writes this, as it stands in JSON, into a file.
+/// An event of Claude Code that writes this JSON text into a file.
 fn event(content: &[u8]) -> Vec<u8> {
     let head = br#"{"session_id":"abuse","tool_name":"Write","tool_input":{"content":"#;
     [head.as_slice(), content, br#","file_path":"src/a.rs"}}"#].concat()
 }
 
-/// Makes so many bytes of input.
+/// Makes input of this many bytes.
 type MakeInput = fn(usize) -> Vec<u8>;
 
-/// What is fed, and how it is made: one after the other, since each is large.
+/// The inputs and how each is made: one after the other, since each is large.
 const INPUTS: [(&str, MakeInput); 11] = [
     ("a long text", |large| event(&text(b"x", large))),
     ("escapes", |large| event(&text(b"\\u0041", large))),
@@ -51,7 +50,7 @@ fn nested(open: &str, close: &str, depth: usize) -> Vec<u8> {
     [open.repeat(depth), close.repeat(depth)].concat().into_bytes()
 }
 
-/// A shell command of so many bytes.
+/// A shell command of this many bytes.
 fn command(large: usize) -> Vec<u8> {
     let head = br#"{"session_id":"abuse","tool_name":"Bash","tool_input":{"command":"#;
     let command =
@@ -63,7 +62,7 @@ pub(super) async fn send(attack: &Attack) {
     let target = attack.target();
     let checkout = Checkout::of(&target.urls, &target.project, &target.members[0]);
     let large = attack.most(LARGE, LARGE_WHEN_SHORT);
-    // What somebody else holds is refused, so that no hook holds anything, nor leaves a process behind that looks after it.
+    // Another session holds the path, so each hook refuses: it holds nothing, and leaves no keep-alive process behind.
     if let Some(holder) = attack.session(&attack.member(1), "holder").await {
         attack.post(&holder, &attack.path("/claims"), r#"{"paths":["src/a.rs"]}"#).await;
     }
@@ -97,9 +96,9 @@ pub(super) async fn send(attack: &Attack) {
     }
 }
 
-/// Runs a hook on this input: how long it took, its memory at its highest, its exit code.
+/// Runs a hook on this input. Returns its duration, its peak memory and its exit code.
 fn fed(mut hook: Command, input: &[u8]) -> Option<(Duration, u64, i32)> {
-    /// Between two looks at its memory.
+    /// Time between two measurements of its memory.
     const LOOK: Duration = Duration::from_millis(2);
     let began = Instant::now();
     hook.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -107,7 +106,7 @@ fn fed(mut hook: Command, input: &[u8]) -> Option<(Duration, u64, i32)> {
     let mut stdin = child.stdin.take()?;
     let mut peak_kib = 0;
     std::thread::scope(|scope| {
-        // It may have read enough before the end.
+        // The hook may have read enough before the end of the input.
         scope.spawn(move || drop(stdin.write_all(input)));
         loop {
             peak_kib = peak_kib.max(crate::usage::peak_kib(child.id()).unwrap_or_default());

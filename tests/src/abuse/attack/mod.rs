@@ -1,7 +1,7 @@
-//! How each kind is sent: one file each. Everything is bounded in number and ends when the time is over. What one of them
-//! opens stays open until the process ends.
+//! How each kind is sent: one file each. Everything is bounded in number and ends when the time is over. Whatever an
+//! attack opens stays open until the process ends.
 //!
-//! - [`context`]: what all of them share. [`run`]: the one place that knows all of them.
+//! - [`context`]: the context that all of them share. [`run`]: the one place that knows all of them.
 
 mod aborts;
 mod bodies;

@@ -1,18 +1,18 @@
-//! The longest answers there are, many at once, with several keys: lists of claims, pages of long texts, roadmaps with
+//! The longest possible answers, many at once, with several keys: lists of claims, pages of long texts, roadmaps with
 //! every spec, and all events from the first on.
 
 use super::context::{Attack, WIDTH};
 use serde_json::json;
 
-/// Texts of each sort, and bytes of each: pages of many megabytes.
+/// The number of texts of each sort, and the bytes of each: pages of many megabytes.
 const TEXTS: usize = 100;
 const TEXT_BYTES: usize = 200_000;
-/// Every so many is as long as a body lets it be.
+/// One text in this many is as long as a body allows.
 const LONGEST_OF: usize = 4;
 const LONGEST_BYTES: usize = 1_000_000;
-/// Decisions and learnings may be as long as this.
+/// Largest decision or learning, in bytes.
 const LONGEST_NOTE_BYTES: usize = 256 << 10;
-/// Claims of each member, in requests of so many paths.
+/// Claims of each member, and the paths in each request.
 const REQUESTS: usize = 5;
 const PATHS_OF_REQUEST: usize = 9_990;
 

@@ -1,4 +1,5 @@
-//! Wildcards that are dear to compare. Held by one session, wanted by others, written into features, asked about.
+//! Wildcards that are expensive to compare. One session holds them; others claim them, write them into features and check
+//! them.
 
 use super::context::{Attack, Identity, WIDTH};
 use nexus_domain::pattern::Pattern;
@@ -6,25 +7,25 @@ use serde_json::json;
 
 /// Patterns of one request: as many wildcards as a feature may have.
 const WILD: usize = 100;
-/// Features with such patterns.
+/// The number of features with such patterns.
 const FEATURES: usize = 200;
-/// The parts that patterns are made of.
+/// The parts that patterns consist of.
 const PARTS: [&str; 6] = ["*a", "**/a/", "{a,b,ab}", "?*a", "[ab]*a", "{a,{b,a*}}"];
-/// Their ends: those with another end share no path, which takes long to find out.
+/// The ends of patterns: patterns with different ends share no path, which takes long to find out.
 const ENDS: [&str; 3] = ["[x]", "[y]", "[z]"];
 
-/// A hundred patterns of a part, as long as may be, that differ early and late, and end alike.
+/// A hundred patterns of a part, as long as possible, that differ early and late, and have the same end.
 fn hundred(part: &str, end: &str) -> Vec<String> {
     let is_allowed = |count: &usize| Pattern::parse(&(part.repeat(*count) + end)).is_ok();
     let longest = (1..).take_while(is_allowed).last().unwrap_or(1);
-    // Some below the longest: what would be too dear with its own likes is refused.
+    // Slightly shorter than the longest: a pattern that is too expensive to compare with its own kind is refused.
     let most = longest.saturating_sub(2).max(1);
     let other = part.replace('a', "b");
     let one = |n: usize, at: usize| if at == n % most || at == n / most { other.as_str() } else { part };
     (0..WILD).map(|n| (0..most).map(|at| one(n, at)).collect::<String>() + end).collect()
 }
 
-/// Bodies that name such patterns, by part and end.
+/// Request bodies with such patterns, by part and end.
 type Bodies = [[String; ENDS.len()]; PARTS.len()];
 
 fn bodies(made: impl Fn(Vec<String>) -> serde_json::Value) -> Bodies {

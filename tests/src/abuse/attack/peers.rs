@@ -1,5 +1,5 @@
-//! The ports on which nodes hear each other, from the same machine: connections that say nothing, or the beginning of a
-//! greeting, as many as come in.
+//! The peer ports of the nodes, from the same machine: as many connections as possible that send nothing, or only the
+//! beginning of a greeting.
 
 use super::context::{Attack, WIDTH};
 use tokio::{
@@ -8,9 +8,9 @@ use tokio::{
     time::timeout,
 };
 
-/// Connections at once to each node: more than may be there without having greeted.
+/// Concurrent connections to each node: more than a node keeps without a greeting.
 const CROWD: usize = 200;
-/// A node ends what does not greet earlier than this.
+/// A node closes a connection without a greeting earlier than this.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub(super) async fn send(attack: &Attack) {
@@ -27,7 +27,7 @@ pub(super) async fn send(attack: &Attack) {
             let _ = stream.write_all(first).await;
             let ended = timeout(PATIENCE, stream.read(&mut [0; 256])).await;
             attack.answered(if ended.is_ok() { "cut off" } else { "kept" });
-            // Who is sent away at once does not come again as fast as the system lets it.
+            // A connection that is closed at once is not opened again as fast as the system allows.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         })
         .await;

@@ -1,4 +1,4 @@
-//! What stays in a cluster for ever: projects, and engineers, who need no key to be registered.
+//! Things that a cluster stores for ever: projects, and engineers, whose registration needs no key.
 
 use super::context::{Attack, Identity, WIDTH};
 use serde_json::json;
@@ -23,7 +23,7 @@ pub(super) async fn registrations(attack: &Attack) {
     attack
         .flood_on(1.0, 2 * WIDTH, |n| async move {
             if n % 8 == 0 {
-                // Each unknown key is a question to the leader.
+                // Each unknown key costs a request to the leader.
                 let wrong = Identity::key(&format!("nexus_eng_{:064x}", n + 1));
                 attack.get(&wrong, "/auth/me").await;
                 return;

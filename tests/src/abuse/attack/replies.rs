@@ -1,10 +1,10 @@
-//! Idempotency keys without end, whose answers a cluster has to remember for a while: refusals that name as many
-//! conflicts as may be, and features with long texts.
+//! Idempotency keys without end, whose replies a cluster has to cache for a while: refusals that name as many
+//! conflicts as possible, and features with long texts.
 
 use super::context::{Attack, WIDTH};
 use serde_json::json;
 
-/// Paths that one session holds and another one wants: as many conflicts as a refusal lists.
+/// The number of paths that one session holds and another one wants: as many conflicts as a refusal lists.
 const CONFLICTS: usize = 100;
 
 pub(super) async fn send(attack: &Attack) {

@@ -31,7 +31,7 @@ pub async fn run(attack: &Attack) {
             Kind::Hook => hook::send(attack).await,
         }
     };
-    // Whoever is through early holds what there is for the rest of the time.
+    // An attack that is done early keeps everything open for the rest of the time.
     let _ = tokio::time::timeout_at(end.into(), sending).await;
     tokio::time::sleep_until(end.into()).await;
 }

@@ -1,5 +1,5 @@
-//! As many sessions as are taken, each with claims. Then all end: some by request, the others fall silent at once. Beats
-//! for sessions of others meanwhile.
+//! As many sessions as the node accepts, each with claims. Then all end: some by request, the others fall silent at once.
+//! Heartbeats for sessions of other engineers are sent meanwhile.
 
 use super::context::{Attack, Identity, WIDTH};
 use reqwest::Method;
@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 /// Sessions of all members together: as many as one engineer may have in a project.
 const SESSIONS: usize = 4_000;
 const SESSIONS_WHEN_SHORT: usize = 60;
-/// Claims of one of them.
+/// Claims of one session.
 const CLAIMS: usize = 100;
-/// One session that holds as much as it may.
+/// Starts one session with as many claims as it may hold.
 const PARTS: usize = 10;
 const PATHS_OF_PART: usize = 9_990;
 
@@ -42,7 +42,7 @@ pub(super) async fn send(attack: &Attack) {
     let begun = begun.into_inner().unwrap_or_else(PoisonError::into_inner);
     let heartbeat =
         |session: &Identity| attack.path(&format!("/sessions/{}/heartbeat", session.session_id()));
-    // Each sends one heartbeat: from then on its lease is short, and they all end together.
+    // Each sends one heartbeat: from then on the leases are short, and all sessions end together.
     attack
         .flood(0.6, WIDTH, begun.len(), |n| {
             let (session, path) = (&begun[n], heartbeat(&begun[n]));

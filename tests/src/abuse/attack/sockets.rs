@@ -1,5 +1,5 @@
-//! WebSockets: thousands that join and never read while their project changes, some that read large events just fast enough,
-//! others that join and leave in a storm; and tickets without end.
+//! WebSockets: thousands that join and never read while their project changes, some that read large events barely fast
+//! enough, others that join and leave in a storm; and tickets without end.
 
 use super::context::{Attack, Identity, WIDTH};
 use crate::{Client, Socket, abuse::open_files::most_connections};
@@ -11,27 +11,27 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Sockets over all nodes: as many as three nodes have places for.
+/// The number of sockets over all nodes: as many as three nodes accept.
 const SOCKETS: usize = 9_000;
 const SOCKETS_WHEN_SHORT: usize = 300;
-/// Opened at once.
+/// The number of connections or sockets that are opened at once.
 const AT_ONCE: usize = 32;
-/// Bytes of what each change of the project announces, to every socket.
+/// Bytes of the event that each change of the project sends to every socket.
 const TITLE_BYTES: usize = 190;
-/// Between two changes.
+/// Time between two changes.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Sockets that take one message in so long: less than a node waits for each. They ask for signs of life meanwhile.
+/// The number of sockets that read one message in this time: less than a node waits for each. They send pings meanwhile.
 const SLOW: usize = 150;
 const SLOWLY: Duration = Duration::from_secs(4);
-/// Paths of a large event, and bytes of each.
+/// The number of paths of a large event, and the bytes of each.
 const PATHS: usize = 95;
 const PATH_BYTES: usize = 900;
 
 fn client(attack: &Attack, number: usize) -> Client {
     let target = attack.target();
     let url = &target.urls[number % target.urls.len()];
-    // Sockets have connections of their own. No request is sent by it.
+    // Sockets have connections of their own, so this client sends no request.
     Client::new(url.clone()).with_key(target.members[number % target.members.len()].clone())
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn sockets(attack: &Attack) {
     join!(filling, storming, changing, swelling, slow);
 }
 
-/// A socket that follows everything and takes it slowly, opened again when it is given up.
+/// Opens a socket that follows all events and reads them slowly, and opens it again when the node closes it.
 async fn slow(attack: &Attack, client: &Client) {
     attack
         .again_and_again(PAUSE, || async {
@@ -90,7 +90,7 @@ async fn slow(attack: &Attack, client: &Client) {
         .await;
 }
 
-/// Opens a socket that follows everything from the first event on.
+/// Opens a socket that follows all events from the first one on.
 async fn join(attack: &Attack, client: &Client) -> Option<Socket> {
     attack.sent();
     match Socket::try_open(client, "/ws").await {
@@ -119,7 +119,7 @@ pub(super) async fn tickets(attack: &Attack) {
         .flood_on(1.0, WIDTH, |n| async move {
             match n % 4 {
                 0 => {
-                    // A guess, for which nobody may be asked in the log.
+                    // A guessed ticket, which must not cost a log entry.
                     let guessed = format!("/ws?ticket=nexus_ticket_{n:064x}");
                     attack.get(&Identity::default(), &guessed).await;
                 }

@@ -1,5 +1,5 @@
-//! Answers that nobody takes: the longest there are, and the shortest in great number, asked for and never read; and long
-//! polls of one key.
+//! Answers that the client never reads: the longest possible ones, and the shortest in great number; and long polls of
+//! one key.
 
 use super::context::Attack;
 use crate::{abuse::open_files::most_connections, raw};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 use tokio::{net::TcpStream, time::sleep};
 use tokio_tungstenite::tungstenite::http::Request;
 
-/// Claims that a list tells of, and bytes of the path of each: megabytes of an answer.
+/// The number of claims in a list, and the bytes of each path: answers of megabytes.
 const REQUESTS: usize = 10;
 const PATHS_OF_REQUEST: usize = 1_000;
 const PATH_BYTES: usize = 900;
-/// Connections of HTTP/1 and of HTTP/2, and requests on each of the latter.
+/// The number of HTTP/1 and of HTTP/2 connections, and of requests on each of the latter.
 const PLAIN: usize = 600;
 const SHARED: usize = 48;
 const STREAMS: usize = 64;
-/// Connections of HTTP/2 on each of which so many short answers are not taken, with a key and without.
+/// The number of HTTP/2 connections, with a key and without, and of short answers on each that are not read.
 const SHORT: usize = 1_200;
-/// Polls of one key: more than a node lets wait.
+/// Long polls of one key: more than a node lets wait.
 const POLLS: usize = 3_600;
-/// Between two tries.
+/// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) async fn send(attack: &Attack) {
-    // One session each: a list of one's own has all of them.
+    // One session each: the list of a session's own claims has all of them.
     for number in 0..attack.target().members.len() {
         let member = attack.member(number);
         let Some(session) = attack.session(&member, "hoarder").await else { continue };
@@ -42,18 +42,18 @@ pub(super) async fn send(attack: &Attack) {
     tokio::join!(join_all(plain), join_all(long), join_all(short));
 }
 
-/// What is asked for.
+/// The path of a long answer.
 fn longest(attack: &Attack, number: usize) -> String {
     let rest = ["/claims", "/claims/mine", "/status", "/events?limit=1000"][number % 4];
     attack.path(rest)
 }
 
-/// What is answered in a line.
+/// The path of a short answer.
 fn shortest(_: &Attack, number: usize) -> String {
     ["/health/live", "/auth/me", "/nothing", "/openapi.json"][number % 4].to_owned()
 }
 
-/// A connection with some requests one behind the other, whose answers are not read; again when it is cut off.
+/// Pipelines some requests on one connection and does not read the answers; again when the connection is closed.
 async fn plain(attack: &Attack, number: usize) {
     let target = attack.target();
     let key = &target.members[number % target.members.len()];
@@ -66,7 +66,7 @@ async fn plain(attack: &Attack, number: usize) {
             sleep(PAUSE).await;
             continue;
         };
-        // Until the node gives it up: nothing is taken out of the socket.
+        // Until the node closes the connection: no byte is read from the socket.
         while !is_cut_off(&stream) {
             sleep(PAUSE).await;
         }
@@ -74,13 +74,13 @@ async fn plain(attack: &Attack, number: usize) {
     }
 }
 
-/// Whether the other side has ended it. What came before stays in the socket, so its end is not seen by reading.
+/// Whether the node has closed the connection. Unread answers stay in the socket, so a read does not show its end.
 fn is_cut_off(stream: &TcpStream) -> bool {
-    // A byte more than nobody waits for: it is refused once the other side is gone.
+    // One more byte, which the system refuses once the other side is gone.
     matches!(stream.try_write(b"\r\n"), Err(error) if error.kind() != std::io::ErrorKind::WouldBlock)
 }
 
-/// A connection of HTTP/2 without a window: the node has the answers, and may send none of them.
+/// An HTTP/2 connection with an empty window: the node has the answers, and may send none of them.
 async fn shared(attack: &Attack, number: usize, asked: fn(&Attack, usize) -> String) {
     attack.again_and_again(PAUSE, || shared_once(attack, number, asked)).await;
 }
@@ -102,7 +102,7 @@ async fn shared_once(attack: &Attack, number: usize, asked: fn(&Attack, usize) -
         open.push(requests.send_request(request, true).ok()?.0);
         attack.sent();
     }
-    // The heads come, the bodies are held back.
+    // The heads arrive, and the bodies are held back.
     for answer in join_all(open).await {
         match answer {
             Ok(answer) => {
@@ -126,7 +126,7 @@ pub(super) async fn polls(attack: &Attack) {
         .flood_on(1.0, polls, |_| {
             let (member, path) = (&member, &path);
             async move {
-                if attack.get(member, path).await.is_none_or(|told| told.status != 200) {
+                if attack.get(member, path).await.is_none_or(|answer| answer.status != 200) {
                     sleep(PAUSE).await;
                 }
             }

@@ -1,5 +1,5 @@
-//! A command may write all files of its user: those that `nexus` keeps, Git's own, and the link of the checkout. None of them
-//! is believed where it would have files of others unmounted.
+//! A command may write all files of its user: those that `nexus` stores, Git's own, and the link of the checkout. None of
+//! them is trusted to make a held file writable.
 
 use super::{HELD, Scene, Shell};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// When a process started, in seconds since the machine did.
+/// The time at which a process started, in seconds since the start of the machine.
 fn started(process: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it lives");
     let after = stat.rsplit_once(") ").expect("the name is in brackets").1;
@@ -17,18 +17,18 @@ fn started(process: u32) -> u64 {
     ticks / String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().expect("a number")
 }
 
-/// Something others take and give back, so that all is looked at anew.
-async fn all_is_looked_at_anew(scene: &Scene, shell: &mut Shell) {
-    // A session of somebody else starts, which may be one's own.
+/// Another agent claims and releases a file, so that `nexus exec` checks all claims again.
+async fn wait_for_a_new_check(scene: &Scene, shell: &mut Shell) {
+    // A session of another agent starts, which may be an own one.
     scene.team.agent(&scene.team.admin, "bystander").await;
-    scene.ben_takes(&["docs/notes.md"]).await;
+    scene.ben_claims(&["docs/notes.md"]).await;
     shell.until("what is taken is read-only", "docs/notes.md", false).await;
-    scene.ben_gives_back(&["docs/notes.md"]).await;
+    scene.ben_releases(&["docs/notes.md"]).await;
     shell.until("what is given back can be written", "docs/notes.md", true).await;
 }
 
 #[tokio::test]
-async fn no_file_that_the_command_writes_makes_a_held_one_writable() {
+async fn no_file_written_by_the_command_makes_a_held_file_writable() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -42,7 +42,7 @@ async fn no_file_that_the_command_writes_makes_a_held_one_writable() {
         fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
         fs::write(path, text).expect("it can be written");
     };
-    // No claims; the holder's session as that of a run inside; a pipe that nobody writes to.
+    // No claims; the holder's session as that of a run inside; a pipe without a writer.
     let project = &scene.team.project;
     write(&format!("claims/{project}.json"), json!({ "revision": 1_000_000_000, "claims": [] }).to_string());
     let holder = scene.ben.session().expect("it is a session");
@@ -54,7 +54,7 @@ async fn no_file_that_the_command_writes_makes_a_held_one_writable() {
     fs::create_dir_all(home.join("runs/claude~pipe")).expect("a folder can be made");
     let pipe = home.join(format!("runs/claude~pipe/{project}.json"));
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
-    // Another project, and other servers.
+    // Another project and other servers.
     let link = fs::read(scene.root().join(".nexus.json")).expect("it is linked");
     let elsewhere = json!({ "projectId": "00000000-0000-0000-0000-000000000001" });
     assert_eq!(shell.runs(&format!("echo '{elsewhere}' > .nexus.json")), 0);
@@ -64,11 +64,11 @@ async fn no_file_that_the_command_writes_makes_a_held_one_writable() {
         json!({ "token": "nexus_eng_other", "servers": ["http://127.0.0.1:1"] }).to_string(),
     );
 
-    all_is_looked_at_anew(&scene, &mut shell).await;
+    wait_for_a_new_check(&scene, &mut shell).await;
     assert!(!shell.can_write(HELD));
     assert_ne!(shell.runs(&format!("rm {HELD}")), 0);
 
-    // Nor does the next command believe what an earlier one wrote of claims and sessions.
+    // The next command does not trust claims and sessions that an earlier one wrote either.
     fs::write(scene.root().join(".nexus.json"), link).expect("it can be written");
     fs::write(home.join("config.json"), config).expect("it can be written");
     assert_ne!(scene.confined("echo x > src/db.rs").code, 0);
@@ -79,13 +79,13 @@ async fn no_file_that_the_command_writes_makes_a_held_one_writable() {
 }
 
 #[tokio::test]
-async fn what_git_says_of_a_file_protects_nothing_and_exposes_nothing() {
+async fn the_files_of_git_neither_protect_nor_expose_a_file() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
     }
-    scene.ben_gives_back(&[HELD]).await;
-    scene.ben_takes(&["src/*.rs"]).await;
+    scene.ben_releases(&[HELD]).await;
+    scene.ben_claims(&["src/*.rs"]).await;
     scene.runs(&["git", "add", "-A"]).done();
     for line in [
         "git rm -q --cached src/db.rs && echo src/ >> .git/info/exclude",
@@ -96,10 +96,10 @@ async fn what_git_says_of_a_file_protects_nothing_and_exposes_nothing() {
         let mut shell =
             Shell::start(scene.command(&["nexus", "exec", "--require", "--", "bash"]), folder.path());
         assert_eq!(shell.runs(line), 0, "{line}");
-        all_is_looked_at_anew(&scene, &mut shell).await;
+        wait_for_a_new_check(&scene, &mut shell).await;
         assert!(!shell.can_write(HELD) && !shell.can_write("src/own.rs"), "{line}");
         drop(shell);
-        // It goes on as a repository.
+        // The checkout still works as a repository.
         let again =
             "test -d .git || mv g .git; rm -f .git/index; timeout 60 git add -A; : > .git/info/exclude";
         let mended = scene.command(&["sh", "-c", again]).stdout(Stdio::null()).status();
@@ -108,22 +108,22 @@ async fn what_git_says_of_a_file_protects_nothing_and_exposes_nothing() {
 }
 
 #[tokio::test]
-async fn other_agents_of_the_same_engineer_are_as_others_however_an_agent_is_started() {
+async fn other_agents_of_the_same_engineer_are_others_however_the_agent_is_started() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
     }
     let other = scene.team.agent(&scene.team.admin, "other").await;
     other.post(&scene.team.path("/claims"), json!({ "paths": ["lib/"] })).await.data();
-    // Not straight: a shell stays between the command and the agent.
+    // Indirectly: a shell stays between the command and the agent.
     let folder = tempfile::tempdir().expect("a folder");
     let words =
         ["nexus", "exec", "--", "bash", "-c", "env -u NEXUS_SESSION bash -c 'exec -a claude bash'; exit"];
     let mut agent = Shell::start(scene.command(&words), folder.path());
-    assert!(!agent.can_write("lib/deep/b.rs"), "from the start");
+    assert!(!agent.can_write("lib/deep/b.rs"), "protected from the start");
     assert_eq!(agent.runs("nexus claim src/own.rs"), 0);
-    all_is_looked_at_anew(&scene, &mut agent).await;
-    assert!(!agent.can_write("lib/deep/b.rs"), "and from then on");
+    wait_for_a_new_check(&scene, &mut agent).await;
+    assert!(!agent.can_write("lib/deep/b.rs"), "still protected");
     assert!(agent.can_write("src/own.rs") && !agent.can_write(HELD));
     let ended = scene.confined("true").done();
     assert!(ended.stderr.contains("Files of your own agents are protected, too: "), "{ended:#?}");

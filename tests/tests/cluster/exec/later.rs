@@ -1,17 +1,17 @@
-//! What others take while a command runs cannot be written by mounting the folders around it elsewhere, not even as root.
+//! Files that others claim while a command runs cannot be written by mounting the folders above them elsewhere, not even
 
 use super::{HELD, Scene, Shell};
 use nexus_tests::skipped;
 use std::fs;
 
-/// Ways to reach a file by mounts that leave out what is mounted on it. `$at` is an empty folder, `$file` the file, from
-/// the root of the checkout, where these run.
+/// Ways to reach a file without the mount that protects it. `$at` is an empty folder, `$file` the file, relative to the
+/// root of the checkout, where these run.
 const WAYS: [&str; 17] = [
     "for up in $(above); do mount --bind $up $at && echo x > $at/${file#$up/}; umount $at; done",
     "for up in .. ../..; do mount --bind $up $at && echo x > $at/$(realpath --relative-to=$up $file); umount $at; done",
     "mount --bind . $at && echo x > $at/$file",
     "for up in $(above); do (cd $up && mount --bind . $at && echo x > $at/${file#$up/}); umount $at; done",
-    // What hangs on a mount that is taken away goes with it, or not.
+    // Mounts below a mount that is unmounted may be unmounted with it, or not.
     "for up in $(above) .; do (mount --rbind $up $at && cd $at && umount -l $at && echo x > ./${file#$up/}); done",
     "for up in $(above); do umount -l $up; echo x > $file; done; umount -l $file; echo x > $file",
     "for up in $(above); do mount --move $up $at; echo x > $at/${file#$up/}; echo x > $file; done",
@@ -21,14 +21,14 @@ const WAYS: [&str; 17] = [
     "mount -o remount,bind,rw $file; echo x > $file",
     "mkdir lower work; mount -t overlay o -o userxattr,lowerdir=lower,upperdir=${file%/*},workdir=work $at && echo x > $at/${file##*/}",
     "mount --rbind . $at && mkdir $at/old && pivot_root $at $at/old && umount -l /old; chroot $at sh -c 'echo x > /$file'",
-    // The mounts of a namespace that nobody is in any more.
+    // The mounts of a namespace without any process left.
     "coproc unshare -m --propagation unchanged sh -c 'exec 8<${file%/*}; echo; read x'; read x <&${COPROC[0]}; cd /proc/$COPROC_PID/fd/8 && kill $COPROC_PID; wait; echo x > ./${file##*/}",
     "syscalls 428 1",
     "syscalls 428 0x8001",
     "handles",
 ];
 
-/// What a command may set out to do before a file is taken; and, where it works nowhere else as it stands, what shows that
+/// Preparations of a command before a file is claimed; and, if a preparation works only here, a command that shows that
 /// the programs are there.
 const BEFOREHAND: [(&str, Option<&str>); 10] = [
     ("mount --make-rprivate /", None),
@@ -43,7 +43,7 @@ const BEFOREHAND: [(&str, Option<&str>); 10] = [
     ("capsh --caps=cap_sys_admin+eip -- -c 'unshare -m true'", None),
 ];
 
-/// Defines what the ways need: the folders above the file; a clone of a tree, and opening a file without its name in any
+/// Functions for the ways: the folders above the file; a clone of a tree, and opening a file without its name in any
 /// folder, by system calls.
 const BEFORE: &str = r#"
 export file at
@@ -67,7 +67,7 @@ END
 done; }
 "#;
 
-/// Each way, as the command itself and in a user namespace that it makes.
+/// Tries each way, in the command itself and in a user namespace that it makes.
 fn tries(file: &str, at: &str) -> impl Iterator<Item = String> {
     let (file, at) = (file.to_owned(), at.to_owned());
     WAYS.into_iter().flat_map(move |way| {
@@ -78,7 +78,7 @@ fn tries(file: &str, at: &str) -> impl Iterator<Item = String> {
 }
 
 #[tokio::test]
-async fn what_is_taken_later_cannot_be_written_by_mounting_what_is_around_it() {
+async fn a_file_that_is_claimed_later_cannot_be_written_by_mounting_a_folder_above_it() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -88,13 +88,13 @@ async fn what_is_taken_later_cannot_be_written_by_mounting_what_is_around_it() {
     let at = folder.path().join("at");
     fs::create_dir(&at).expect("a folder can be made");
     let at = at.to_str().expect("it is text");
-    // A folder that had nothing held in it, one that had, what was given back and is taken again, a new folder, and a file
-    // in a folder that is mounted later itself.
+    // A folder without earlier claims, one with an earlier claim, a file that is claimed again after a release, a new folder,
+    // and a file in a folder that is itself mounted later.
     assert_eq!(shell.runs("mkdir -p src/new/deep && echo first > src/new/deep/c.rs"), 0);
-    scene.ben_gives_back(&[HELD]).await;
+    scene.ben_releases(&[HELD]).await;
     shell.until("it is given back", HELD, true).await;
     let files = ["lib/deep/b.rs", "src/own.rs", HELD, "src/new/deep/c.rs", "docs/notes.md"];
-    scene.ben_takes(&files).await;
+    scene.ben_claims(&files).await;
     for file in files {
         shell.until("what is taken is read-only", file, false).await;
     }
@@ -107,7 +107,7 @@ async fn what_is_taken_later_cannot_be_written_by_mounting_what_is_around_it() {
 }
 
 #[tokio::test]
-async fn a_command_cannot_see_to_it_beforehand_that_it_may_write_what_is_taken_later() {
+async fn a_command_cannot_prepare_to_write_a_file_that_is_claimed_later() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -116,7 +116,7 @@ async fn a_command_cannot_see_to_it_beforehand_that_it_may_write_what_is_taken_l
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
     let mut tried = 0;
     for (line, control) in BEFOREHAND {
-        // What does not work elsewhere shows nothing here: a program may be missing.
+        // A preparation that fails elsewhere proves nothing here: a program may be missing.
         if scene.runs(&["unshare", "-rm", "bash", "-c", control.unwrap_or(line)]).code != 0 {
             skipped(format_args!("not run, since it does not work outside of nexus exec: {line}"));
             continue;
@@ -125,17 +125,17 @@ async fn a_command_cannot_see_to_it_beforehand_that_it_may_write_what_is_taken_l
         assert_ne!(shell.runs(line), 0, "{line}");
     }
     assert!(tried >= 8, "{tried} only");
-    // It stands in the folder all the while.
+    // Its current folder is the claimed one all the time.
     assert_eq!(shell.run_line("cd src; echo $?"), "0");
-    scene.ben_takes(&["src/own.rs"]).await;
+    scene.ben_claims(&["src/own.rs"]).await;
     shell.until("what is taken is read-only", "own.rs", false).await;
     assert_eq!(scene.text("src/own.rs"), "first\n");
 }
 
-/// A known gap, told in docs/security.md: where a command made a user namespace before, it may mount there, and of what
-/// comes into it later the lowest mount is not locked.
+/// A known gap, described in docs/security.md: in an earlier user namespace of its own, a command may mount, and the lowest
+/// of the mounts that come into it later is not locked.
 #[tokio::test]
-async fn a_user_namespace_from_before_can_write_what_is_taken_later() {
+async fn an_earlier_user_namespace_can_write_a_file_that_is_claimed_later() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -146,22 +146,22 @@ async fn a_user_namespace_from_before_can_write_what_is_taken_later() {
     let at = folder.path().join("at");
     fs::create_dir(&at).expect("a folder can be made");
     assert_eq!(shell.run_line("echo inside"), "inside");
-    scene.ben_takes(&["lib/deep/b.rs"]).await;
+    scene.ben_claims(&["lib/deep/b.rs"]).await;
     shell.until("what is taken is read-only there, too", "lib/deep/b.rs", false).await;
-    // Who does not set out to do so is kept from it, and cannot unmount it.
+    // A command that does not try this cannot write the file, and cannot unmount the protection.
     assert_ne!(shell.runs("umount -l lib/deep/b.rs && echo x > lib/deep/b.rs"), 0);
     assert_eq!(scene.text("lib/deep/b.rs"), "first\n");
     let bind = |file: &str| {
         format!("mount --bind $(dirname {file}) {at} && echo x > {at}/$(basename {file})", at = at.display())
     };
     assert_eq!((shell.runs(&bind("lib/deep/b.rs")), scene.text("lib/deep/b.rs").as_str()), (0, "x\n"));
-    // What was held when it began is locked there.
+    // Mounts from before the namespace are locked there.
     assert_ne!(shell.runs(&bind(HELD)), 0);
     assert_eq!(scene.text(HELD), "first\n");
 }
 
 #[tokio::test]
-async fn a_command_that_may_make_no_user_namespace_has_none_from_before() {
+async fn a_command_that_may_make_no_user_namespace_has_no_earlier_one() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -178,8 +178,8 @@ async fn a_command_that_may_make_no_user_namespace_has_none_from_before() {
     ] {
         assert_ne!(shell.runs(line), 0, "{line}");
     }
-    scene.ben_takes(&["lib/deep/b.rs"]).await;
+    scene.ben_claims(&["lib/deep/b.rs"]).await;
     shell.until("what is taken is read-only", "lib/deep/b.rs", false).await;
-    scene.ben_gives_back(&["lib/deep/b.rs"]).await;
+    scene.ben_releases(&["lib/deep/b.rs"]).await;
     shell.until("what is given back can be written", "lib/deep/b.rs", true).await;
 }

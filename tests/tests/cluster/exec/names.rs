@@ -1,4 +1,4 @@
-//! Names that are no text, and names that the kernel's list of mounts writes otherwise, are protected as all others.
+//! Names that are not UTF-8, and names that the kernel's list of mounts escapes, are protected like all others.
 
 use super::Scene;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     process::Output,
 };
 
-/// The checkout under another name, beside itself.
+/// A copy of the checkout under another name, beside it.
 fn renamed(scene: &Scene, name: &[u8]) -> PathBuf {
     let root = scene.root().with_file_name(OsStr::from_bytes(name));
     let copied = scene.command(&["cp", "-a", "."]).arg(&root).status().expect("it can be run");
@@ -22,7 +22,7 @@ fn runs(scene: &Scene, at: &Path, words: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_text_is_protected_and_keeps_nothing_from_running() {
+async fn a_name_that_is_not_utf8_is_protected_and_stops_no_command() {
     let scene = Scene::start().await;
     let root = renamed(&scene, b"not \xff text");
     let writes = |line: &str| runs(&scene, &root, &["nexus", "exec", "--require", "--", "bash", "-c", line]);
@@ -31,11 +31,11 @@ async fn a_name_that_is_no_text_is_protected_and_keeps_nothing_from_running() {
         let ended = writes("echo mine > src/own.rs && ! echo x > src/db.rs");
         assert!(ended.status.success(), "{ended:?}");
     }
-    // A file in the root of which all is held.
+    // A file in the root, with a claim on everything.
     let file = root.join(OsStr::from_bytes(b"\xfe.rs"));
     fs::write(&file, "first\n").expect("it can be written");
-    scene.ben_gives_back(&[super::HELD]).await;
-    scene.ben_takes(&["**"]).await;
+    scene.ben_releases(&[super::HELD]).await;
+    scene.ben_claims(&["**"]).await;
     let ended = runs(&scene, &root, &["nexus", "exec", "--explain", "--json"]);
     assert!(ended.status.success(), "{ended:?}");
     if protects {
@@ -46,12 +46,12 @@ async fn a_name_that_is_no_text_is_protected_and_keeps_nothing_from_running() {
 }
 
 #[tokio::test]
-async fn what_others_mounted_in_a_held_folder_stays_seen_whatever_its_name() {
+async fn foreign_mounts_in_a_held_folder_stay_visible_whatever_their_names() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
     }
-    scene.ben_takes(&["src/auth/"]).await;
+    scene.ben_claims(&["src/auth/"]).await;
     for name in ["sp ace", "ta\tb", "line\nend", "back\\040slash"] {
         let root = renamed(&scene, name.as_bytes());
         fs::create_dir(root.join("src/auth/vol ume")).expect("a folder can be made");

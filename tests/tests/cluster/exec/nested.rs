@@ -1,16 +1,16 @@
-//! One `nexus exec` within another, and an agent in a namespace of its own: its files are its own to both.
+//! One `nexus exec` within another, and an agent in a namespace of its own: both let the agent write its own files.
 
 use super::{Scene, Shell};
 use nexus_tests::eventually;
 use std::fs;
 
-/// What is mounted where a process is.
+/// The mounts in the namespace of a process.
 fn mounted(process: u32) -> String {
     fs::read_to_string(format!("/proc/{process}/mountinfo")).expect("it lives")
 }
 
 #[tokio::test]
-async fn an_agent_in_a_namespace_of_its_own_writes_what_it_takes() {
+async fn an_agent_in_a_namespace_of_its_own_can_write_the_files_that_it_claims() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -24,8 +24,8 @@ async fn an_agent_in_a_namespace_of_its_own_writes_what_it_takes() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut agent = Shell::start(command, folder.path());
         assert_eq!(agent.runs("nexus claim lib/deep/b.rs"), 0, "{within}");
-        // What comes after it in the log tells that the outer one has seen it.
-        scene.ben_takes(&["src/own.rs"]).await;
+        // A later entry in the log shows that the outer command has seen the claim.
+        scene.ben_claims(&["src/own.rs"]).await;
         let outer = agent.child.id();
         eventually("the outer one follows", || async {
             mounted(outer).contains("/src/own.rs ").then_some(())
@@ -35,6 +35,6 @@ async fn an_agent_in_a_namespace_of_its_own_writes_what_it_takes() {
         agent.until("so does the inner one", "src/own.rs", false).await;
         assert!(agent.can_write("lib/deep/b.rs"), "{within}");
         assert_eq!(agent.runs("nexus unclaim lib/deep/b.rs"), 0, "{within}");
-        scene.ben_gives_back(&["src/own.rs"]).await;
+        scene.ben_releases(&["src/own.rs"]).await;
     }
 }

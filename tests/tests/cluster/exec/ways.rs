@@ -1,5 +1,5 @@
-//! The table of ways to write a file from a shell (tests/data/shell-writes.tsv): each of them gets through when it is run
-//! bare, and none of them under `nexus exec`.
+//! The table of ways to write a file from a shell (tests/data/shell-writes.tsv): each of them writes the file when it is
+//! run bare, and none of them does under `nexus exec`.
 
 use super::{HELD, Scene};
 use nexus_tests::Checkout;
@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// With what every machine for development has, so many have been tried.
+/// At least this many ways can be tried with the programs of every development machine.
 const AT_LEAST: usize = 100;
 
 /// A way to write `src/db.rs`.
@@ -45,17 +45,17 @@ fn run(checkout: &Checkout, at: &Path, words: &[&str]) {
     let mut command = Command::new(words[0]);
     checkout.surroundings(&mut command);
     command.env("NEXUS_SESSION", "none").args(&words[1..]).current_dir(at);
-    // How it ends says nothing: what counts is the file.
+    // The exit code means nothing: only the file counts.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it can be run");
 }
 
 #[tokio::test]
-async fn no_way_of_the_table_gets_through() {
+async fn no_way_of_the_table_writes_a_protected_file() {
     let scene = Scene::start().await;
     let protects = scene.gives_namespaces();
     let ways = table();
     let names: BTreeSet<&str> = ways.iter().map(|way| way.name.as_str()).collect();
-    assert_eq!(names.len(), ways.len(), "each has a name of its own");
+    assert_eq!(names.len(), ways.len(), "each way has a name of its own");
 
     let root = scene.root();
     let link = fs::read(root.join(".nexus.json")).expect("it is linked");

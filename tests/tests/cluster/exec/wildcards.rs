@@ -1,12 +1,12 @@
-//! Files that wildcards of others match are protected as files that are held by their names: also those that Git does not
-//! list, and those that are made while the command runs.
+//! Files that match wildcards of others are protected like files that are held by name: also those that Git does not list,
+//! and those that are made while the command runs.
 
 use super::{HELD, Scene, Shell};
 use serde_json::json;
 use std::fs;
 
 #[tokio::test]
-async fn files_that_git_does_not_list_are_protected_and_do_not_keep_a_command_from_running() {
+async fn files_that_git_does_not_list_are_protected_and_stop_no_command() {
     let scene = Scene::start().await;
     let root = scene.root();
     fs::write(root.join(".gitignore"), "/src/gen.rs\n").expect("it can be written");
@@ -18,7 +18,7 @@ async fn files_that_git_does_not_list_are_protected_and_do_not_keep_a_command_fr
     scene.checkout.git(&root.join("lib/module"), &["add", "-A"]);
     scene.checkout.git(&root.join("lib/module"), &["commit", "-q", "-m", "First"]);
     scene.checkout.git(&root, &["-c", "advice.addEmbeddedRepo=false", "add", "lib/module"]);
-    scene.ben_takes(&["src/**/*.rs", "lib/**/*.rs"]).await;
+    scene.ben_claims(&["src/**/*.rs", "lib/**/*.rs"]).await;
     let explained = scene.runs(&["nexus", "exec", "--explain", "--json"]).done().json();
     let protected = &explained["checkouts"][0]["protected"];
     let expected = [
@@ -40,14 +40,14 @@ async fn files_that_git_does_not_list_are_protected_and_do_not_keep_a_command_fr
         assert!(ended.stderr.contains("Read-only file system"), "{ended:#?}");
         assert_eq!(scene.text(file), "first\n");
     }
-    // What cannot be mounted and exists is enough to run nothing.
+    // An existing file that cannot be mounted over is enough to run nothing.
     std::os::unix::fs::symlink("own.rs", root.join("src/link.rs")).expect("a link can be made");
     let ended = scene.runs(&["nexus", "exec", "--require", "true"]);
     assert!(ended.code == 1 && ended.stderr.contains("src/link.rs is a symbolic link"), "{ended:#?}");
 }
 
 #[tokio::test]
-async fn ones_own_wildcard_leaves_exact_files_of_others_protected() {
+async fn an_own_wildcard_leaves_exact_files_of_others_protected() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
@@ -57,7 +57,7 @@ async fn ones_own_wildcard_leaves_exact_files_of_others_protected() {
     fs::write(root.join("config/local.env"), "first\n").expect("it can be written");
     fs::write(root.join(".gitignore"), "*.env\n").expect("it can be written");
     scene.runs(&["nexus", "claim", "**/*.md"]).done();
-    scene.ben_takes(&["config/local.env", "lib/**/*.rs"]).await;
+    scene.ben_claims(&["config/local.env", "lib/**/*.rs"]).await;
     let require = |line: &str| scene.runs(&["nexus", "exec", "--require", "--", "bash", "-c", line]);
     require("echo x > docs/notes.md").done();
     for file in ["config/local.env", "lib/deep/b.rs", HELD] {
@@ -67,25 +67,25 @@ async fn ones_own_wildcard_leaves_exact_files_of_others_protected() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_made_under_a_held_wildcard_is_read_only_soon_whoever_makes_it() {
+async fn a_file_that_is_made_under_a_held_wildcard_becomes_read_only_soon() {
     let scene = Scene::start().await;
     if !scene.gives_namespaces() {
         return;
     }
-    scene.ben_takes(&["src/*.rs", "new/**/*.rs"]).await;
+    scene.ben_claims(&["src/*.rs", "new/**/*.rs"]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut shell = Shell::start(scene.command(&["nexus", "exec", "--", "bash"]), folder.path());
-    // Its holder makes one; the command makes another, in a folder that was not there.
+    // Its holder makes one; the command makes another, in a new folder.
     fs::write(scene.root().join("src/made.rs"), "second\n").expect("it can be written");
     shell.until("what its holder made is read-only", "src/made.rs", false).await;
     assert_eq!(shell.runs("mkdir -p new/deep && echo x > new/deep/made.rs && echo x > src/made.md"), 0);
     shell.until("so is what was made in a new folder", "new/deep/made.rs", false).await;
     assert!(shell.can_write("src/made.md"));
-    scene.ben_gives_back(&["src/*.rs"]).await;
+    scene.ben_releases(&["src/*.rs"]).await;
     shell.until("what is given back can be written", "src/made.rs", true).await;
-    assert!(!shell.can_write(HELD), "it is still held by its name");
-    // Who holds everything holds what comes new into the root.
-    scene.ben_takes(&["**"]).await;
+    assert!(!shell.can_write(HELD), "the file is still held by its name");
+    // A claim on everything includes new files in the root.
+    scene.ben_claims(&["**"]).await;
     shell.until("all is read-only", "docs/notes.md", false).await;
     fs::create_dir(scene.root().join("more")).expect("a folder can be made");
     fs::write(scene.root().join("more.md"), "first\n").expect("it can be written");

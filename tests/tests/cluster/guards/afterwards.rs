@@ -1,5 +1,5 @@
-//! The look after a command: it happens however the command ends, wherever it starts, whatever was done to git, and where
-//! it does not happen that is said.
+//! The check after a command: it happens however the command ends, wherever it starts, and whatever it did to Git. A
+//! missing check is reported.
 
 use super::{Claude, agent_text, repository, shell};
 use nexus_tests::{Checkout, Cluster, Team, agent::CommandOutput};
@@ -8,10 +8,10 @@ use std::{fs, path::Path};
 
 const WHY: &str = "src/a.rs is held by Root's agent \"other\"";
 
-/// What is said where something was not looked at.
+/// The report of a missing check.
 const GAP: &str = "did not look at all that a command may have changed";
 
-/// Somebody holds `src/a.rs`, and another agent works in the same checkout.
+/// One agent holds `src/a.rs`, and another one works in the same checkout.
 async fn held(run: &'static str) -> (Cluster, Team, Checkout, Claude) {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
@@ -21,7 +21,7 @@ async fn held(run: &'static str) -> (Cluster, Team, Checkout, Claude) {
     (cluster, team, checkout, claude)
 }
 
-/// A command as Claude's tool, in its own use of it.
+/// A command as Claude's tool, with its own tool-use id.
 fn used(command: &str, call: &str) -> Value {
     json!({ "tool_name": "Bash", "tool_use_id": call, "tool_input": { "command": command } })
 }
@@ -30,23 +30,23 @@ fn writes(root: &Path, text: &str) {
     fs::write(root.join("src/a.rs"), text).expect("it can be written");
 }
 
-/// What Claude is told when it wants to stop.
+/// The answer when Claude wants to stop.
 fn stops(claude: &mut Claude) -> CommandOutput {
     claude.asks("stop", json!({ "stop_hook_active": false })).done()
 }
 
 #[tokio::test]
-async fn a_command_is_looked_at_however_it_ends() {
+async fn a_command_is_checked_however_it_ends() {
     let (_cluster, _team, checkout, mut claude) = held("ends").await;
     let root = checkout.root();
-    // With an error, after which Claude calls a hook of its own.
+    // With an error, for which Claude has another hook.
     claude.asks("pre-tool-use", used("make", "toolu_1")).done();
     writes(&root, "by a failing command\n");
     let failed = claude.asks("post-tool-use-failure", used("make", "toolu_1")).done();
     assert!(agent_text(&failed).contains(WHY), "{failed:#?}");
     assert_eq!(failed.json()["hookSpecificOutput"]["hookEventName"], "PostToolUseFailure", "{failed:#?}");
 
-    // Without a word of its host: it is looked at before the next one, whichever tool that is, and told once.
+    // Without an event of its host: the check comes before the next tool, whichever it is, and is reported once.
     for next in [
         used("ls", "toolu_3"),
         json!({ "tool_name": "Edit", "tool_use_id": "toolu_3", "tool_input": { "file_path": root.join("src/b.rs") } }),
@@ -60,19 +60,19 @@ async fn a_command_is_looked_at_however_it_ends() {
         claude.asks("stop", json!({ "stop_hook_active": true })).done();
     }
 
-    // Or when the agent stops.
+    // The last chance for the check is when the agent stops.
     claude.asks("pre-tool-use", used("make", "toolu_4")).done();
     writes(&root, "by the last command\n");
     let stopped = stops(&mut claude).json();
     assert_eq!(stopped["decision"], "block", "{stopped}");
     assert!(stopped["reason"].as_str().is_some_and(|reason| reason.contains(WHY)), "{stopped}");
     assert_eq!(stops(&mut claude).stdout, "");
-    // What changes while no command runs is the holder's own.
+    // Changes while no command runs are the holder's own.
     writes(&root, "by its holder\n");
     assert_eq!(claude.asks("pre-tool-use", used("make", "toolu_5")).done().stdout, "");
     assert_eq!(claude.asks("post-tool-use", used("make", "toolu_5")).done().stdout, "");
 
-    // Two at the same time tell of each change once.
+    // Two commands at the same time report each change once.
     for call in ["toolu_6", "toolu_7"] {
         assert_eq!(claude.asks("pre-tool-use", used("make", call)).done().stdout, "");
     }
@@ -83,7 +83,7 @@ async fn a_command_is_looked_at_however_it_ends() {
 }
 
 #[tokio::test]
-async fn a_command_that_changes_thousands_of_files_is_looked_at() {
+async fn a_command_that_changes_thousands_of_files_is_checked() {
     let (_cluster, _team, checkout, mut claude) = held("many").await;
     let root = checkout.root();
     fs::create_dir(root.join("many")).expect("a folder");
@@ -92,7 +92,7 @@ async fn a_command_that_changes_thousands_of_files_is_looked_at() {
     }
     checkout.git(&root, &["add", "-A"]);
     checkout.git(&root, &["commit", "-q", "-m", "Many"]);
-    // As a tool that rewrites all of them: first what is committed, then what is not.
+    // Like a tool that rewrites all files: first the committed ones, then the others.
     for text in ["second\n", "third\n"] {
         claude.asks("pre-tool-use", shell("codemod")).done();
         for at in 0..4_000 {
@@ -105,7 +105,7 @@ async fn a_command_that_changes_thousands_of_files_is_looked_at() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_done_to_git_hides_a_write() {
+async fn no_change_of_git_hides_a_write() {
     let (_cluster, _team, checkout, mut claude) = held("hides").await;
     let root = checkout.root();
     for (at, (hides, undoes)) in [
@@ -126,7 +126,7 @@ async fn nothing_that_was_done_to_git_hides_a_write() {
         assert!(!agent_text(&after).contains(GAP), "{hides}: {after:#?}");
         claude.runs(undoes).done();
     }
-    // The repository itself is gone: what was there is known, and what git knew is not.
+    // The repository itself is gone: the earlier files are known, but Git's data is not.
     claude.asks("pre-tool-use", shell("make")).done();
     writes(&root, "without git\n");
     fs::rename(root.join(".git"), root.join("git")).expect("it can be moved");
@@ -135,7 +135,7 @@ async fn nothing_that_was_done_to_git_hides_a_write() {
 }
 
 #[tokio::test]
-async fn a_command_is_looked_at_where_it_leads_and_not_only_where_it_starts() {
+async fn a_command_is_checked_in_every_folder_that_it_reaches() {
     let (_cluster, team, checkout, mut claude) = held("leads").await;
     let root = checkout.root();
     let elsewhere = root.with_file_name("elsewhere");
@@ -156,7 +156,7 @@ async fn a_command_is_looked_at_where_it_leads_and_not_only_where_it_starts() {
         let after = claude.asks_with(&environment, "post-tool-use", shell(&command)).done();
         assert!(agent_text(&after).contains(WHY), "{environment} {command}: {after:#?}");
     }
-    // Elsewhere nobody holds anything, and there is nothing to say.
+    // In the other repository nobody holds anything, and nothing is reported.
     for event in ["pre-tool-use", "post-tool-use"] {
         assert_eq!(claude.asks(event, shell("make")).done().stdout, "", "{event}");
     }
@@ -181,21 +181,21 @@ async fn a_command_is_looked_at_where_it_leads_and_not_only_where_it_starts() {
     let after = claude.asks("post-tool-use", shell("make")).done();
     assert!(agent_text(&after).contains("inner/x.rs is held by Root's agent \"inner\""), "{after:#?}");
     let claims = team.admin.get(&team.path("/claims")).await;
-    assert_eq!(claims.data().as_array().map(Vec::len), Some(2), "a look takes nothing");
+    assert_eq!(claims.data().as_array().map(Vec::len), Some(2), "a check claims nothing");
 }
 
 #[tokio::test]
-async fn what_was_not_looked_at_is_said_as_loud_as_the_policy_is() {
+async fn an_unchecked_command_is_reported_according_to_the_policy() {
     let (_cluster, team, checkout, mut claude) = held("silent").await;
     let root = checkout.root();
     let closed = "NEXUS_HOOK_POLICY=fail-closed";
-    // Nobody asked before it ran.
+    // Without an event before it ran.
     let open = claude.asks("post-tool-use", used("make", "toolu_1")).done();
     assert!(open.stdout.contains(GAP) && open.stdout.contains("nothing was noted"), "{open:#?}");
     let loud = claude.asks_with(closed, "post-tool-use", used("make", "toolu_1")).done().json();
     assert_eq!(loud["decision"], "block", "{loud}");
     assert!(loud["reason"].as_str().is_some_and(|reason| reason.contains(GAP)), "{loud}");
-    // What was noted cannot be read, or not be written.
+    // The recorded state cannot be read, or not be written.
     let folder = checkout.home().join("runs/claude~silent");
     claude.asks("pre-tool-use", shell("make")).done();
     fs::write(folder.join("shell.seen"), "{oops").expect("it can be written");
@@ -207,20 +207,20 @@ async fn what_was_not_looked_at_is_said_as_loud_as_the_policy_is() {
     let after = claude.asks("post-tool-use", shell("make")).done();
     assert!(after.stdout.contains(GAP), "{after:#?}");
     fs::remove_dir(folder.join("shell.seen")).expect("it is there");
-    // Somebody keeps the look waiting.
+    // Another process holds the lock.
     let lock = fs::File::create(folder.join("shell.lock")).expect("it is there");
     claude.asks("pre-tool-use", shell("make")).done();
     lock.lock().expect("nobody else has it");
     let late = claude.asks("post-tool-use", shell("make")).done();
     assert!(late.stdout.contains(GAP) && late.stdout.contains("more than 2 s"), "{late:#?}");
     drop(lock);
-    // A link that cannot be read, so that nobody can say whose the files are.
+    // An unreadable link, so that the holders of the files are unknown.
     writes(&root, "while nobody can say whose\n");
     fs::write(root.join(".nexus.json"), "{").expect("it can be written");
     let broken = claude.asks("post-tool-use", shell("make")).done();
     assert!(broken.stdout.contains(GAP) && broken.stdout.contains("names no project"), "{broken:#?}");
 
-    // Where there is no git there is nothing to go by: that is said once.
+    // Without a Git repository there is nothing to compare with: this is reported once.
     let bare = root.with_file_name("bare");
     fs::create_dir(&bare).expect("a folder");
     fs::write(bare.join(".nexus.json"), json!({ "projectId": team.project }).to_string())

@@ -1,4 +1,4 @@
-//! What Git asks before a commit and a push, and `nexus verify` after both, in a repository and its worktrees.
+//! The hooks of Git before a commit and a push, and `nexus verify` after both, in a repository and its worktrees.
 
 use super::{Claude, denied, refused, repository, worktree};
 use nexus_tests::Cluster;
@@ -6,7 +6,7 @@ use serde_json::json;
 use std::fs;
 
 #[tokio::test]
-async fn only_who_holds_a_file_edits_commits_and_pushes_it() {
+async fn only_the_holder_of_a_file_edits_commits_and_pushes_it() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -23,11 +23,11 @@ async fn only_who_holds_a_file_edits_commits_and_pushes_it() {
     assert_eq!(holder.may_edit("src/a.rs").code, 0);
     denied(&beside.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
     denied(&apart.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
-    // What nobody holds becomes whose it is that writes first.
+    // A free file belongs to the first agent that writes it.
     assert_eq!(beside.edits("src/b.rs").code, 0);
     denied(&holder.may_edit("src/b.rs"), "src/b.rs is held by Root's agent");
 
-    // Who writes all the same does not get it into the history, in whichever worktree.
+    // An agent that writes it all the same cannot commit it, in whichever worktree.
     for other in [&mut beside, &mut apart] {
         other.edits("src/a.rs");
         refused(&other.runs("git commit -q -m Mine src/a.rs"), "src/a.rs is held by Root's agent");
@@ -37,13 +37,13 @@ async fn only_who_holds_a_file_edits_commits_and_pushes_it() {
     holder.runs("git push -q origin HEAD:one").done();
     beside.runs("git commit -q -m Theirs src/b.rs").done();
 
-    // Nor does who goes round the first guard get it to others, nor through the last one.
+    // An agent that bypasses the first guard can neither push it nor pass the check in CI.
     apart.runs("git commit -q --no-verify -m Mine src/a.rs").done();
     refused(&apart.runs("git push -q origin HEAD:tree"), "src/a.rs is held by Root's agent");
     let found = apart.runs("nexus verify origin/main..HEAD");
     assert_eq!(found.code, 1, "{found:#?}");
 
-    // Once it is free, it is anybody's.
+    // Once it is free, any agent can claim it.
     holder.runs("nexus feature done one").done();
     apart.runs("git push -q origin HEAD:tree").done();
     holder.runs("nexus uninstall git --yes").done();
@@ -72,14 +72,14 @@ async fn a_worktree_within_the_checkout_is_guarded_like_one_beside_it() {
     refused(&inner.runs("git commit -q -am Mine"), "src/a.rs is held by Root's agent");
     inner.runs("git commit -q --no-verify -am Mine").done();
     refused(&inner.runs("git push -q origin HEAD:inner"), "src/a.rs is held by Root's agent");
-    // A command in the main one that says nothing about the worktree changes nothing of it.
+    // A command in the main checkout that does not name the worktree does not change it.
     beside.asks("pre-tool-use", super::shell("make")).done();
     let after = beside.asks("post-tool-use", super::shell("make")).done();
     assert_eq!(after.stdout, "", "{after:#?}");
 }
 
 #[tokio::test]
-async fn a_merge_brings_in_what_others_did_and_hides_nothing_of_ones_own() {
+async fn a_merge_brings_in_the_work_of_others_and_hides_no_change_of_its_author() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -92,14 +92,14 @@ async fn a_merge_brings_in_what_others_did_and_hides_nothing_of_ones_own() {
     holder.edits("src/a.rs");
     holder.runs("git commit -q -m Ours src/a.rs && git push -q origin main").done();
 
-    // What the holder has pushed is merged and pushed on, though it is held still.
+    // Commits that the holder has pushed may be merged and pushed, although the file is still held.
     other.edits("src/b.rs");
     other.runs("git commit -q -m Theirs src/b.rs && git fetch -q origin").done();
     other.runs("git merge -q --no-commit origin/main && git commit -q -m Merged").done();
     other.runs("git push -q origin HEAD:tree").done();
     other.runs("nexus verify origin/main..HEAD").done();
 
-    // What is slipped into a merge is seen before, at and after it.
+    // A foreign change within a merge is found before, during and after it.
     holder.edits("src/a.rs");
     holder.runs("git commit -q -m Ours src/a.rs && git push -q origin main").done();
     other.runs("git fetch -q origin && git merge -q --no-commit origin/main").done();
@@ -112,13 +112,13 @@ async fn a_merge_brings_in_what_others_did_and_hides_nothing_of_ones_own() {
         assert_eq!(found.code, 1, "{found:#?}");
         assert!(found.stdout.contains("src/a.rs is held by Root's agent"), "{found:#?}");
     }
-    // Nor is the holder's work thrown away by one.
+    // A merge cannot discard the holder's work either.
     other.runs("git reset -q --hard HEAD~1 && git merge -q -s ours -m Ours origin/main").done();
     refused(&other.runs("git push -q origin HEAD:tree"), "src/a.rs is held by Root's agent");
 }
 
 #[tokio::test]
-async fn one_file_of_another_is_found_among_many_of_ones_own() {
+async fn one_foreign_file_is_found_among_many_own_ones() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "many");
@@ -144,7 +144,7 @@ async fn one_file_of_another_is_found_among_many_of_ones_own() {
     let findings = found.json()["findings"].clone();
     assert_eq!(findings.as_array().map(Vec::len), Some(1), "{findings}");
     assert_eq!(findings[0]["path"], "zz.rs");
-    // Without it, all is in order.
+    // Without the foreign file, there is no finding.
     claude.runs("git reset -q --soft HEAD~1 && git rm -q --cached zz.rs && git commit -q -m Own").done();
     claude.runs("git push -q origin HEAD:all").done();
 }

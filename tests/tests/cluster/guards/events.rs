@@ -1,4 +1,4 @@
-//! What agents' hosts tell and ask at each of their events, each in its own form, and what they are answered.
+//! The events of agents' hosts, each in its own format, and the answers.
 
 use super::{Claude, agent_text, denied, repository, shell};
 use nexus_tests::{Agent, Checkout, Cluster, agent::CommandOutput};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
 #[tokio::test]
-async fn a_shell_is_guarded_before_and_looked_after() {
+async fn a_shell_command_is_checked_before_and_after_it_runs() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "shell");
@@ -47,18 +47,18 @@ async fn a_shell_is_guarded_before_and_looked_after() {
     let taken = claude.may_run("echo x > src/new.rs");
     assert!(agent_text(&taken).contains("src/new.rs was free and is yours alone now"), "{taken:#?}");
 
-    // What changes while a command runs may be the holder's own work: it is told, and stops nobody.
+    // A change while a command runs may be the holder's own work: it is reported, and stops nobody.
     claude.may_run("make").done();
     fs::write(checkout.root().join("src/a.rs"), "theirs again\n").expect("it can be written");
     let after = claude.asks("post-tool-use", shell("make")).done();
     assert!(agent_text(&after).contains(why), "{after:#?}");
     assert_eq!(after.json()["decision"], Value::Null, "{after:#?}");
-    // Git could not give it back: a copy was kept of what was seen before.
+    // Git could not restore it: a copy of the earlier content was kept.
     let copy = agent_text(&after).lines().find_map(|line| line.strip_prefix("cp ")).map(str::to_owned);
     let copy = copy.expect("it is said how to get it back");
     let copy = copy.split(' ').next().expect("the copy comes first").trim_matches('\'');
     assert_eq!(fs::read_to_string(copy).expect("it is there"), "theirs, not committed\n");
-    // What was as in HEAD is there, whatever the times of the file that took its place.
+    // A file that was as in HEAD can be restored, whatever the times of the file that replaced it.
     checkout.git(&checkout.root(), &["checkout", "-q", "src/a.rs"]);
     claude.may_run("make").done();
     fs::write(checkout.root().join("src/a.rs"), "old\n").expect("it can be written");
@@ -66,7 +66,7 @@ async fn a_shell_is_guarded_before_and_looked_after() {
     file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("its time can be set");
     let after = claude.asks("post-tool-use", shell("make")).done();
     assert!(agent_text(&after).contains(why) && agent_text(&after).contains(":./src/a.rs > "), "{after:#?}");
-    // What the tool was told to write is its own.
+    // A file that the tool is meant to write is its own.
     let edit = json!({ "tool_name": "Edit", "tool_use_id": "toolu_3", "tool_input": { "file_path": checkout.root().join("src/a.rs") } });
     let after = claude.asks("post-tool-use", edit).done().json();
     assert_eq!(after["decision"], "block", "{after}");
@@ -106,7 +106,7 @@ async fn a_held_folder_stops_no_command_that_most_likely_writes_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
+async fn a_checkpoint_is_saved_before_an_agent_compacts_or_stops() {
     let mut cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -128,7 +128,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
         assert_eq!(checkpoint["context"]["gitBranch"], "main", "{checkpoint}");
     }
 
-    // Who stops over files that are somebody else's by now is told once.
+    // An agent that stops with files that are no longer its own is warned once.
     cluster.node(1).kill();
     claude.edits("src/b.rs").done();
     let asleep = claude.asks("stop", json!({ "stop_hook_active": false })).done();
@@ -148,7 +148,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     let once = claude.asks("stop", json!({ "stop_hook_active": false })).done();
     assert_eq!(once.stdout, "", "{once:#?}");
 
-    // Who holds something goes on when its host only forgets what was said.
+    // A run with claims goes on when its host only clears the conversation.
     claude.asks("session-end", json!({ "reason": "clear" })).done();
     assert_eq!(team.admin.get(&team.path("/features/one")).await.data()["status"], "active");
     claude.run = "cleared";
@@ -156,7 +156,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
     assert!(agent_text(&brief).contains("You work on one: one"), "{brief:#?}");
     assert_eq!(claude.may_edit("src/a.rs").code, 0);
 
-    // So it does when it takes up or branches off another conversation in the same process, and comes back.
+    // It also goes on when its host resumes or forks another conversation in the same process, and comes back.
     for (run, source) in
         [("resumed", "resume"), ("forked", "fork"), ("stops", "resume"), ("resumed", "resume")]
     {
@@ -168,7 +168,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
         let mine = claude.runs("nexus claims --mine --json").done().json();
         assert_eq!(mine[0]["filePath"], "src/a.rs", "{run}: {mine}");
     }
-    // Another agent that this one starts is somebody else, whatever it takes up.
+    // Another agent that this one starts is a run of its own, whatever conversation it resumes.
     let input = json!({ "session_id": "inner", "cwd": checkout.root(), "source": "resume" }).to_string();
     let line =
         format!("exec -a claude bash -c 'echo \"$1\" | nexus hook claude session-start' claude '{input}'");
@@ -178,7 +178,7 @@ async fn what_was_reached_is_kept_whenever_an_agent_may_forget_or_stop() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_done_with_its_work_says_no_more_about_it_and_ends_with_its_host() {
+async fn a_session_without_work_is_no_longer_reported_and_ends_with_its_host() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/a.rs"]).await;
@@ -199,7 +199,7 @@ async fn a_session_that_is_done_with_its_work_says_no_more_about_it_and_ends_wit
     assert_eq!(team.admin.get(&sessions).await.data(), &json!([]));
 }
 
-/// An agent of another host, with what that host says in all of its events.
+/// An agent of another host, with the fields that the host sends in all events.
 struct Hosted {
     agent: Agent,
     host: &'static str,
@@ -223,7 +223,7 @@ impl Hosted {
     }
 }
 
-/// Somebody holds `src/a.rs`.
+/// Another agent holds `src/a.rs`.
 const WHY: &str = "src/a.rs is held by Root's agent \"other\"";
 
 async fn held() -> (Cluster, nexus_tests::Team, Checkout) {
@@ -265,7 +265,7 @@ async fn codex_is_guarded_in_its_own_form() {
             .asks("pre-tool-use", json!({ "tool_name": "Bash", "tool_input": { "command": "rm src/a.rs" } })),
         WHY,
     );
-    // A command that Codex runs is of the same run.
+    // A command that Codex runs belongs to the same run.
     let mine = codex.agent.runs("nexus claims --mine --json").done().json();
     assert_eq!(mine[0]["filePath"], "src/b.rs", "{mine}");
     codex.asks("stop", json!({ "stop_hook_active": false })).done();
@@ -295,7 +295,7 @@ async fn cursor_is_guarded_in_its_own_form() {
     assert_eq!(taken["permission"], Value::Null, "{taken}");
     let after = cursor.asks("after-file-edit", json!({ "file_path": root.join("src/a.rs") })).done().json();
     assert_contains(&after["additional_context"], WHY);
-    // It calls Claude's hooks as well: that is the same run.
+    // It calls Claude's hooks as well: they belong to the same run.
     cursor.host = "claude";
     let again = cursor.asks("pre-tool-use", write(root.join("src/b.rs"))).done();
     assert_eq!(again.stdout, "", "{again:#?}");

@@ -1,5 +1,5 @@
-//! Repositories that somebody else filled: their links lead nothing out of them, and a file in one of their folders does
-//! not decide whose project they are.
+//! Repositories with hostile content: symlinks lead no access out of them, and a file in one of their folders does not
+//! decide to which project they belong.
 
 use super::{Claude, agent_text, denied, repository};
 use nexus_tests::{Checkout, Cluster, Team};
@@ -12,7 +12,7 @@ use std::{
 
 const WHY: &str = "src/a.rs is held by Root's agent \"other\"";
 
-/// Somebody holds `src/a.rs`.
+/// Another agent holds `src/a.rs`.
 async fn held() -> (Cluster, Team, Checkout) {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
@@ -27,7 +27,7 @@ fn write(path: PathBuf, text: &str) {
 }
 
 #[tokio::test]
-async fn a_feature_is_laid_out_and_cleared_away_in_its_repository_and_nowhere_else() {
+async fn a_feature_is_written_and_removed_only_in_its_repository() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("documents", &["src/a.rs"]).await;
@@ -54,13 +54,13 @@ async fn a_feature_is_laid_out_and_cleared_away_in_its_repository_and_nowhere_el
     assert!(picked.stderr.contains(".gitignore leads to"), "{picked:#?}");
     assert!(fs::symlink_metadata(root.join(".gitignore")).expect("it is there").is_symlink());
 
-    // Nor is it sent to everybody.
+    // A key is not sent to the cluster either.
     symlink(checkout.home().join("config.json"), root.join("spec.md")).expect("a link");
     let made = claude.runs("nexus feature create -s leak -t Leak --from spec.md");
     assert_eq!(made.code, 1, "{made:#?}");
     assert!(made.stderr.contains("spec.md leads to"), "{made:#?}");
 
-    // What somebody put beside it stays, and is named.
+    // A foreign file beside it stays, and is named.
     fs::remove_file(root.join(".gitignore")).expect("a link");
     claude.runs("nexus feature release again && nexus feature pick again").done();
     write(root.join(".nexus/active/again/notes.md"), "mine");
@@ -88,13 +88,13 @@ async fn a_link_in_a_folder_does_not_take_its_files_out_of_the_project() {
     let brief = agent_text(&claude.begins().done());
     assert!(brief.contains("src/.nexus.json does not count"), "{brief}");
 
-    // Nor does a whole repository there: its files are in its own project, and what is held around it stays held.
+    // A repository inside does not either: its files are in its own project, and claims around it stay.
     claude.runs("git init -q src").done();
     denied(&claude.may_edit("a.rs"), WHY);
     let taken = claude.may_edit("new.rs").done();
     assert!(agent_text(&taken).contains("new.rs was free"), "{taken:#?}");
     let claims = team.admin.get(&team.path("/claims")).await;
-    assert_eq!(claims.data().as_array().map(Vec::len), Some(1), "nothing of the other was taken");
+    assert_eq!(claims.data().as_array().map(Vec::len), Some(1), "no claim of the other project was made");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn any_spelling_of_a_file_is_that_file() {
         denied(&claude.asks("pre-tool-use", edit(path)), WHY);
     }
     denied(&claude.may_run("echo x > src/nope/../a.rs"), WHY);
-    // What is outside is outside.
+    // A file outside of the repository is not guarded.
     for path in ["~/x.rs", "../x.rs", "src/../../x.rs", "file:///tmp/x.rs"] {
         let asked = claude.asks("pre-tool-use", edit(path)).done();
         assert_eq!(asked.stdout, "", "{path}: {asked:#?}");
@@ -159,7 +159,7 @@ async fn a_submodule_is_guarded_as_the_repository_around_it() {
     super::refused(&claude.runs("git -C vendor/lib commit -q -am Mine"), why);
     claude.runs("git -C vendor/lib commit -q --no-verify -am Mine").done();
     super::refused(&claude.runs("git -C vendor/lib push -q origin HEAD:mine"), why);
-    // Nor does the repository around it take over what was committed there.
+    // The repository around it cannot take over commits from there either.
     super::refused(&claude.runs("git commit -q -am Mine"), "vendor/lib is held by Root's agent \"other\"");
     claude.runs("nexus uninstall git --yes").done();
     assert!(!root.join(".git/modules/vendor/lib/hooks/pre-commit").exists());

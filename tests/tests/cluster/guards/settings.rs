@@ -1,5 +1,5 @@
-//! Git as people use it: whatever their settings and their environment are, wherever they push, and however much of the
-//! history is there, the same files are judged.
+//! Git as people use it: with any settings and environment, any remote, and any part of the history, the same files are
+//! checked.
 
 use super::{Claude, agent_text, refused, repository, shell, worktree};
 use nexus_tests::{Agent, Checkout, Cluster, Team};
@@ -51,7 +51,7 @@ const SETTINGS: [(&str, &str); 30] = [
 ];
 
 #[tokio::test]
-async fn no_setting_of_a_person_hides_a_file_from_the_guards() {
+async fn no_git_setting_hides_a_file_from_the_guards() {
     let (_cluster, _team, checkout) = held().await;
     let root = checkout.root();
     let mut claude = Claude::start(&checkout, root.clone(), "settings");
@@ -59,7 +59,7 @@ async fn no_setting_of_a_person_hides_a_file_from_the_guards() {
     fs::write(root.join(".git/info/attributes"), "*.rs diff=shown\n").expect("it can be written");
     checkout.git(&root, &["config", "diff.shown.textconv", "true"]);
     checkout.git(&root, &["config", "diff.shown.command", "true"]);
-    // What is committed past the guard, moved and from a folder, is to be found.
+    // A commit that bypassed the guard, with moved files and from a subfolder, is found.
     claude.runs("git mv src/a.rs src/moved.rs && echo more >> src/b.rs").done();
     claude.runs("git commit -q --no-verify -am Mine").done();
     for (name, value) in SETTINGS {
@@ -72,7 +72,7 @@ async fn no_setting_of_a_person_hides_a_file_from_the_guards() {
         refused(&claude.runs("git push -q origin HEAD:mine"), WHY);
         checkout.git(&root, &["config", "--unset", name]);
     }
-    // Neither before a commit, nor in the look afterwards.
+    // Nothing is hidden before a commit, or in the check afterwards.
     claude.runs("git reset -q --soft HEAD~1").done();
     for (name, value) in SETTINGS {
         checkout.git(&root, &["config", name, value]);
@@ -116,12 +116,12 @@ async fn another_repository_in_the_environment_hides_nothing() {
 }
 
 #[tokio::test]
-async fn what_others_have_merged_is_pushed_on_to_wherever_it_is() {
+async fn merged_work_of_others_may_be_pushed_to_any_remote() {
     let (_cluster, team, checkout) = held().await;
     let root = checkout.root();
     let mut claude = Claude::start(&checkout, root.clone(), "pushes");
     claude.runs("nexus install git --yes").done();
-    // Somebody else has changed the file upstream, where it was merged.
+    // Another engineer has changed the file upstream, where it was merged.
     let upstream = root.with_file_name("upstream.git");
     let theirs = root.with_file_name("theirs");
     let shared = root.with_file_name("shared.git").display().to_string();
@@ -137,18 +137,18 @@ async fn what_others_have_merged_is_pushed_on_to_wherever_it_is() {
     claude.runs("git fetch -q upstream && git checkout -q -b work upstream/main").done();
     claude.edits("src/b.rs").done();
     claude.runs("git commit -q -am Own").done();
-    // To the fork by its name, and to one that has no name here.
+    // To a named remote, and to a URL without a name.
     claude.runs("git push -q origin HEAD:work").done();
     let fork = root.with_file_name("fork.git");
     checkout.git(&root, &["init", "-q", "--bare", &fork.display().to_string()]);
     claude.runs(&format!("git push -q '{}' HEAD:work", fork.display())).done();
-    // What is not theirs is refused there as well.
+    // Other changes are refused there as well.
     claude.edits("src/a.rs");
     claude.runs("git commit -q --no-verify -am Mine").done();
     refused(&claude.runs(&format!("git push -q '{}' HEAD:more", fork.display())), WHY);
     refused(&claude.runs("git push -q origin HEAD:more"), WHY);
 
-    // Without any remote, what was fetched from a URL others answer for.
+    // Without any remote, commits that were fetched from a URL are the work of others.
     let alone = root.with_file_name("alone");
     fs::create_dir(&alone).expect("a folder");
     checkout.git(&alone, &["init", "-q", "-b", "main"]);
@@ -164,7 +164,7 @@ async fn what_others_have_merged_is_pushed_on_to_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn a_clone_that_is_too_shallow_is_said_to_be_and_not_judged_by_all_its_files() {
+async fn a_shallow_clone_gets_an_error_instead_of_findings_for_all_its_files() {
     let (_cluster, team, checkout) = held().await;
     let root = checkout.root();
     let ci = root.with_file_name("ci");
@@ -173,10 +173,10 @@ async fn a_clone_that_is_too_shallow_is_said_to_be_and_not_judged_by_all_its_fil
     let link = json!({ "projectId": team.project });
     fs::write(ci.join(".nexus.json"), link.to_string()).expect("it can be written");
     let mut runner = Agent::start(&checkout, &ci, "claude");
-    let told = runner.runs("nexus verify HEAD");
-    assert_eq!(told.code, 2, "{told:#?}");
-    assert!(told.stderr.contains("too shallow") && told.stderr.contains("fetch-depth: 0"), "{told:#?}");
-    // What came after it can be judged.
+    let ended = runner.runs("nexus verify HEAD");
+    assert_eq!(ended.code, 2, "{ended:#?}");
+    assert!(ended.stderr.contains("too shallow") && ended.stderr.contains("fetch-depth: 0"), "{ended:#?}");
+    // Later commits can be checked.
     runner.runs("echo x > src/b.rs && git commit -q -am Own").done();
     runner.runs("nexus verify HEAD").done();
     runner.runs("nexus verify origin/main..HEAD").done();
@@ -217,7 +217,7 @@ async fn every_kind_of_checkout_is_guarded() {
         refused(&agent.runs("git push -q origin HEAD:refs/heads/mine"), WHY);
         let found = agent.runs("nexus verify HEAD");
         assert_eq!(found.code, 1, "{}: {found:#?}", folder.display());
-        // In the midst of a rebase, and of a repository whose link is around a bare one.
+        // During a rebase, and in a repository whose link is beside a bare one.
         agent.runs("git rebase -q --force-rebase -x 'nexus verify HEAD; test $? = 1' HEAD~1").done();
     }
     // A first commit is compared with nothing.
@@ -242,7 +242,7 @@ async fn every_kind_of_checkout_is_guarded() {
 }
 
 #[tokio::test]
-async fn what_git_ignores_is_nobodys_whatever_it_is_called() {
+async fn an_ignored_file_is_held_by_nobody_whatever_its_name() {
     let (_cluster, team, checkout) = held().await;
     let root = checkout.root();
     fs::write(root.join(".git/info/exclude"), ".nexus*\n/target/\n*.log\n").expect("it can be written");

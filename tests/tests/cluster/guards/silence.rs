@@ -1,5 +1,5 @@
-//! When no server answers, or one answers something else, or something keeps a hook waiting: the policy is for
-//! silence alone, and what was let through is settled afterwards, by whoever is there.
+//! No server answers, or one answers something else, or a lock blocks a hook: the policy is only for outages, and writes
+//! that were let through are settled afterwards, by the same run or another one.
 
 use super::{Claude, agent_text, denied, refused, repository, worktree};
 use nexus_tests::{Agent, Cluster};
@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs;
 
 #[tokio::test]
-async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
+async fn writes_during_an_outage_are_settled_afterwards() {
     let mut cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "alone");
@@ -17,13 +17,13 @@ async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
     for file in ["src/a.rs", "src/b.rs"] {
         let open = claude.edits(file);
         assert_eq!(open.code, 0, "{open:#?}");
-        let told = agent_text(&open);
-        assert!(told.contains("fail-open") && told.contains(file), "{told}");
+        let text = agent_text(&open);
+        assert!(text.contains("fail-open") && text.contains(file), "{text}");
     }
     cluster.node(1).start();
     cluster.all_ready().await;
 
-    // Somebody was faster.
+    // Another agent was faster.
     let other = team.agent(&team.admin, "faster").await;
     other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs"] })).await.data();
     let asked = claude.runs("nexus claims --mine").done();
@@ -39,7 +39,7 @@ async fn what_is_written_while_no_server_answers_is_settled_afterwards() {
 }
 
 #[tokio::test]
-async fn what_a_run_left_that_died_is_settled_by_the_next_one() {
+async fn writes_of_a_dead_run_are_settled_by_the_next_one() {
     let mut cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut gone = Claude::start(&checkout, checkout.root(), "gone");
@@ -63,14 +63,14 @@ async fn what_a_run_left_that_died_is_settled_by_the_next_one() {
     let brief = agent_text(&next.begins().done());
     assert!(brief.contains("yours now: src/a.rs."), "{brief}");
     assert!(brief.contains("src/b.rs is held by Root's agent \"faster\""), "{brief}");
-    assert!(!brief.contains("src/c.rs"), "who lives answers for it: {brief}");
+    assert!(!brief.contains("src/c.rs"), "a living run settles its own writes: {brief}");
     denied(&alive.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
     let settled = alive.runs("nexus claims --mine").done();
     assert!(settled.stderr.contains("yours now: src/c.rs"), "{settled:#?}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_settled_yet_is_kept_beside_what_can() {
+async fn writes_that_cannot_be_settled_yet_are_kept() {
     let mut cluster = Cluster::start(1).await;
     let (_team, checkout) = repository(&cluster).await;
     let tree = checkout.root().with_file_name("tree");
@@ -96,12 +96,12 @@ async fn what_cannot_be_settled_yet_is_kept_beside_what_can() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_no_silence() {
+async fn a_refusal_is_not_an_outage() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "refused");
     claude.runs("nexus install git --yes").done();
-    // Nobody knows this key: that is an answer, and no policy speaks for it.
+    // The servers do not know this key: that is an answer, and the policy does not apply.
     let key = format!("NEXUS_HOOK_POLICY=fail-open NEXUS_TOKEN=nexus_eng_{}", "0".repeat(64));
     denied(&claude.may_edit_with(&key, "src/a.rs"), "a server answers, but does not say whose src/a.rs is");
     claude.edits("src/a.rs").done();
@@ -109,7 +109,7 @@ async fn a_refusal_is_no_silence() {
     refused(&claude.runs(&commit), "a server answers, but does not say whose src/a.rs is");
     claude.runs("git commit -q -m Mine src/a.rs").done();
 
-    // A name that no server takes says nothing about the others.
+    // A name that the servers refuse does not affect the other files.
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["src/b.rs", "theirs/"] })).await.data();
     let odd = claude.edits("src/odd\u{1}.rs");
@@ -121,12 +121,12 @@ async fn a_refusal_is_no_silence() {
     claude.runs("git restore -q --staged src/b.rs").done();
     let passed = claude.runs("git commit -q -m Odd").done();
     assert!(passed.stderr.contains("Nobody can hold src/odd"), "{passed:#?}");
-    // Within a folder of another it is theirs all the same.
+    // A file in a folder that another agent holds is foreign all the same.
     denied(&claude.may_edit("theirs/odd\u{1}.rs"), "is held by Root's agent \"other\" as theirs/");
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_guards_as_well_as_one_that_lives() {
+async fn a_run_whose_session_is_over_is_guarded_all_the_same() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     team.ready_feature("one", &["src/c.rs"]).await;
@@ -134,14 +134,14 @@ async fn a_session_that_is_over_guards_as_well_as_one_that_lives() {
     let sessions = async || team.admin.get(&team.path("/sessions/active")).await.data().clone();
     assert_eq!(sessions().await.as_array().map(Vec::len), Some(1));
     claude.asks("session-end", json!({ "reason": "other" })).done();
-    assert_eq!(sessions().await, json!([]), "who holds nothing is over at once");
+    assert_eq!(sessions().await, json!([]), "a session without claims is over at once");
 
-    // Resumed, it is another session of the same run.
+    // The resumed run gets another session.
     let other = team.agent(&team.admin, "other").await;
     other.post(&team.path("/claims"), json!({ "paths": ["src/a.rs"] })).await.data();
     denied(&claude.may_edit("src/a.rs"), "src/a.rs is held by Root's agent \"other\"");
     assert_eq!(claude.may_edit("src/b.rs").code, 0);
-    // So it is when somebody else ended it, whatever is done first.
+    // So does a run whose session was ended by someone else, whatever it does first.
     let end = async || {
         let own = sessions().await.as_array().into_iter().flatten().find_map(|found| {
             let agent = found["session"]["agent"].as_str()?;
@@ -163,7 +163,7 @@ async fn a_session_that_is_over_guards_as_well_as_one_that_lives() {
 }
 
 #[tokio::test]
-async fn a_link_that_cannot_be_read_is_a_case_for_the_policy() {
+async fn an_unreadable_link_is_handled_by_the_policy() {
     let cluster = Cluster::start(1).await;
     let (_team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "broken");
@@ -174,7 +174,7 @@ async fn a_link_that_cannot_be_read_is_a_case_for_the_policy() {
     let open = claude.edits("src/a.rs");
     assert_eq!(open.code, 0, "{open:#?}");
     assert!(agent_text(&open).contains("fail-open"), "{open:#?}");
-    // Whoever only looks around is not stopped.
+    // A command that only reads is not stopped.
     claude.asks_with(closed, "pre-tool-use", super::shell("git status && nexus project link demo")).done();
     refused(&claude.runs(&format!("{closed} git commit -q -m Mine src/a.rs")), "names no project");
     let passed = claude.runs("git commit -q -m Mine src/a.rs").done();
@@ -182,7 +182,7 @@ async fn a_link_that_cannot_be_read_is_a_case_for_the_policy() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_read_leave_a_journal() {
+async fn unreadable_settings_leave_a_journal() {
     let cluster = Cluster::start(1).await;
     let (_team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "broken");
@@ -198,7 +198,7 @@ async fn settings_that_cannot_be_read_leave_a_journal() {
 }
 
 #[tokio::test]
-async fn a_hook_that_is_kept_waiting_answers_before_its_host_gives_up() {
+async fn a_blocked_hook_answers_before_its_host_times_out() {
     let cluster = Cluster::start(1).await;
     let (team, checkout) = repository(&cluster).await;
     let mut claude = Claude::start(&checkout, checkout.root(), "late");

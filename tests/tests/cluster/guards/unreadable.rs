@@ -1,5 +1,5 @@
-//! What a host sends and cannot be read as it should be: what is needed of it is read all the same, and what is not to
-//! be had goes by the policy, as silence does.
+//! Events of hosts that are not valid JSON: the necessary fields are read all the same, and if they cannot be read, the
+//! policy applies, as in an outage.
 
 use super::repository;
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
@@ -8,7 +8,7 @@ use std::fs;
 
 const WHY: &str = "src/a.rs is held by Root's agent \"other\"";
 
-/// Each host with its question before a file is written, what it says of itself, and its field for the path.
+/// Each host with its event before a write, its own fields, and its field for the path.
 const HOSTS: [(&str, &str, &str, &str); 4] = [
     ("claude", "pre-tool-use", r#""session_id":"one","tool_name":"Write""#, "file_path"),
     ("codex", "pre-tool-use", r#""session_id":"one","tool_name":"Write""#, "file_path"),
@@ -25,7 +25,7 @@ async fn held() -> (Cluster, Team, Checkout, Agent) {
     (cluster, team, checkout, agent)
 }
 
-/// What a host is answered to these bytes.
+/// The answer of a hook to these bytes.
 fn asks(checkout: &Checkout, agent: &mut Agent, policy: &str, hook: &str, bytes: &[u8]) -> CommandOutput {
     let file = checkout.home().join("event");
     fs::write(&file, bytes).expect("the file can be written");
@@ -39,7 +39,7 @@ fn event(common: &str, field: &str, path: &[u8], content: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_content_that_cannot_be_read_hides_no_path() {
+async fn an_unreadable_content_hides_no_path() {
     let (_cluster, _team, checkout, mut agent) = held().await;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     for (host, name, common, field) in HOSTS {
@@ -64,7 +64,7 @@ async fn a_content_that_cannot_be_read_hides_no_path() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_at_all_goes_by_the_policy_and_is_never_a_yes_without_a_word() {
+async fn an_unreadable_event_is_handled_by_the_policy_and_never_silently_allowed() {
     let (_cluster, team, checkout, mut agent) = held().await;
     for (host, name, common, field) in HOSTS {
         let hook = format!("{host} {name}");
@@ -77,7 +77,7 @@ async fn what_cannot_be_read_at_all_goes_by_the_policy_and_is_never_a_yes_withou
             event(common, field, b"7", b"1"),
             event(common, field, br#""src/\ud800.rs""#, b"1"),
             event(common, field, b"\"src/\xff.rs\"", b"1"),
-            // Cut off before its path.
+            // Truncated before its path.
             event(common, field, br#""src/a.rs""#, b"\"x\"").into_iter().take(60).collect(),
         ] {
             let shown = String::from_utf8_lossy(&bytes).into_owned();
@@ -88,7 +88,7 @@ async fn what_cannot_be_read_at_all_goes_by_the_policy_and_is_never_a_yes_withou
             assert!(open.stdout.contains("let through unchecked"), "{hook} {shown}: {open:#?}");
             let _: Value = open.json();
         }
-        // Other tools, and other events, are nobody's business.
+        // Other tools and other events are ignored.
         let read =
             format!("{{{},\"x\":1}}", common.replace("Write", "Read").replace("write_file", "read_file"));
         assert_eq!(asks(&checkout, &mut agent, "fail-closed", &hook, read.as_bytes()).done().stdout, "");
@@ -109,7 +109,7 @@ async fn what_cannot_be_read_at_all_goes_by_the_policy_and_is_never_a_yes_withou
         let after = asks(&checkout, &mut agent, "fail-closed", &format!("{host} {after}"), b"oops").done();
         assert!(after.stdout.contains("Nothing was checked"), "{host}: {after:#?}");
     }
-    // Where nothing is linked, nothing is said.
+    // Without a link, nothing is reported.
     let elsewhere = checkout.home().display().to_string();
     let asked = agent.runs(&format!(
         "cd '{elsewhere}' && echo oops | NEXUS_HOOK_POLICY=fail-closed nexus hook claude pre-tool-use"
@@ -119,7 +119,7 @@ async fn what_cannot_be_read_at_all_goes_by_the_policy_and_is_never_a_yes_withou
 }
 
 #[tokio::test]
-async fn a_command_with_letters_that_cannot_be_read_may_write_any_file_that_they_may_be() {
+async fn a_command_with_unreadable_characters_may_write_any_file_that_they_can_mean() {
     let (_cluster, _team, checkout, mut agent) = held().await;
     for (command, is_refused) in [
         (br#""echo x > src/\ud800.rs""#.as_slice(), true),
@@ -136,7 +136,7 @@ async fn a_command_with_letters_that_cannot_be_read_may_write_any_file_that_they
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_read_goes_by_the_policy() {
+async fn an_unreadable_command_is_handled_by_the_policy() {
     let (_cluster, _team, checkout, mut agent) = held().await;
     for command in ["echo 'never closed", &"$(".repeat(20_000), &format!("echo {}", "x".repeat(600_000))] {
         let tool = json!({ "session_id": "one", "tool_name": "Bash", "tool_input": { "command": command } });
@@ -145,11 +145,11 @@ async fn a_command_that_cannot_be_read_goes_by_the_policy() {
         let refused = asks(&checkout, &mut agent, "fail-closed", hook, &bytes);
         assert_eq!(refused.code, 2, "{refused:#?}");
         assert!(refused.stderr.contains("cannot tell all that this command writes"), "{refused:#?}");
-        let told = asks(&checkout, &mut agent, "fail-open", hook, &bytes).done().json();
-        let text = told["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned();
-        assert!(text.contains("let through, and what it changed is looked at afterwards"), "{told}");
+        let answer = asks(&checkout, &mut agent, "fail-open", hook, &bytes).done().json();
+        let text = answer["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned();
+        assert!(text.contains("let through, and what it changed is looked at afterwards"), "{answer}");
     }
-    // What is to be seen of it all the same is refused.
+    // A held file that can be recognised all the same is refused.
     let tool = json!({ "session_id": "one", "tool_name": "Bash", "tool_input": { "command": "rm src/a.rs\necho 'never" } });
     let refused =
         asks(&checkout, &mut agent, "fail-open", "claude pre-tool-use", tool.to_string().as_bytes());

@@ -1,6 +1,6 @@
-//! A client that knows only what was there before the cluster: no header of the cluster's own, no agents, no
-//! heartbeats but those it always sent. It works against any node, each request goes to another one, and
-//! every object has what it always had.
+//! A client from before the cluster: it sends no header of the cluster, has no agents, and sends only the heartbeats that
+//! it always sent. It works with any node, each request goes to another one, and every object has all of its earlier
+//! fields.
 //!
 //! Here: people and projects. [`work`]: features, claims and collisions. [`record`]: sessions, checkpoints,
 //! knowledge and the roadmap. [`surroundings`]: the socket, health and errors.
@@ -38,7 +38,7 @@ struct Scene {
     ben_id: String,
     /// The id of the engineer Ana.
     ana_id: String,
-    /// Where the project is.
+    /// The path of the project.
     at: String,
     _cluster: Cluster,
 }
@@ -106,7 +106,7 @@ async fn an_old_client_registers_and_starts_a_project() {
     let longest = json!({ "name": "n".repeat(100), "email": format!("{}@example.com", "b".repeat(243)) });
     nobody.make("/auth/register", longest).await;
 
-    // Who asks.
+    // The caller.
     nobody.refused((401, "UNAUTHORIZED"), Method::GET, "/auth/me", None).await;
     for key in ["", "x", "nexus_eng_", &format!("nexus_eng_{}", "0".repeat(64)), &"f".repeat(74)] {
         let wrong = nobody.with(|client| client.with_key(key));
@@ -152,7 +152,7 @@ async fn an_old_client_registers_and_starts_a_project() {
     let (eve, eve_id) = register(&nobody, "Eve").await;
     assert_eq!(eve.get("/projects").await, json!([]));
 
-    // Whose.
+    // Foreign projects.
     let second = format!("/projects/{}", text(&second["id"]));
     ana.refused(VALIDATION, Method::GET, &format!("/projects/{NO_UUID}"), None).await;
     ana.refused(NOT_FOUND, Method::GET, &format!("/projects/{ana_id}"), None).await;

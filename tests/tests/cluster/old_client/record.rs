@@ -1,4 +1,4 @@
-//! Sessions and what is written down beside the code, as an old client sees it.
+//! Sessions, checkpoints and knowledge, as an old client sees them.
 
 use super::{NO_UUID, NOT_FOUND, Scene, VALIDATION, slugs, text};
 use nexus_tests::contract::{
@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn an_old_client_keeps_its_session_and_writes_down_how_far_it_is() {
+async fn an_old_client_keeps_its_session_and_saves_checkpoints() {
     let scene = Scene::set().await;
     let (ana, ben) = (&scene.ana, &scene.ben);
     scene.ready("one", &["b.rs", "a.rs"]).await;
@@ -22,7 +22,7 @@ async fn an_old_client_keeps_its_session_and_writes_down_how_far_it_is() {
     );
     assert_eq!(session["metadata"], metadata);
     let again = ana.make(&sessions, json!({})).await;
-    assert_eq!(again["id"], session["id"], "there is one that is active");
+    assert_eq!(again["id"], session["id"], "the active session is returned again");
     let other = ben.make(&sessions, json!({})).await;
     assert_ne!(other["id"], session["id"]);
     assert_eq!(has(&other, SESSION)["metadata"], json!({}));
@@ -143,7 +143,7 @@ async fn an_old_client_writes_knowledge_and_orders_the_roadmap() {
     assert_eq!(numbers, [1, 2]);
     ana.refused(NOT_FOUND, Method::PATCH, &reorder, Some(json!({ "now": ["two", "none"] }))).await;
     ana.refused(VALIDATION, Method::PATCH, &reorder, Some(json!({ "soon": ["two"] }))).await;
-    assert_eq!(ben.get(&roadmap).await, seen, "whole or not at all");
+    assert_eq!(ben.get(&roadmap).await, seen, "all or nothing is reordered");
     let lane = |slug: &str| scene.at(&format!("/roadmap/{slug}/lane"));
     let last = ben.patch(&lane("two"), json!({ "lane": "now" })).await;
     assert_eq!((&has(&last, FEATURE)["lane"], &last["priority"]), (&json!("now"), &json!(3)));

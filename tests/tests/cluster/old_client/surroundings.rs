@@ -9,14 +9,14 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
-async fn an_old_client_hears_what_happens_over_its_socket() {
+async fn an_old_client_receives_events_over_its_socket() {
     let scene = Scene::set().await;
     let project = scene.at.trim_start_matches("/projects/").to_owned();
     let mut socket = Socket::open(&scene.ana.next()).await;
     let joined = socket.ask(json!({ "type": "join", "projectId": project })).await;
     assert_eq!((&joined["type"], &joined["projectId"]), (&json!("joined"), &json!(project)));
     assert!(joined["sessionId"].is_string(), "{joined}");
-    // Its own session starts with the joining; what others do follows.
+    // The first event is the start of its own session; events of others follow.
     let ben = &scene.ben;
     scene.ready("one", &["a.rs"]).await;
     scene.step(ben, "one", "pick").await;
@@ -76,7 +76,7 @@ async fn an_old_client_hears_what_happens_over_its_socket() {
 }
 
 #[tokio::test]
-async fn an_old_client_finds_health_and_errors_as_they_were() {
+async fn an_old_client_finds_health_and_errors_unchanged() {
     let scene = Scene::set().await;
     let (ana, nobody) = (&scene.ana, &scene.nobody);
     let bare = async |path: &str| {
@@ -111,7 +111,7 @@ async fn an_old_client_finds_health_and_errors_as_they_were() {
         assert!(kind.starts_with("text/plain"), "{kind}");
     }
 
-    // Its own request id comes back, in successes and in failures; without one, there is another each time.
+    // Its request id is returned in successes and failures; without one, each answer has another id.
     let named = ana.with(|client| client.with_header("X-Request-ID", "my-request-7"));
     for path in ["/auth/me", "/nothing"] {
         assert_eq!(named.ask(Method::GET, path, None).await.headers["x-request-id"], "my-request-7");
@@ -140,7 +140,7 @@ async fn an_old_client_finds_health_and_errors_as_they_were() {
         assert_eq!((answer.status.as_u16(), answer.code()), expected, "{}", answer.body);
         assert!(field.is_empty() || answer.body["error"]["details"][field].is_array(), "{}", answer.body);
     }
-    // Exactly as much as is allowed.
+    // Exactly as much as the limit allows.
     let frame = json!({ "slug": "long", "title": "t", "spec": "" }).to_string().len();
     let body = json!({ "slug": "long", "title": "t", "spec": "s".repeat((1 << 20) - frame) });
     ana.make(&scene.at("/features"), body).await;

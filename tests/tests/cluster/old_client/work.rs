@@ -1,4 +1,4 @@
-//! Features and who works on them, as an old client sees it.
+//! Features and their holders, as an old client sees them.
 
 use super::{NOT_FOUND, Scene, TRANSITION, VALIDATION, slugs, text};
 use nexus_tests::contract::{self, CLAIM, ENGINEER, FEATURE, Form, SESSION, has, page};
@@ -20,7 +20,7 @@ async fn an_old_client_takes_a_feature_through_its_life() {
         json!([draft["claimedBy"], draft["claimedAt"], draft["completedAt"]]),
         json!([null, null, null])
     );
-    assert_eq!(scene.draft("two", &[]).await["priority"], 2, "the lane's highest and one");
+    assert_eq!(scene.draft("two", &[]).await["priority"], 2, "the highest priority of the lane plus one");
     let body = json!({ "slug": "9-9", "title": "t".repeat(200), "spec": "s", "lane": "now", "priority": 40 });
     let third = ben.make(&list, body).await;
     assert_eq!((&third["lane"], &third["priority"]), (&json!("now"), &json!(40)));
@@ -51,7 +51,7 @@ async fn an_old_client_takes_a_feature_through_its_life() {
     let again = json!({ "slug": "one", "title": "t", "spec": "s" });
     ana.refused((409, "ALREADY_EXISTS"), Method::POST, &list, Some(again)).await;
 
-    // The list: lanes, priorities, then the newest first; filtered and paged.
+    // The list is ordered by lane, by priority, then newest first; it can be filtered and paged.
     let tie = json!({ "slug": "tie", "title": "t", "spec": "s", "priority": 1 });
     ana.make(&list, tie).await;
     let whole = slugs(page(&ana.get(&list).await, FEATURE));
@@ -77,7 +77,7 @@ async fn an_old_client_takes_a_feature_through_its_life() {
         ana.refused(VALIDATION, Method::GET, &format!("{list}?{query}"), None).await;
     }
 
-    // One of them.
+    // A single feature.
     let one = scene.at("/features/one");
     assert_eq!(ben.get(&one).await, draft);
     ben.refused(NOT_FOUND, Method::GET, &scene.at("/features/none"), None).await;
@@ -89,7 +89,7 @@ async fn an_old_client_takes_a_feature_through_its_life() {
     assert_eq!(ana.get(&one).await, patched);
     ana.refused(VALIDATION, Method::PATCH, &one, Some(json!({ "title": "" }))).await;
 
-    // Every step from everywhere: those that the lifecycle has, and no other.
+    // Every step from every status: only those of the lifecycle are possible.
     let steps = ["ready", "pick", "release", "done", "cancel"];
     let path = |slug: &str, step: &str| scene.at(&format!("/features/{slug}/{step}"));
     for (status, way, allowed) in [
@@ -139,7 +139,7 @@ async fn an_old_client_takes_a_feature_through_its_life() {
 }
 
 #[tokio::test]
-async fn an_old_client_picks_collides_and_is_told_with_whom() {
+async fn an_old_client_picks_collides_and_learns_the_holder() {
     let scene = Scene::set().await;
     let (ana, ben) = (&scene.ana, &scene.ben);
     scene.ready("one", &["src/a.rs", "lib/"]).await;
@@ -160,15 +160,15 @@ async fn an_old_client_picks_collides_and_is_told_with_whom() {
     let conflict = ben.refused((409, "FILE_ALREADY_CLAIMED"), Method::POST, &path("two", "pick"), None).await;
     let message = text(&conflict["message"]);
     assert!(message.contains("file conflicts with") && message.contains("Ana"), "{message}");
-    let told = &conflict["details"]["conflicts"][0];
-    assert_eq!(told["filePath"], "lib/");
-    assert_eq!(has(&told["claimedBy"], contract::CLAIMED_BY)["featureSlug"], "one");
+    let path_conflict = &conflict["details"]["conflicts"][0];
+    assert_eq!(path_conflict["filePath"], "lib/");
+    assert_eq!(has(&path_conflict["claimedBy"], contract::CLAIMED_BY)["featureSlug"], "one");
     let taken = ben.refused((409, "FEATURE_ALREADY_CLAIMED"), Method::POST, &path("one", "pick"), None).await;
     assert!(text(&taken["message"]).contains("Ana"), "{taken}");
 
     let available = ben.get(&scene.at("/features/available")).await;
     let features = contract::all(&available, FEATURE);
-    assert_eq!(slugs(features), ["three", "two"], "what is free comes first");
+    assert_eq!(slugs(features), ["three", "two"], "available features come first");
     assert!(features[0].get("blockedBy").is_none_or(Value::is_null), "{}", features[0]);
     let blocked = &features[1]["blockedBy"];
     assert_eq!(
@@ -176,7 +176,7 @@ async fn an_old_client_picks_collides_and_is_told_with_whom() {
         json!([scene.ana_id, "Ana", "one"])
     );
 
-    // Nobody else may end it, and is told who may.
+    // Nobody else may end it, and the refusal names the holder.
     for step in ["release", "done"] {
         let refused = ben.refused(VALIDATION, Method::POST, &path("one", step), None).await;
         assert!(text(&refused["message"]).contains("Ana"), "{refused}");
@@ -188,11 +188,11 @@ async fn an_old_client_picks_collides_and_is_told_with_whom() {
     let mut refreshed = ana.post(&scene.at("/claims/refresh"), json!({})).await;
     refreshed["refreshed"].as_array_mut().expect("a list").sort_by_key(Value::to_string);
     assert_eq!(refreshed, json!({ "refreshed": ["lib/", "src/a.rs"], "notOwned": [] }));
-    // Without a body, too.
+    // Also without a body.
     let answer = ben.ask(Method::POST, &scene.at("/claims/refresh"), None).await;
     assert_eq!(answer.data(), &json!({ "refreshed": [], "notOwned": [] }));
 
-    // The engineer's one session: an old client collides with nobody but others.
+    // The engineer has one session: an old client collides only with other engineers.
     scene.ready("four", &["src/"]).await;
     scene.step(ana, "four", "pick").await;
     let status = has(
@@ -204,7 +204,7 @@ async fn an_old_client_picks_collides_and_is_told_with_whom() {
     assert_eq!(contract::all(&status["claims"], CLAIM).len(), 3);
     let sessions =
         contract::all(&status["sessions"], &[("session", Form::Object), ("engineer", Form::Object)]);
-    assert_eq!(sessions.len(), 2, "each engineer has one, made on demand");
+    assert_eq!(sessions.len(), 2, "each engineer has one session, made on demand");
     has(&sessions[0]["session"], SESSION);
     has(&sessions[0]["engineer"], ENGINEER);
 
@@ -216,7 +216,7 @@ async fn an_old_client_picks_collides_and_is_told_with_whom() {
     scene.step(ben, "two", "pick").await;
     let done = scene.step(ben, "two", "done").await;
     assert_eq!((&done["status"], done["completedAt"].is_string()), (&json!("done"), true));
-    // Anybody in the project may give up what somebody else works on.
+    // Any member of the project may cancel an active feature of another one.
     assert_eq!(scene.step(ben, "four", "cancel").await["status"], "cancelled");
     assert_eq!(ana.get(&scene.at("/claims")).await, json!([]));
     let fresh = scene.step(ana, "one", "pick").await;
