@@ -1,9 +1,9 @@
-//! What the compiler cannot see.
+//! Checks of the sources that the compiler cannot make.
 //!
-//! - [`dependencies`]: which crate may know which other.
+//! - [`dependencies`]: the allowed dependencies between crates.
 //! - [`circles`]: modules that use each other in a circle; [`tokens`] reads what a file names.
 //! - [`short_docs`]: doc comments that say nothing.
-//! - [`documents`]: documents that lack something.
+//! - [`documents`]: missing parts of documents, and links that lead nowhere.
 
 mod circles;
 mod dependencies;
