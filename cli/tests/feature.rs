@@ -136,6 +136,57 @@ Hint: nexus feature available shows what is free of it
 }
 
 #[test]
+fn taking_again_what_is_ones_own_is_a_success_that_says_so() {
+    let mine = held("api");
+    let holder =
+        json!({ "holder": { "engineerId": ID, "engineerName": "ana", "sessionId": mine["sessionId"] } });
+    let refused = failure(409, "FEATURE_ALREADY_CLAIMED", "feature api is held by ana", holder);
+    let server = Server::start()
+        .on(&on("POST", "/api/pick"), refused)
+        .on(&on("GET", "/api"), data(mine.clone()))
+        .on(&format!("GET /projects/{ID}/claims/mine"), data(json!([claim("src/db.rs", "exclusive")])))
+        .on(&on("GET", "/api/learnings"), page(&[]))
+        .on(&format!("GET /projects/{ID}/decisions"), page(&[]));
+    let ana = Person::at_work(&[server.url()]);
+    let session = mine["sessionId"].as_str().expect("a held feature has a session");
+    let ended = ana.types(&format!("feature pick api --session {session}")).done();
+    assert!(ended.stdout.starts_with("You already work on api: The API\nYours alone"), "{ended:#?}");
+    // Another session is refused as before.
+    let ended = ana.types(&format!("feature pick api --session {ID}"));
+    assert_eq!(ended.code, 1, "{ended:#?}");
+}
+
+#[test]
+fn a_second_feature_is_taken_only_on_purpose() {
+    let status = json!({ "activeFeatures": [held("api")], "claims": [], "sessions": [], "interrupted": [] });
+    let server = Server::start()
+        .on(&format!("GET /projects/{ID}/status"), data(status))
+        .on(
+            &on("POST", "/pick-next"),
+            data({
+                let mut picked = held("reports");
+                picked["claims"] = json!([]);
+                picked
+            }),
+        )
+        .on(&on("GET", "/reports/learnings"), page(&[]))
+        .on(&format!("GET /projects/{ID}/decisions"), page(&[]));
+    let ana = Person::at_work(&[server.url()]);
+    let session = held("api")["sessionId"].as_str().expect("a held feature has a session").to_owned();
+    let ended = ana.types(&format!("next --session {session}"));
+    assert_eq!(ended.code, 1, "{ended:#?}");
+    assert_eq!(
+        ended.stderr,
+        "\
+Error: you already work on api
+Hint: nexus feature done api or release api comes first; --also takes another one beside it
+"
+    );
+    let ended = ana.types(&format!("next --also --session {session}")).done();
+    assert!(ended.stdout.starts_with("Picked reports"), "{ended:#?}");
+}
+
+#[test]
 fn available_features_are_listed_with_the_blockers_of_the_others() {
     let mut blocked = feature("reports", "ready");
     blocked["blockedBy"] = json!({ "dependsOn": ["api"] });

@@ -8,7 +8,7 @@ use crate::{
 use axum::http::{HeaderMap, header};
 use nexus_api_types::{Code, header as names};
 use nexus_domain::{
-    Actor, EngineerId, Refusal, SessionId, State,
+    Actor, EngineerId, ProjectId, Refusal, SessionId, State,
     decide::access,
     entity::{ApiKey, Engineer},
     ids::KeyId,
@@ -32,6 +32,12 @@ impl Caller {
         state: &'a State,
     ) -> Result<(&'a Arc<Engineer>, &'a Arc<ApiKey>), Refusal> {
         access::engineer_with_key(state, self.engineer, self.key, cluster.wall())
+    }
+
+    /// The session that the request acts as in a project: the one that it names, or the engineer's default session. None
+    /// when that does not exist yet: it holds nothing.
+    pub(crate) fn acting_session(self, state: &State, project: ProjectId) -> Option<SessionId> {
+        self.session.or_else(|| state.session_of(project, self.engineer, None).map(|session| session.id))
     }
 
     /// The caller as the actor of a command.

@@ -101,10 +101,8 @@ fn checked(
         let claim = state.claim(key).expect("the index holds what is claimed");
         (session, claim)
     };
-    let is_mine = |key: &ClaimKey| match caller.session {
-        Some(session) => key.session == session,
-        None => known(key).0.engineer == caller.engineer,
-    };
+    let acting = caller.acting_session(state, project);
+    let is_mine = |key: &ClaimKey| Some(key.session) == acting;
     // A later claim by the same holder for the same feature is no takeover: the fence of the feature counts.
     let is_newer = |key: &ClaimKey, fence: u64| {
         let work = key.feature.filter(|_| is_mine(key)).and_then(|feature| state.feature(project, feature));

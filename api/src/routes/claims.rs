@@ -78,7 +78,7 @@ async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) ->
     Ok(response)
 }
 
-/// Lists the claims of the session that asks; without one, those of all sessions of the engineer.
+/// Lists the claims of the session that acts: without a header, the engineer's default session.
 async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;
@@ -86,10 +86,8 @@ async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -
     // All of them, except for a tool: a holder has to know its claims, and their number is bounded.
     let most = if read.is_brief { brief::MAX_CLAIMS } else { usize::MAX };
     let listed = move |work: &mut WorkBudget| {
-        let own = view.state().sessions_in(project).filter(|session| match caller.session {
-            Some(id) => session.id == id,
-            None => session.engineer == caller.engineer,
-        });
+        let acting = caller.acting_session(view.state(), project);
+        let own = acting.and_then(|id| view.state().session(id)).filter(|own| own.project == project);
         listed(view.state(), own, most, work).map(written)
     };
     Ok(read.answer_written(api.long_reads.compute(caller.engineer, listed).await?))

@@ -14,11 +14,15 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   nexus next
-  nexus next --lane now --wait")]
+  nexus next --lane now --wait
+  nexus next --also                 # one more, beside the one that you work on")]
 pub(crate) struct Next {
     /// Only from these lanes
     #[arg(long, short, value_enum)]
     lane: Vec<Lane>,
+    /// Also while you work on a feature
+    #[arg(long)]
+    also: bool,
     /// Wait until one is free, this long at most
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
     wait: Option<Duration>,
@@ -26,6 +30,6 @@ pub(crate) struct Next {
 
 impl Next {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        pick::pick(context, None, &self.lane, self.wait).await
+        pick::pick_next(context, &self.lane, self.also, self.wait).await
     }
 }

@@ -34,16 +34,22 @@ impl Unclaim {
             [] => Ok(()),
             paths => context.out.line(format_args!("Given back: {}", format::list(paths))),
         })?;
-        if is_nothing {
-            let mine = Request::get(format!("/projects/{project}/claims/mine"));
-            let mine: Vec<Claim> = context.client.send(mine).await?.parse()?;
-            let stays = mine.iter().any(|claim| self.all || paths.contains(&claim.file_path));
-            context.out.note(if stays {
-                "It belongs to the feature that you work on: nexus feature done or release gives it back"
-            } else {
-                "You held none of it: nexus claims --mine shows what you hold"
-            });
+        if !is_nothing {
+            return Ok(());
         }
-        Ok(())
+        let mine = Request::get(format!("/projects/{project}/claims/mine"));
+        let mine: Vec<Claim> = context.client.send(mine).await?.parse()?;
+        let stays = mine.iter().any(|claim| self.all || paths.contains(&claim.file_path));
+        if stays {
+            let message = "it belongs to the feature that you work on";
+            return Err(Error::local(message).hint("nexus feature done or release gives it back"));
+        }
+        if self.all {
+            context.out.note("You hold nothing");
+            return Ok(());
+        }
+        let message = format!("{} is not held by this session", format::list(&paths));
+        Err(Error::local(message)
+            .hint("nexus claims --mine shows what it holds; nexus why FILE says who else does"))
     }
 }

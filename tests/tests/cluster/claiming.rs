@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 /// One feature of Ana's agent "build", which holds `src/`.
 struct Scene {
     team: Team,
+    /// The engineer of `build` and `test`, without a session.
+    ana: Client,
     build: Client,
     test: Client,
     ben: Client,
@@ -20,7 +22,7 @@ async fn scene(cluster: &Cluster) -> Scene {
     let (build, test) = (team.agent(&ana, "build").await, team.agent(&ana, "test").await);
     let picked = build.post(&team.path("/features/one/pick"), json!({})).await;
     let fence = picked.data()["fence"].as_u64().expect("a fence");
-    Scene { team, build, test, ben, fence }
+    Scene { team, ana, build, test, ben, fence }
 }
 
 async fn release(client: &Client, team: &Team, body: Value) -> Answer {
@@ -73,7 +75,7 @@ async fn all_or_none_of_the_paths_are_claimed_during_work() {
 #[tokio::test]
 async fn a_guard_learns_the_holders_of_paths() {
     let cluster = Cluster::start(3).await;
-    let Scene { team, build, test, ben, fence } = scene(&cluster).await;
+    let Scene { team, ana, build, test, ben, fence } = scene(&cluster).await;
     let check = team.path("/claims/check");
     let asked = json!({ "paths": ["src/a.rs", "free.md"] });
     let mine = build.post(&check, asked.clone()).await;
@@ -89,6 +91,18 @@ async fn a_guard_learns_the_holders_of_paths() {
             (Some("held"), Some("build"))
         );
     }
+    // Without a header, a request acts as the default session, in a check as in a claim: what another session of the same
+    // engineer holds is not its own.
+    let claims = team.path("/claims");
+    let own = ana.post(&claims, json!({ "paths": ["by-hand.md"] })).await;
+    own.data();
+    let checked = ana.post(&check, json!({ "paths": ["src/a.rs", "by-hand.md"] })).await;
+    let standings: Vec<_> =
+        checked.data()["paths"].as_array().expect("a list").iter().map(|path| &path["standing"]).collect();
+    assert_eq!(standings, ["held", "mine"]);
+    let mine = ana.get(&team.path("/claims/mine")).await;
+    assert_eq!(mine.data().as_array().map(Vec::len), Some(1), "{}", mine.body);
+    release(&ana, &team, json!({})).await.data();
     let before = team.admin.get(&team.path("/claims")).await.data().clone();
 
     // Later claims of the holder for the same work have the fence of the work.

@@ -8,7 +8,7 @@ use crate::{
         values::{self, Lane},
     },
     client::Request,
-    commands::{changes::Changes, knowledge},
+    commands::{changes::Changes, knowledge, working},
     context::Context,
     error::{Error, Refused},
     spec::active::Active,
@@ -18,7 +18,7 @@ use clap::Args;
 use nexus_api_types::{
     Code,
     claim::{Claim, Mode},
-    feature::Picked,
+    feature::{Feature, Picked},
 };
 use serde_json::json;
 use std::{path::PathBuf, time::Duration};
@@ -35,7 +35,8 @@ Examples:
   nexus feature pick billing-api
   nexus feature pick billing-api --wait       # until it is free
   nexus feature pick --next
-  nexus feature pick --next --lane now --lane next --wait 30m")]
+  nexus feature pick --next --lane now --lane next --wait 30m
+  nexus feature pick --next --also            # one more, beside the one that you work on")]
 pub(crate) struct Pick {
     /// Slug of the feature
     #[arg(value_parser = values::slug, required_unless_present = "next", conflicts_with = "next")]
@@ -46,6 +47,9 @@ pub(crate) struct Pick {
     /// With --next: only from these lanes
     #[arg(long, short, value_enum, requires = "next")]
     lane: Vec<Lane>,
+    /// With --next: also while you work on a feature
+    #[arg(long, requires = "next")]
+    also: bool,
     /// Wait until it is free, this long at most
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
     wait: Option<Duration>,
@@ -53,37 +57,88 @@ pub(crate) struct Pick {
 
 impl Pick {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let lanes = self.lane;
-        pick(context, self.slug.as_deref(), &lanes, self.wait).await
+        match &self.slug {
+            Some(slug) => pick(context, slug, self.wait).await,
+            None => pick_next(context, &self.lane, self.also, self.wait).await,
+        }
     }
 }
 
-/// Takes the feature, or the best one of these lanes; waits for it if that is wanted.
-pub(in crate::commands) async fn pick(
+/// Takes a feature by its slug; waits for it if that is wanted. One that this run works on already is taken, too.
+async fn pick(context: &Context<'_>, slug: &str, wait: Option<Duration>) -> Result<(), Error> {
+    let project = begin(context).await?;
+    let features = format!("/projects/{project}/features");
+    let request = Request::post(format!("{features}/{slug}/pick"));
+    match granted(context, project, request, wait).await {
+        Ok(answer) => finish(context, project, &answer, "Picked").await,
+        Err(Error::Refused(refused)) if is_own(context, &refused) => {
+            let feature = context.client.send(Request::get(format!("{features}/{slug}"))).await?;
+            let feature: Feature = feature.parse()?;
+            let mine = Request::get(format!("/projects/{project}/claims/mine"));
+            let mut claims: Vec<Claim> = context.client.send(mine).await?.parse()?;
+            claims.retain(|claim| claim.feature_id == Some(feature.id));
+            finish(context, project, &Answer::new(json!(Picked { feature, claims })), "You already work on")
+                .await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the best feature of these lanes; waits for one if that is wanted. A run that works on a feature takes another
+/// one only when it asks for one `also`: most often, its agent has forgotten the first one.
+pub(in crate::commands) async fn pick_next(
     context: &Context<'_>,
-    slug: Option<&str>,
     lanes: &[Lane],
+    also: bool,
     wait: Option<Duration>,
 ) -> Result<(), Error> {
+    let project = begin(context).await?;
+    if !also && context.client.session().is_some() {
+        let active = working::active(context, project).await?;
+        if let Some(first) = active.first() {
+            let slugs: Vec<&str> = active.iter().map(|feature| feature.slug.as_str()).collect();
+            let hint = format!(
+                "nexus feature done {0} or release {0} comes first; --also takes another one beside it",
+                first.slug
+            );
+            return Err(Error::local(format!("you already work on {}", format::list(&slugs))).hint(hint));
+        }
+    }
+    let request = Request::post(format!("/projects/{project}/features/pick-next")).body(&among(lanes));
+    let answer = granted(context, project, request, wait).await?;
+    finish(context, project, &answer, "Picked").await
+}
+
+/// What comes before each pick.
+async fn begin(context: &Context<'_>) -> Result<Uuid, Error> {
     let project = context.project().await?;
     context.print_lost_claims(project);
     context.session_for_work(project).await?;
-    let features = format!("/projects/{project}/features");
-    let request = match slug {
-        Some(slug) => Request::post(format!("{features}/{slug}/pick")),
-        None => Request::post(format!("{features}/pick-next")).body(&among(lanes)),
-    };
-    let answer = match wait {
-        None => context.send_in_session(project, request).await?,
-        Some(longest) => patiently(context, project, request, longest).await?,
-    };
+    Ok(project)
+}
+
+/// The answer to a pick that is granted, now or within the time that is waited.
+async fn granted(
+    context: &Context<'_>,
+    project: Uuid,
+    request: Request,
+    wait: Option<Duration>,
+) -> Result<Answer, Error> {
+    match wait {
+        None => context.send_in_session(project, request).await,
+        Some(longest) => patiently(context, project, request, longest).await,
+    }
+}
+
+/// Keeps what was picked alive, lays it out in the repository, and prints it.
+async fn finish(context: &Context<'_>, project: Uuid, answer: &Answer, heading: &str) -> Result<(), Error> {
     context.keep_session_alive(project);
-    let folder = lay_out(context, project, &answer).await.unwrap_or_else(|error| {
+    let folder = lay_out(context, project, answer).await.unwrap_or_else(|error| {
         // The feature is picked all the same: what is not laid out can be read with nexus.
         context.out.note(format_args!("It could not be laid out in the repository: {error}"));
         None
     });
-    context.out.answer(&answer, |picked: Picked| print(context, &picked, folder))
+    context.out.answer(answer, |picked: Picked| print(context, &picked, folder, heading))
 }
 
 fn among(lanes: &[Lane]) -> serde_json::Value {
@@ -159,10 +214,15 @@ pub(in crate::commands) async fn lay_out(
     active.lay_out(&feature, &learnings, &decisions).map(Some)
 }
 
-fn print(context: &Context<'_>, picked: &Picked, folder: Option<PathBuf>) -> Result<(), Error> {
+fn print(
+    context: &Context<'_>,
+    picked: &Picked,
+    folder: Option<PathBuf>,
+    heading: &str,
+) -> Result<(), Error> {
     let out = context.out;
     let Picked { feature, claims } = picked;
-    out.line(format_args!("Picked {}: {}", feature.slug, feature.title))?;
+    out.line(format_args!("{heading} {}: {}", feature.slug, feature.title))?;
     for (mode, name) in [(Mode::Exclusive, "Yours alone"), (Mode::Shared, "Shared")] {
         let paths: Vec<&str> =
             claims.iter().filter(|claim| claim.mode == mode).map(|claim| claim.file_path.as_str()).collect();
