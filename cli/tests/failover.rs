@@ -135,11 +135,7 @@ fn a_rate_limited_command_waits_for_the_retry_after() {
     let other = Server::start();
     let ana = Person::at_work(&[server.url(), other.url()]);
     ana.types("feature done api").done();
-    assert_eq!(
-        (server.asked().len(), other.asked().len()),
-        (2, 0),
-        "another server does not lift the limit"
-    );
+    assert_eq!((server.asked().len(), other.asked().len()), (2, 0), "another server does not lift the limit");
 
     let server = Server::start().on(DONE, limited().with("retry-after: 3600"));
     let ended = Person::at_work(&[server.url()]).types("feature done api");

@@ -105,7 +105,11 @@ fn a_member_of_thousands_of_projects_can_be_deleted() {
     while cluster.state.projects_of(ben).next().is_some() {
         // A copy from a snapshot continues from the same point.
         cluster.state.check_invariants().unwrap();
-        assert_eq!(cluster.state.next_deadline(), Some(cluster.state.clock().cluster), "no request is needed");
+        assert_eq!(
+            cluster.state.next_deadline(),
+            Some(cluster.state.clock().cluster),
+            "no request is needed"
+        );
         let part = cluster.ask(Actor::System, command::Tick.into());
         assert!(part.events.len() <= MOST_EVENTS, "{}", part.events.len());
         parts += 1;
