@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 64;
 /// Values that are kept: each takes some 60 bytes of memory, whatever its text takes, and no tool needs as many.
 const MAX_VALUES: usize = 100_000;
 
-/// Objects or lists around the values that are needed: of what is deeper, each may be null. On these levels there may be
-/// twice as many values, so that a content that comes first hides no path.
+/// Objects or lists around the values that are needed: of what is deeper, each may be null. On these levels there may
+/// be twice as many values, so that a content that comes first hides no path.
 const NEEDED_LEVELS: usize = 2;
 
 /// Reads what it can; null where there is nothing.

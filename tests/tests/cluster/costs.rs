@@ -1,4 +1,5 @@
-//! Expensive requests of one engineer delay others only for a moment: expensive patterns, queries about them, long lists.
+//! Expensive requests of one engineer delay others only for a moment: expensive patterns, queries about them, long
+//! lists.
 
 use nexus_domain::pattern::Pattern;
 use nexus_tests::{Client, Cluster, Team};

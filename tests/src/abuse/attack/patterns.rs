@@ -1,5 +1,5 @@
-//! Wildcards that are expensive to compare. One session holds them; others claim them, write them into features and check
-//! them.
+//! Wildcards that are expensive to compare. One session holds them; others claim them, write them into features and
+//! check them.
 
 use super::context::{Attack, Identity, WIDTH};
 use nexus_domain::pattern::Pattern;
