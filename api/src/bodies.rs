@@ -20,7 +20,7 @@ pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
 /// How much of a refused body is still read, as a multiple of the limit: a client whose connection is closed while it
 /// sends may never read the error.
 const DRAINED: usize = 16;
-/// A body that does not arrive for this long is given up.
+/// A body of which nothing arrives for this long is refused.
 const BODY_STALL: Duration = Duration::from_secs(5);
 
 /// The bytes of all bodies at once: a permit for each.

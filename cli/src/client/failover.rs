@@ -40,7 +40,7 @@ pub(crate) struct Client {
     last_good: Cell<usize>,
     /// The log index of the last write: later reads of this command see it on every server.
     written: Cell<Option<u64>>,
-    /// Whether a person watches, who is told when it takes long.
+    /// Whether a person watches, for whom a message is printed when it takes long.
     is_watched: bool,
 }
 
@@ -89,18 +89,18 @@ impl Client {
         self.session.get()
     }
 
-    /// What is asked from now on is done as this session.
+    /// Sends all further requests as this session.
     pub(crate) fn act_as(&self, session: Option<Uuid>) {
         self.session.set(session);
     }
 
-    /// Somebody watches: they are told when servers take long.
+    /// Prints a message for the watching person when servers take long.
     pub(crate) const fn watched(mut self, is_watched: bool) -> Self {
         self.is_watched = is_watched;
         self
     }
 
-    /// What is asked from now on has the whole time again: for commands that stay.
+    /// Gives further requests the whole timeout again, for commands that keep running.
     pub(crate) fn restart_timeout(&self) {
         self.deadline.set(None);
     }

@@ -1,4 +1,4 @@
-//! What doctor found out about one thing.
+//! The result of one check of `nexus doctor`.
 
 use crate::{
     context::Context,

@@ -90,7 +90,7 @@ fn every_example_can_be_typed() {
     for (path, command) in all() {
         let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in examples.lines().filter(|line| line.starts_with("  nexus ")) {
-            // What a shell would do: comments, pipes and variables are not ours.
+            // Parts for the shell: comments, pipes and variables are not checked.
             let line = line.split(" #").next().unwrap_or_default();
             let line = line.split(['|', '>', '<']).next().unwrap_or_default();
             let words = shell_words(line);

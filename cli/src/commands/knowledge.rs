@@ -1,4 +1,4 @@
-//! What is known about a feature, as it is laid out in the repository beside its spec.
+//! The knowledge about a feature, as it is written into the repository beside its spec.
 
 use super::pages::pages;
 use crate::{client::Request, context::Context, error::Error, spec::active::Active};

@@ -81,7 +81,7 @@ fn can_be_held(path: &str) -> bool {
     path != EVERYTHING && checkout::is_claimable(path)
 }
 
-/// Those of these files that other sessions hold, asked as the session of this run. Claims nothing.
+/// The files among these that other sessions hold, asked as the session of this run. Claims nothing.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -97,7 +97,7 @@ pub(crate) async fn held_by_others(
     held(context, project, &check(context, project, paths).await?).await
 }
 
-/// Those of these files that sessions of other engineers hold. Claims nothing.
+/// The files among these that sessions of other engineers hold. Claims nothing.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.

@@ -43,7 +43,7 @@ fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// What is open: an object or a list.
+/// An open object or list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bracket {
     Object,
@@ -62,7 +62,7 @@ impl Bracket {
 struct Repair<'a> {
     letters: Peekable<Chars<'a>>,
     json: String,
-    /// What is open, each with the bytes of the JSON before it.
+    /// The open objects and lists, each with the bytes of the JSON before it.
     open: Vec<(Bracket, usize)>,
     /// Bytes of the JSON that are sound once what is open is closed.
     whole: usize,
@@ -82,7 +82,7 @@ impl Repair<'_> {
             let is_whole = match letter {
                 letter if begins_value && self.is_one_too_many() => {
                     let Some((_, start)) = self.open.get(NEEDED_LEVELS).copied() else {
-                        // Too many on the levels that are needed: none of them can be told from another.
+                        // Too many values on the needed levels: they cannot be distinguished.
                         self.json.clear();
                         return;
                     };
@@ -135,7 +135,7 @@ impl Repair<'_> {
             if is_whole {
                 self.whole = self.json.len();
                 if self.open.is_empty() {
-                    // What follows is of nobody.
+                    // The rest belongs to no object.
                     return;
                 }
             }

@@ -60,7 +60,8 @@ impl LeaderSilence {
     }
 }
 
-/// Whether this node leads, or has heard its leader lately. The leader of before a restart does not count.
+/// Whether this node leads, or has recently received a message of its leader. A leader from before a restart does not
+/// count.
 async fn heard_leader_recently(node: &Node) -> bool {
     if node.leads() {
         return true;

@@ -221,7 +221,7 @@ impl Membership {
 
     /// Makes sure that a majority of these voters answers from now on: a change to voters that are gone can never be
     /// committed, and nothing after it either (etcd#6420). Also makes sure that `before` are still the voters: another
-    /// change may go on although its client has given up.
+    /// change may go on although its client has disconnected.
     async fn check_quorum_of(
         &self,
         voters: &BTreeSet<u64>,

@@ -59,7 +59,7 @@ pub(super) const MAX_SERVICE_TTL_MS: u32 = 60_000;
 pub(super) const LINK_CHECK: Duration = Duration::from_secs(1);
 
 /// A peer that sends nothing for so long, although it owes an answer to a ping, is stalled (stopped,
-/// swapped out, cut off without a reset): the connection is given up.
+/// swapped out, cut off without a reset): the connection is closed.
 pub(super) const LINK_STALL: Duration = Duration::from_secs(4);
 
 /// A control connection that nobody used for so long is closed, and made again when needed.

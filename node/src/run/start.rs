@@ -108,7 +108,7 @@ struct Listening {
     client_addr: String,
     /// The identity that peers see.
     known: watch::Sender<LocalIdentity>,
-    /// Answers clients.
+    /// Answers clients over HTTP.
     router: watch::Sender<Router>,
     metrics: Option<TcpListener>,
     /// Answers peers, once Raft runs and once the node does.

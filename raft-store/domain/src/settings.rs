@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Revisions by which events may outlive their limit: the store prunes them only now and then.
 const PRUNE_SLACK: u64 = 2_048;
 
-/// Who may register as an engineer.
+/// The rule for the registration of engineers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Registration {
     /// Anyone who reaches the cluster.

@@ -71,7 +71,7 @@ struct Task {
 impl Task {
     fn run(self, view: &dyn Reader, snapshot_dir: &SnapshotDir) {
         let Self { took, went, done, building, progress } = self;
-        // The caller may have given up at any of these steps.
+        // The caller may have stopped waiting at any of these steps.
         let _ = took.send(());
         if went.blocking_recv().is_ok() {
             let built = build(view, snapshot_dir, &progress);

@@ -165,7 +165,7 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
     let is_silent =
         |node: &&&Node| node.role != NodeRole::Leader && node.last_seen_ms.is_none_or(|age| age > SILENT_MS);
     let silent: Vec<String> = voters.iter().filter(is_silent).map(|node| node.id.to_string()).collect();
-    // What is silent already counts against what may be lost.
+    // Silent nodes count against the number that may be lost.
     let left = usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX).saturating_sub(silent.len());
     let bears = match left {
         0 => "no further loss is borne".to_owned(),

@@ -29,7 +29,7 @@ pub(super) enum OuterNamespace {
 pub(super) struct NamespaceUnavailable {
     /// The cause, for the end of a sentence.
     pub(super) why: String,
-    /// The remedy.
+    /// The remedy, as a sentence.
     pub(super) advice: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a command prints, as far as its words show it, for the reader of its output: the next command of a pipeline,
+//! The output of a command, as far as its words show it, for the reader of the output: the next command of a pipeline,
 //! `$(…)`, `<(…)`.
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use shuck_ast::{BinaryOp, Command, CompoundCommand, RedirectKind, Stmt, StmtSeq};
 
 impl Shell {
-    /// What these commands print.
+    /// The output of these commands.
     pub(super) fn printed(&mut self, sequence: &StmtSeq, source: &str) -> Input {
         let scope = self.scope.clone();
         let mut whole = Value::default();
@@ -33,7 +33,7 @@ impl Shell {
         input
     }
 
-    /// What a statement prints.
+    /// The output of a statement.
     pub(super) fn printed_by(&mut self, statement: &Stmt, source: &str) -> Input {
         let is_elsewhere = |kind| {
             matches!(

@@ -1,4 +1,4 @@
-//! What a command writes, or may write: lists of paths and patterns, each of a bounded length.
+//! The files that a command writes, or may write: lists of paths and patterns, each of a bounded length.
 
 use super::unrooted::UnrootedPattern;
 use std::{collections::BTreeSet, path::PathBuf};

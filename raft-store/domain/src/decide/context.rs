@@ -1,4 +1,4 @@
-//! What a rule can read: the state, and who asks. Nothing in it can be changed.
+//! The input of a rule: the state and the actor. Nothing in it can be changed.
 
 use crate::{
     actor::{Acting, Actor},
@@ -7,7 +7,7 @@ use crate::{
     time::{Fence, Revision, WallTime},
 };
 
-/// What a rule can read.
+/// The input of a rule.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) state: &'a State,
