@@ -80,7 +80,7 @@ impl Bodies {
         }
     }
 
-    /// Extends the permit of a body to so many bytes, and returns whether that was possible.
+    /// Extends the permit of a body to this many bytes, and returns whether that was possible.
     fn reserve(&self, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
         let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");

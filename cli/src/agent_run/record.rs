@@ -17,10 +17,10 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Records are deleted so long after their last change. Until then `nexus resume` can show what the run lost.
+/// Records are deleted this long after their last change. Until then `nexus resume` can show what the run lost.
 const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
-/// A run without a known process is over when its files did not change for so long.
+/// A run without a known process is over when its files did not change for this long.
 const MAX_SILENCE: Duration = Duration::from_secs(86_400);
 
 /// Lost claims that a record keeps, the latest ones: nobody reads more than fifty.
@@ -292,7 +292,7 @@ impl RunRecords {
     }
 }
 
-/// Whether no file in a folder changed for so long.
+/// Whether no file in a folder changed for this long.
 fn is_older(folder: &Path, than: Duration) -> bool {
     let touched = entries(folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
     touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > than)

@@ -160,7 +160,7 @@ impl Client {
             let at = (first + turn) % self.servers.len();
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                failures.note_unasked(at);
+                failures.note_skipped(at);
                 continue;
             }
             // A server that keeps silent must leave time for the ones after it; those that were not
@@ -312,7 +312,7 @@ impl Failures {
     }
 
     pub(super) fn note(&mut self, at: usize, failed: Failed) {
-        // Silence in what was left of the time says less than whatever was heard before.
+        // A timeout in the rest of the time says less than an earlier error.
         if !failed.was_silent || self.reasons[at].is_none() {
             self.reasons[at] = Some(failed.reason);
         }
@@ -321,7 +321,7 @@ impl Failures {
         self.was_there |= failed.is_there;
     }
 
-    fn note_unasked(&mut self, at: usize) {
+    fn note_skipped(&mut self, at: usize) {
         self.reasons[at].get_or_insert_with(|| "not asked: no time was left".to_owned());
     }
 }

@@ -38,7 +38,7 @@ fn every_command_has_help_and_examples_of_itself() {
     }
 }
 
-/// Every page of help, as it is printed: a change of it is seen in review. NEXUS_BLESS=1 writes it anew.
+/// Every page of help, as it is printed, so that a change is visible in a review. NEXUS_BLESS=1 rewrites it.
 #[test]
 fn the_help_is_as_it_was_read_last() {
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help.txt");

@@ -152,7 +152,7 @@ fn read_in(folder: &Path, root: &Path) -> Result<Option<FoundLink>, Error> {
     Ok(Some(FoundLink { link, path, root: root.to_owned(), ignored: Vec::new() }))
 }
 
-/// Links the repository that the command runs in; gives the file.
+/// Links the repository that the command runs in. Returns the path of the link file.
 ///
 /// # Errors
 /// When it cannot be written; it is then as it was.

@@ -34,7 +34,7 @@ pub(super) struct Claims {
 /// # Errors
 /// When the cluster refuses it or no server answers.
 pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claims, Error> {
-    let asked = Request::get(format!("/projects/{project}/claims"));
-    let answer = context.client.send(asked.keep_text()).await?;
+    let request = Request::get(format!("/projects/{project}/claims"));
+    let answer = context.client.send(request.keep_text()).await?;
     Ok(Claims { revision: answer.revision(), claims: answer.parse_text()? })
 }

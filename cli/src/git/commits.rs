@@ -59,8 +59,9 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
 /// The commits that are being merged into this one.
 fn merged_heads(git: &Git) -> Vec<String> {
     // Git asks a hook of its own about a merge before it writes the file.
-    let asked = env::vars().filter_map(|(name, _)| name.strip_prefix("GITHEAD_").map(str::to_owned));
-    let heads: BTreeSet<String> = listed(git, "MERGE_HEAD").into_iter().chain(asked).collect();
+    let from_environment =
+        env::vars().filter_map(|(name, _)| name.strip_prefix("GITHEAD_").map(str::to_owned));
+    let heads: BTreeSet<String> = listed(git, "MERGE_HEAD").into_iter().chain(from_environment).collect();
     heads.into_iter().filter(|head| is_id(head)).collect()
 }
 

@@ -144,10 +144,10 @@ async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result
 
 /// Sends one check. The answer is in the order of `paths`, and has their names.
 async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
-    let asked = |path: &String| {
+    let to_check = |path: &String| {
         if checkout::is_claimable(path) { path.clone() } else { checkout::claimable_pattern(path) }
     };
-    let body = CheckPaths { paths: paths.iter().map(asked).collect(), fence: None };
+    let body = CheckPaths { paths: paths.iter().map(to_check).collect(), fence: None };
     let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
     let checked: Checked = context.send_in_session(project, check).await?.parse()?;
     if checked.paths.len() != paths.len() {

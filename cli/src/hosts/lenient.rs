@@ -152,7 +152,7 @@ impl Repair<'_> {
         is_one_too_many
     }
 
-    /// Goes over the rest of so many objects and lists that have begun.
+    /// Skips the rest of this many open objects and lists.
     fn skip(&mut self, mut depth: usize) {
         while let Some(letter) = self.letters.next() {
             match letter {
@@ -349,7 +349,7 @@ mod tests {
             let expected = json!({ "tool": "Write", "input": { "content": null, "path": "a.rs" }, "n": 1 });
             assert_eq!(read(text.as_bytes()), expected);
         }
-        // Which of so many names counts, a host may see otherwise.
+        // Hosts may differ in which of several equal names counts.
         assert_eq!(read(format!("{{{keys}}}").as_bytes()), Value::Null);
     }
 

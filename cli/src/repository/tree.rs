@@ -32,7 +32,7 @@ impl Tree {
     }
 
     /// The files that match a pattern themselves, or are in a folder that does; a repository within this one is a
-    /// folder with a slash at its end. None where they cannot be told, or are too many to be named.
+    /// folder with a slash at its end. None if they are unknown, or too many to be named.
     pub(crate) fn matching(&self, pattern: &str) -> Option<Vec<String>> {
         let pattern = Pattern::new(pattern).ok()?;
         let is_meant = |file: &&String| {

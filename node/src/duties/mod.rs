@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often the duties are looked at. Leases end at most this late.
+/// Time between two runs of the duties. Leases end at most this late.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a node checks whether it hears its leader.
 const LEADER_CHECK_INTERVAL: Duration = Duration::from_secs(1);

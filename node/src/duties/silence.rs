@@ -26,7 +26,7 @@ pub(super) struct LeaderSilence {
 }
 
 impl LeaderSilence {
-    /// Looks whether the leader is heard, and logs when it has been silent for long.
+    /// Checks for messages of the leader, and logs when it has been silent for long.
     pub(super) async fn check(&mut self, node: &Node, peers: &PeerClient) {
         let Some(span) = self.note(heard_leader_recently(node).await) else { return };
         let for_s = span.as_secs();

@@ -194,7 +194,7 @@ impl Default for Settings {
             session_grace: Millis::from_secs(300),
             session_unattended: Millis::from_secs(2 * 3600),
             event_revisions: 100_000,
-            // About 500 bytes each in memory: 25 MB when so many were written within the age.
+            // About 500 bytes each in memory: 25 MB when this many were written within the age.
             replies: 50_000,
             reply_age: Millis::from_secs(24 * 3600),
             // A consumer that was away for a weekend resumes without starting over.

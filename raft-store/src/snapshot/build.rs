@@ -124,7 +124,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
-        let ended = || StoreError::Stopped("the snapshot was given up".into());
+        let ended = || StoreError::Stopped("the snapshot was aborted".into());
         let built = match self.0.take() {
             Some(Stage::Done(built)) => built,
             Some(Stage::Waiting { go, built }) => {

@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A cluster of voters; each is given by when the leader, the first of them, heard of it.
+    /// A cluster of voters. For each, the time since the leader, the first of them, last heard it.
     fn cluster(last_seen: &[Option<u64>]) -> ClusterStatus {
         let nodes: Vec<_> = last_seen
             .iter()

@@ -206,13 +206,13 @@ impl Follower<'_> {
     }
 
     async fn poll(&self, project: Uuid, since: u64) -> Result<Events, Error> {
-        let asked = Request::get(format!("/projects/{project}/events"))
+        let request = Request::get(format!("/projects/{project}/events"))
             .query("since", Some(since))
             .query("waitMs", Some(LONGEST_POLL.as_millis()))
             .query("limit", Some(PAGE))
             .long_poll();
         self.context.client.restart_timeout();
-        self.context.client.send(asked).await?.parse()
+        self.context.client.send(request).await?.parse()
     }
 
     /// Asks which files are held now, and mounts them.

@@ -124,7 +124,7 @@ impl<'a> Comparison<'a> {
             match git::changed_between(&self.git, before, now) {
                 Ok(changed) => self.history = changed.into_iter().collect(),
                 Err(error) => {
-                    self.unchecked.push(format!("what came with another commit cannot be told ({error})"));
+                    self.unchecked.push(format!("what came with another commit is unknown ({error})"));
                 }
             }
         }

@@ -42,15 +42,15 @@ impl Parsed {
 impl Spec {
     /// Parses all options, wherever they stand.
     pub(super) fn parse(self, words: &[Value]) -> Parsed {
-        self.told_apart(words, false)
+        self.parse_words(words, false)
     }
 
     /// Parses the options in front of the first operand. The following words belong to another program.
     pub(super) fn parse_front(self, words: &[Value]) -> Parsed {
-        self.told_apart(words, true)
+        self.parse_words(words, true)
     }
 
-    fn told_apart(self, words: &[Value], is_front: bool) -> Parsed {
+    fn parse_words(self, words: &[Value], is_front: bool) -> Parsed {
         let mut parsed = Parsed::default();
         let mut words = words.iter();
         let mut is_known = true;

@@ -120,7 +120,7 @@ impl Shell {
                 .scope
                 .folder()
                 .map_or(Input::Unknown, |folder| text(Value::text(folder.to_string_lossy()))),
-            "mktemp" => text(made_anew(words)),
+            "mktemp" => text(temporary_path(words)),
             "dirname" => match operands.first().and_then(Value::known) {
                 Some(path) => text(Value::text(
                     path.rsplit_once('/')
@@ -194,7 +194,7 @@ const PRINTING: [&str; 26] = [
 const OF_TEMPORARY_FILES: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
 /// The path that `mktemp` prints: a new file or folder, which nobody holds.
-fn made_anew(words: &[Value]) -> Value {
+fn temporary_path(words: &[Value]) -> Value {
     let parsed =
         Spec { short: "p:dqtu", long: &["tmpdir?", "suffix:", "directory", "quiet", "dry-run"] }.parse(words);
     let template = parsed.operands.first();

@@ -27,13 +27,13 @@ impl Context<'_> {
         self.revision.into()
     }
 
-    /// Whether this engineer asks.
-    pub(crate) fn is_asked_by(&self, engineer: EngineerId) -> bool {
+    /// Whether the actor is this engineer.
+    pub(crate) fn is_engineer(&self, engineer: EngineerId) -> bool {
         matches!(self.actor, Actor::Engineer { id, .. } if id == engineer)
     }
 
     /// Whether the actor uses this API key.
-    pub(crate) fn is_asked_with(&self, used: KeyId) -> bool {
+    pub(crate) fn uses_key(&self, used: KeyId) -> bool {
         matches!(self.actor, Actor::Engineer { key, .. } if key == used)
     }
 }

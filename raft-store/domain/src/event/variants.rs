@@ -336,7 +336,7 @@ impl State {
             Event::ProjectUpdated(project) => {
                 touched.insert(RowKey::Project(project.id));
                 self.put_project(project.clone());
-                self.index_claims_anew(project.id);
+                self.rebuild_claim_index(project.id);
             }
             Event::MemberAdded(member) => {
                 touched.insert(RowKey::Member(member.project, member.engineer));
