@@ -13,7 +13,7 @@ fn main() {
         }
     }
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    // A container image is built without the history: whoever builds it may hand the commit in.
+    // A container image is built without the history: its build may pass the commit as a variable.
     let commit = env::var("NEXUS_COMMIT").ok().or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
     match commit.filter(|commit| !commit.is_empty()) {
         Some(commit) => println!("cargo::rustc-env=NEXUS_VERSION={version} ({commit})"),

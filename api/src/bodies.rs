@@ -20,7 +20,7 @@ pub(crate) const MAX_BODIES: usize = 64 * 1024 * 1024;
 /// How much of a refused body is still read, as a multiple of the limit: a client whose connection is closed while it
 /// sends may never read the error.
 const DRAINED: usize = 16;
-/// A body that does not arrive for this long is given up.
+/// A body of which nothing arrives for this long is refused.
 const BODY_STALL: Duration = Duration::from_secs(5);
 
 /// The bytes of all bodies at once: a permit for each.
@@ -80,7 +80,7 @@ impl Bodies {
         }
     }
 
-    /// Extends the permit of a body to so many bytes, and returns whether that was possible.
+    /// Extends the permit of a body to this many bytes, and returns whether that was possible.
     fn reserve(&self, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
         let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = u32::try_from(bytes.saturating_sub(held)).expect("a body is far below 4 GiB");

@@ -227,7 +227,7 @@ pub struct Condition {
     pub flush_slow: bool,
 }
 
-/// What a node knows of itself and of the cluster.
+/// The status of a node and of the cluster, as the node knows it.
 #[derive(Clone, Debug)]
 pub struct NodeStatus {
     /// The id of this node.
@@ -277,7 +277,7 @@ pub struct Backup {
     pub pieces: BoxStream<'static, Result<Bytes, StorageFailure>>,
 }
 
-/// What a node offers to the API.
+/// The interface of a node for the API.
 pub trait Cluster: Send + Sync + 'static {
     /// Proposes a write, and returns once its entry is committed and applied on this node.
     fn propose(&self, write: WriteRequest) -> BoxFuture<'_, Result<Committed, Unavailable>>;

@@ -56,7 +56,7 @@ impl LongReads {
     /// Like [`compute`](Self::compute), with another budget for a long computation.
     ///
     /// # Errors
-    /// Those of [`compute`](Self::compute).
+    /// The errors of [`compute`](Self::compute).
     pub(crate) async fn compute_within<T: Send + 'static>(
         &self,
         engineer: EngineerId,

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Gives the signal.
+/// Sends the signal.
 pub(crate) struct Drain(watch::Sender<bool>);
 
 impl Drain {

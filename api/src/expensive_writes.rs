@@ -129,13 +129,13 @@ mod tests {
         let api = stage.api();
         stage.proposals.close();
         let wanted: Vec<&str> = wanted.iter().map(Pattern::as_str).collect();
-        let asked = Request::post(format!("/api/projects/{}/claims", project(1).0))
+        let request = Request::post(format!("/api/projects/{}/claims", project(1).0))
             .header(header::AUTHORIZATION, format!("Bearer {key}"))
             .header(header::CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", Uuid::now_v7().to_string())
             .body(Body::from(serde_json::json!({ "paths": wanted }).to_string()))
             .unwrap();
-        let asking = tokio::spawn(router(api.clone()).oneshot(asked));
+        let asking = tokio::spawn(router(api.clone()).oneshot(request));
         stage.proposals.reached(1).await;
         asking.abort();
         assert!(asking.await.unwrap_err().is_cancelled());

@@ -185,7 +185,7 @@ const fn missing(kind: EntityKind) -> MissingResource {
     }
 }
 
-/// Who holds a feature.
+/// The holder of a feature, for an error.
 fn holder(note: &HolderNote) -> Value {
     json!({
         "engineerId": note.holder.engineer.0,

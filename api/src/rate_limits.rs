@@ -45,7 +45,7 @@ pub(crate) struct RateLimits {
     clock: DefaultClock,
 }
 
-/// What is known of an admitted request before it is handled.
+/// The known facts about an admitted request before it is handled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Admitted {
     /// The remaining requests of its key.

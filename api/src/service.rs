@@ -423,8 +423,8 @@ mod tests {
     #[tokio::test]
     async fn a_strangers_read_is_answered_although_its_body_never_comes() {
         let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
-        let asked = Request::get("/api/auth/me").body(Body::from_stream(never)).unwrap();
-        let answer = router(Stage::set().api()).oneshot(asked).await.unwrap();
+        let request = Request::get("/api/auth/me").body(Body::from_stream(never)).unwrap();
+        let answer = router(Stage::set().api()).oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     }
 
@@ -433,17 +433,17 @@ mod tests {
     {
         let api = Stage::set().api();
         let router = router(api.clone());
-        let asked = async |path: &str| {
+        let send = async |path: &str| {
             let end = CancellationToken::new();
             let mut request = Request::get(path).body(Body::empty()).unwrap();
             request.extensions_mut().insert(ConnectionEnd(end.clone()));
             (router.clone().oneshot(request).await.unwrap(), end)
         };
         for path in ["/health/live", "/api/openapi.json", "/api/auth/me", "/nothing", "/api/docs"] {
-            assert!(asked(path).await.0.extensions().get::<ResponseReservation>().is_some(), "{path}");
+            assert!(send(path).await.0.extensions().get::<ResponseReservation>().is_some(), "{path}");
         }
-        let (answer, end) = asked("/health/live").await;
-        let (other, other_end) = asked("/health/live").await;
+        let (answer, end) = send("/health/live").await;
+        let (other, other_end) = send("/health/live").await;
         drop(other);
         let _much =
             api.response_memory.reserve(Reader::of(None, None), usize::MAX / 2, &CancellationToken::new());

@@ -228,7 +228,7 @@ mod tests {
     use crate::sockets::tests::stage::Stage;
     use http_body_util::BodyExt as _;
 
-    /// Features of the stage whose specs have so many bytes, with quotes only: each is two bytes in JSON.
+    /// Features of the stage whose specs have this many bytes, all of them quotes: each is two bytes in JSON.
     fn features(count: u128, spec_bytes: usize) -> (Arc<Stage>, Vec<Arc<Feature>>) {
         let stage = Stage::set();
         let features = (0..count).map(|number| stage.feature(number, &"\"".repeat(spec_bytes))).collect();

@@ -1,4 +1,4 @@
-//! How much of each quota is used, for callers who may read it.
+//! The usage of each quota, for callers with the right to read it.
 
 use nexus_api_types::cluster as wire;
 use nexus_domain::{

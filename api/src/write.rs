@@ -56,7 +56,7 @@ impl FromRequest<Api> for Incoming {
 }
 
 impl Incoming {
-    /// Reads a body of at most so many bytes.
+    /// Reads a body of at most this many bytes.
     ///
     /// # Errors
     /// When the body is longer, does not arrive in time, or is no JSON; and when the node reads too many bodies
@@ -110,7 +110,7 @@ impl Incoming {
         Self { idempotency: None, fingerprint: 0, body: Bytes::new(), _permit: None, _body_permit: None }
     }
 
-    /// The fields of the body, for a route that looks at them before it reads them all.
+    /// The fields of the body, for a route that checks some of them before it parses all.
     pub(crate) fn fields(&self) -> Result<Fields, ApiError> {
         Ok(Fields::parse(&self.body)?)
     }

@@ -1,11 +1,11 @@
-//! What the cluster answered, and what a command answers for it.
+//! The answer of the cluster, and the output of a command for it.
 
 use crate::error::Error;
 use nexus_api_types::Data;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What the cluster answered: the `data` of its envelope.
+/// The answer of the cluster: the `data` of its envelope.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     data: Value,
@@ -44,7 +44,7 @@ impl Answer {
     /// The same of an answer to `Request::keep_text`.
     ///
     /// # Errors
-    /// Those of [`Answer::parse`].
+    /// The errors of [`Answer::parse`].
     pub(crate) fn parse_text<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let text = self.data.as_str().unwrap_or_default();
         serde_json::from_str::<Data<T>>(text).map(|answer| answer.data).map_err(|error| unexpected(&error))

@@ -1,5 +1,5 @@
-//! The context of a command: its output, the servers, who acts and in which project. A flag goes before the environment,
-//! and the environment before files.
+//! The context of a command: its output, the servers, who acts and in which project. A flag goes before the
+//! environment, and the environment before files.
 
 use crate::{
     agent_run::{self, Actor, RunRecord, RunRecords},
@@ -122,7 +122,7 @@ impl<'a> Context<'a> {
         self.records.clone()
     }
 
-    /// Who acts. It is found at the first call, unless it was named.
+    /// The actor. It is found at the first call, unless it was named.
     pub(crate) fn actor(&self) -> &Actor {
         self.actor.get_or_init(|| Actor::here(&self.records))
     }
@@ -140,8 +140,8 @@ impl<'a> Context<'a> {
         let _ = self.actor.set(actor);
     }
 
-    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that only
-    /// reads needs no session.
+    /// Sends further requests as the session of this run, if it is surely alive, else as the engineer: a request that
+    /// only reads needs no session.
     pub(crate) fn act_as_live_session(&self, project: Uuid) {
         let session = match self.actor() {
             Actor::Session(id) => Some(*id),
@@ -154,8 +154,8 @@ impl<'a> Context<'a> {
         self.client.act_as(session);
     }
 
-    /// The project that the command is about. Further requests are sent as the live session of this run in it, if there is
-    /// one.
+    /// The project that the command is about. Further requests are sent as the live session of this run in it, if there
+    /// is one.
     ///
     /// # Errors
     /// When no project is named or linked, or there is none of that name.

@@ -15,7 +15,7 @@ fn a_write_reaches_a_server_that_can_apply_it_with_one_idempotency_key() {
     let ana = Person::at_work(&[NOBODY, without_leader.url(), good.url()]);
     let ended = ana.types("feature done api").done();
     assert_eq!(ended.stdout, "api is done: its files are free\n");
-    let (first, second) = (without_leader.asked_once(), good.asked_once());
+    let (first, second) = (without_leader.only_request(), good.only_request());
     let key = first.header("idempotency-key");
     assert!(!key.is_empty());
     assert_eq!(key, second.header("idempotency-key"));
@@ -27,9 +27,9 @@ fn a_write_of_unknown_outcome_is_sent_again_with_the_same_idempotency_key() {
     let server = Server::start().on(DONE, unavailable("unknown")).on(DONE, data(feature("api", "done")));
     let ana = Person::at_work(&[server.url()]);
     ana.types("feature done api").done();
-    let asked = server.asked();
-    assert_eq!(asked.len(), 2);
-    assert_eq!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn two_commands_are_two_requests() {
     let ana = Person::at_work(&[server.url()]);
     ana.types("feature done api").done();
     ana.types("feature done api").done();
-    let asked = server.asked();
-    assert_ne!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+    let requests = server.requests();
+    assert_ne!(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_cluster_without_a_leader_fails_at_once_when_waiting_would_take_too_long() {
     assert!(ended.stderr.contains("no leader"), "{ended:#?}");
     assert!(ended.stderr.contains("connection refused"), "{ended:#?}");
     assert!(ended.stderr.contains("Hint: it may have been done all the same"), "{ended:#?}");
-    assert_eq!(server.asked().len(), 1, "the timeout is shorter than the retry-after of an hour");
+    assert_eq!(server.requests().len(), 1, "the timeout is shorter than the retry-after of an hour");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_refused_request_is_not_sent_again() {
         ended.stderr,
         "Error: feature api is ready: it cannot become done\nHint: nexus feature pick SLUG takes it first\n"
     );
-    assert_eq!(second.asked().len(), 0);
+    assert_eq!(second.requests().len(), 0);
 }
 
 #[test]
@@ -135,7 +135,11 @@ fn a_rate_limited_command_waits_for_the_retry_after() {
     let other = Server::start();
     let ana = Person::at_work(&[server.url(), other.url()]);
     ana.types("feature done api").done();
-    assert_eq!((server.asked().len(), other.asked().len()), (2, 0), "another server does not lift the limit");
+    assert_eq!(
+        (server.requests().len(), other.requests().len()),
+        (2, 0),
+        "another server does not lift the limit"
+    );
 
     let server = Server::start().on(DONE, limited().with("retry-after: 3600"));
     let ended = Person::at_work(&[server.url()]).types("feature done api");
@@ -150,16 +154,16 @@ fn a_command_reads_its_own_writes_and_stays_with_the_server_that_answers() {
         Server::start().on(create, data(feature("api", "draft"))).on(ready, data(feature("api", "ready")));
     let ana = Person::at_work(&[NOBODY, server.url()]);
     ana.types("feature create -s api -t Api --ready").done();
-    let asked = server.asked();
-    assert_eq!(asked.len(), 2);
-    assert_ne!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_ne!(requests[0].header("idempotency-key"), requests[1].header("idempotency-key"));
 }
 
 #[test]
 fn a_read_has_no_idempotency_key() {
     let server = Server::start().on("GET /projects", data(json!([project("billing", mock::ID)])));
     Person::at_work(&[server.url()]).types("project list").done();
-    let asked = server.asked_once();
-    assert_eq!(asked.header("idempotency-key"), "");
-    assert_eq!(asked.header("x-nexus-min-revision"), "");
+    let request = server.only_request();
+    assert_eq!(request.header("idempotency-key"), "");
+    assert_eq!(request.header("x-nexus-min-revision"), "");
 }

@@ -31,13 +31,13 @@ fn a_feature_is_written_down_with_everything_it_needs() {
                 --reads src/lib.rs --depends-on base core --lane now --priority 2 --ready")
         .done();
     assert_eq!(ended.stdout, "Made feature api: The API (ready, lane next, priority 3)\n");
-    let asked = server.asked();
+    let requests = server.requests();
     assert_eq!(
-        asked[0].body,
+        requests[0].body,
         json!({ "slug": "api", "title": "The API", "spec": "# The API\n", "lane": "now", "priority": 2,
         "touches": ["src/api/", "src/db.rs", "docs/{a,b}.md"], "reads": ["src/lib.rs"], "dependsOn": ["base", "core"] })
     );
-    assert_eq!(asked[1].line, format!("POST /api/projects/{ID}/features/api/ready"));
+    assert_eq!(requests[1].line, format!("POST /api/projects/{ID}/features/api/ready"));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_spec_may_come_from_stdin_or_be_the_title() {
     let ana = Person::at_work(&[server.url()]);
     ana.types_in(&ana.repository(), "feature create -s api -t Api --from -", "from stdin").done();
     ana.types("feature create -s api -t Api").done();
-    let specs: Vec<_> = server.asked().into_iter().map(|asked| asked.body["spec"].clone()).collect();
+    let specs: Vec<_> = server.requests().into_iter().map(|request| request.body["spec"].clone()).collect();
     assert_eq!(specs, ["from stdin", "Api"]);
     assert_eq!(ana.types("feature create -s api -t Api --from missing.md").code, 1);
     assert_eq!(ana.types("feature create -s api -t Api --from a --spec b").code, 2);
@@ -98,9 +98,12 @@ Laid out    REPOSITORY/.nexus/active/api
     );
     let ended = ana.types("feature pick --next --lane now --lane later --json").done();
     assert_eq!((ended.json(), ended.stderr.as_str()), (picked, ""));
-    let asked = server.asked();
-    let picks: Vec<&Value> =
-        asked.iter().filter(|asked| asked.line.starts_with("POST")).map(|asked| &asked.body).collect();
+    let requests = server.requests();
+    let picks: Vec<&Value> = requests
+        .iter()
+        .filter(|request| request.line.starts_with("POST"))
+        .map(|request| &request.body)
+        .collect();
     assert_eq!(picks, [&Value::Null, &json!({ "lanes": ["now", "later"] })]);
     let laid_out =
         |name: &str| std::fs::read_to_string(ana.repository().join(".nexus/active/api").join(name)).unwrap();
@@ -217,7 +220,7 @@ fn a_list_longer_than_a_page_is_put_together() {
     let list = ana.types("feature list --limit 150 -s ready -l now --json").done().json();
     assert_eq!(list["items"].as_array().unwrap().len(), 150);
     assert_eq!((&list["nextCursor"], &list["hasMore"]), (&json!("c2"), &json!(true)));
-    let lines: Vec<_> = server.asked().into_iter().map(|asked| asked.line).collect();
+    let lines: Vec<_> = server.requests().into_iter().map(|request| request.line).collect();
     assert!(lines[0].ends_with("/features?status=ready&lane=now&limit=100"), "{lines:?}");
     assert!(lines[1].ends_with("/features?status=ready&lane=now&limit=50&cursor=c1"), "{lines:?}");
 }
@@ -266,7 +269,7 @@ fn the_steps_of_a_feature_are_one_word_each() {
         let ana = Person::at_work(&[server.url()]);
         let ended = ana.types(&format!("feature {step} api --session {OTHER}")).done();
         assert!(ended.stdout.starts_with("api is "), "{ended:#?}");
-        assert_eq!(server.asked_once().header("x-nexus-session"), OTHER);
+        assert_eq!(server.only_request().header("x-nexus-session"), OTHER);
     }
 }
 

@@ -25,10 +25,10 @@ fn a_registered_engineer_is_logged_in() {
         .done();
     assert_eq!(ended.stdout, "Registered ana <ana@example.com>\n");
     assert!(!ended.stdout.contains(KEY) && !ended.stderr.contains(KEY), "the key is not shown: {ended:#?}");
-    let asked = server.asked_once();
-    assert_eq!(asked.body, json!({ "name": "ana", "email": "ana@example.com", "bootstrapToken": "T" }));
-    assert_eq!(asked.header("authorization"), "");
-    assert_ne!(asked.header("idempotency-key"), "");
+    let request = server.only_request();
+    assert_eq!(request.body, json!({ "name": "ana", "email": "ana@example.com", "bootstrapToken": "T" }));
+    assert_eq!(request.header("authorization"), "");
+    assert_ne!(request.header("idempotency-key"), "");
     let expected =
         json!({ "token": KEY, "serverUrl": server.url(), "engineerId": ID, "engineerName": "ana" });
     let mut saved = ana.saved();
@@ -37,7 +37,7 @@ fn a_registered_engineer_is_logged_in() {
 
     let ended = ana.types("whoami").done();
     assert!(ended.stdout.contains("ana <ana@example.com>"), "{ended:#?}");
-    assert_eq!(server.asked()[1].header("authorization"), format!("Bearer {KEY}"));
+    assert_eq!(server.requests()[1].header("authorization"), format!("Bearer {KEY}"));
 }
 
 #[cfg(unix)]
@@ -116,8 +116,11 @@ fn a_flag_goes_before_what_is_saved() {
     let ana = Person::at_work(&[NOBODY]);
     let line = format!("whoami --token other-key --session {ID} --server {}", server.url());
     ana.types(&line).done();
-    let asked = server.asked_once();
-    assert_eq!((asked.header("authorization"), asked.header("x-nexus-session")), ("Bearer other-key", ID));
+    let request = server.only_request();
+    assert_eq!(
+        (request.header("authorization"), request.header("x-nexus-session")),
+        ("Bearer other-key", ID)
+    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn the_nodes_are_listed_with_how_many_may_be_lost() {
         json!({ "id": id, "role": role, "peerAddr": format!("10.0.0.{id}:7501"), "clientAddr": format!("10.0.0.{id}:7401"),
             "lag": 0, "lastSeenMs": seen, "thisNode": id == 2 })
     };
-    let heard = |mut node: Value| {
+    let reported = |mut node: Value| {
         node["applied"] = json!(89);
         node["stateHash"] = json!("00ff");
         node["diskFreeBytes"] = json!(900 << 20);
@@ -56,7 +56,7 @@ fn the_nodes_are_listed_with_how_many_may_be_lost() {
     };
     let status = json!({ "clusterId": ID, "nodeId": 2, "version": "0.1.0", "leader": 1, "term": 7, "committed": 90, "applied": 89,
         "stateHash": "00ff", "healthy": true, "toleratesLosses": 1, "timestamp": "2026-01-31T12:00:00.000Z",
-        "nodes": [heard(node(1, "leader", Value::Null)), heard(node(2, "voter", json!(20))), node(3, "voter", json!(61_000))] });
+        "nodes": [reported(node(1, "leader", Value::Null)), reported(node(2, "voter", json!(20))), node(3, "voter", json!(61_000))] });
     let server = Server::start().on("GET /cluster/status", data(status.clone()));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("cluster status").done();
@@ -87,7 +87,7 @@ fn a_join_token_alone_is_data() {
     let ended = Person::at_work(&[server.url()]).types("cluster join-token --ttl 30m").done();
     assert_eq!(ended.stdout, "join-me\n");
     assert!(ended.stderr.contains(&format!("nexusd start --join {}", server.url())), "{ended:#?}");
-    assert_eq!(server.asked_once().body, json!({ "ttlSeconds": 1800 }));
+    assert_eq!(server.only_request().body, json!({ "ttlSeconds": 1800 }));
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn nodes_are_promoted_removed_and_made_leader() {
     assert_eq!(ana.types("cluster remove 4").done().stdout, "Node 4 is out of the cluster\n");
     assert_eq!(ana.types("cluster transfer-leader --to 2").done().stdout, "Node 2 leads\n");
     ana.types("cluster transfer-leader").done();
-    let asked = server.asked();
-    assert_eq!((&asked[2].body, &asked[3].body), (&json!({ "to": 2 }), &json!({})));
+    let requests = server.requests();
+    assert_eq!((&requests[2].body, &requests[3].body), (&json!({ "to": 2 }), &json!({})));
 }
 
 #[test]

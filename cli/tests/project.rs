@@ -28,7 +28,7 @@ fn a_new_project_is_linked_to_the_root_of_the_repository() {
     assert_eq!(ended.stdout, "Made project billing: BILLING\n");
     assert_eq!(link(&ana), json!({ "projectId": ID, "projectSlug": "billing" }));
     let body = json!({ "name": "Billing", "slug": "billing", "repoUrl": "https://example.com/b.git" });
-    assert_eq!(server.asked_once().body, body);
+    assert_eq!(server.only_request().body, body);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_linked_repository_gets_no_second_project_by_accident() {
         ended.stderr.starts_with("Error: this repository is linked to billing already\nHint: "),
         "{ended:#?}"
     );
-    assert_eq!(server.asked().len(), 0);
+    assert_eq!(server.requests().len(), 0);
     ana.types("project create -n Shop -s shop --no-link").done();
     assert_eq!(link(&ana)["projectSlug"], "billing");
 }
@@ -99,7 +99,7 @@ fn another_project_may_be_named_for_one_command() {
     ana.types("feature show api --json --project shop").done();
     ana.types(&format!("feature show api --json --project {OTHER}")).done();
     ana.types("feature show api --json --project billing").done();
-    let lines: Vec<_> = server.asked().into_iter().map(|asked| asked.line).collect();
+    let lines: Vec<_> = server.requests().into_iter().map(|request| request.line).collect();
     let shown = |id: &str| format!("GET /api/projects/{id}/features/api");
     assert_eq!(lines, ["GET /api/projects".to_owned(), shown(OTHER), shown(OTHER), shown(ID)]);
 }

@@ -45,8 +45,8 @@ fn a_pick_that_waits_outlasts_an_outage_and_is_one_pick_all_the_same() {
     assert!(ended.stdout.starts_with("Picked api"), "{ended:#?}");
     assert_eq!(ended.stderr.matches("Goes on trying: ").count(), 2, "once each: {ended:#?}");
     assert!(ended.stderr.contains("A server answers again"), "{ended:#?}");
-    let asked = server.asked();
-    let picks: Vec<_> = asked.iter().filter(|asked| asked.line.contains("/pick")).collect();
+    let requests = server.requests();
+    let picks: Vec<_> = requests.iter().filter(|request| request.line.contains("/pick")).collect();
     let key = |at: usize| picks[at].header("idempotency-key");
     assert_eq!(picks.len(), 3);
     assert_eq!(key(0), key(1), "the outcome of the first one is unknown");
@@ -96,7 +96,7 @@ fn following_an_unreachable_cluster_fails_at_once() {
     let server = Server::start().on(EVENTS, away());
     let ended = Person::at_work(&[server.url()]).types("events --follow");
     assert_eq!(ended.code, 3, "{ended:#?}");
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 /// A server that takes a connection and keeps silent.

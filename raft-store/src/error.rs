@@ -38,7 +38,7 @@ pub enum StoreError {
         column: Column,
         /// The key of the record, in hexadecimal.
         key: String,
-        /// What is wrong with the record.
+        /// The defect of the record.
         cause: RecordError,
     },
     /// The stored parts of the state contradict each other.
@@ -81,7 +81,7 @@ pub enum StoreError {
      data folder under a new node id"
 )]
 pub struct Quarantined {
-    /// What is missing or damaged.
+    /// The missing or damaged part.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What a node stores: the Raft log, the replicated state machine and its snapshots, on ordered storage. Of the crates
+//! The store of a node: the Raft log, the replicated state machine and its snapshots, on ordered storage. Of the crates
 //! below the node, only this one knows openraft and RocksDB.
 //!
 //! Reading order:

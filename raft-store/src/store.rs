@@ -432,7 +432,7 @@ fn read_document(key: &[u8], value: &[u8]) -> Result<Document, StoreError> {
     record::decode(Kind::DOCUMENT, value).map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))
 }
 
-/// Gives the feature of a past event the lists that it had then: those of the state, if they are the same, or those of
+/// Restores the former lists of the feature in a past event: those of the state, if they are the same, or those of
 /// the document that was written when they were replaced. A deleted feature has no lists any more.
 fn complete(view: &dyn Reader, state: &State, feature: &mut Feature) -> Result<(), StoreError> {
     let (project, id, at) = (feature.project, feature.id, feature.lists_at);

@@ -144,8 +144,8 @@ impl Checkout {
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        // Keep-alive processes end by themselves when their runs are gone. None has to be killed here, but one would create
-        // its folder again if the folder was removed first.
+        // Keep-alive processes end by themselves when their runs are gone. None has to be killed here, but one would
+        // create its folder again if the folder was removed first.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while !self.keep_alive_processes().is_empty() && std::time::Instant::now() < until {
             std::thread::sleep(std::time::Duration::from_millis(20));

@@ -311,8 +311,8 @@ impl Cluster {
         self.nodes.retain(|node| node.number != number);
     }
 
-    /// The tokens that may register the first admin. If the leader changed while the cluster was formed, an invalid one may
-    /// still be there for a moment.
+    /// The tokens that may register the first admin. If the leader changed while the cluster was formed, an invalid one
+    /// may still be there for a moment.
     pub fn bootstrap_tokens(&self) -> Vec<String> {
         let files = self.nodes.iter().map(|node| node.data_dir().join("bootstrap-token"));
         files.filter_map(|file| Some(fs::read_to_string(file).ok()?.trim().to_owned())).collect()

@@ -1,5 +1,5 @@
-//! A cluster inside the test's own process, over loopback, for injected faults such as a disk that hangs or a clock that
-//! is wrong. Everything else is as in a process of its own.
+//! A cluster inside the test's own process, over loopback, for injected faults such as a disk that hangs or a clock
+//! that is wrong. Everything else is as in a process of its own.
 
 use crate::{client::Client, cluster::free_addrs, patience::eventually};
 use futures::future::join_all;

@@ -1,5 +1,5 @@
-//! The parts of whole-cluster tests: real nodes in processes of their own, real faults, clients, and the checks that read
-//! a node's history afterwards.
+//! The parts of whole-cluster tests: real nodes in processes of their own, real faults, clients, and the checks that
+//! read a node's history afterwards.
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped.
 //! - [`client`]: an HTTP client of any node. [`team`]: engineers, agents and a project.
@@ -12,7 +12,8 @@
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
 //! - [`work`]: the demo workload, from real commits of public repositories.
 //! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
-//! - [`abuse`]: the effect of expensive requests of others on a team. [`raw`]: connections with invalid or partial requests.
+//! - [`abuse`]: the effect of expensive requests of others on a team. [`raw`]: connections with invalid or partial
+//!   requests.
 
 pub mod abuse;
 pub mod agent;

@@ -1,5 +1,5 @@
-//! A small file system in memory, for tests of full disks. It is unmounted when the value is dropped; processes with open
-//! files on it can still use them.
+//! A small file system in memory, for tests of full disks. It is unmounted when the value is dropped; processes with
+//! open files on it can still use them.
 
 use std::{
     fs::{self, File},
@@ -20,8 +20,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Makes a folder and mounts a file system of this many MiB there. Prints a line and returns none if this process may
-    /// not mount anything.
+    /// Makes a folder and mounts a file system of this many MiB there. Prints a line and returns none if this process
+    /// may not mount anything.
     ///
     /// # Panics
     /// When the folder cannot be made.

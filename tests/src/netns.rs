@@ -1,5 +1,6 @@
-//! Three network namespaces on one bridge, for tests of broken networks. Each node is in one namespace. The test is at the
-//! bridge and reaches all nodes, whatever path between them is cut. The namespaces are deleted when the value is dropped.
+//! Three network namespaces on one bridge, for tests of broken networks. Each node is in one namespace. The test is at
+//! the bridge and reaches all nodes, whatever path between them is cut. The namespaces are deleted when the value is
+//! dropped.
 //!
 //! A path from one node to another is cut by a neighbour entry that leads nowhere: packets leave and are lost, in that
 //! direction alone, as silently as on a broken switch.

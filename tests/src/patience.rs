@@ -41,8 +41,8 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Reports that a test cannot be run on this machine. Writes past the test harness, which hides the output of a test that
-/// passes, and a skipped test passes.
+/// Reports that a test cannot be run on this machine. Writes past the test harness, which hides the output of a test
+/// that passes, and a skipped test passes.
 pub fn skipped(why: fmt::Arguments<'_>) {
     let _ = writeln!(stderr(), "SKIPPED: {why}");
 }

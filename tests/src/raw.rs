@@ -10,8 +10,8 @@ pub fn addr(url: &str) -> &str {
     url.strip_prefix("http://").unwrap_or(url)
 }
 
-/// Connects to a node and sends these bytes; none when no node listens. The node may have closed the connection already,
-/// in favour of another one.
+/// Connects to a node and sends these bytes; none when no node listens. The node may have closed the connection
+/// already, in favour of another one.
 pub async fn connect(url: &str, first: &[u8]) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(addr(url)).await.ok()?;
     let _ = stream.write_all(first).await;

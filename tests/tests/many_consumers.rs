@@ -1,4 +1,5 @@
-//! A thousand subscribers of the event feed while every node is killed once: each ends with exactly the committed events.
+//! A thousand subscribers of the event feed while every node is killed once: each ends with exactly the committed
+//! events.
 
 use nexus_tests::{Client, Cluster, Socket, Team, eventually};
 use serde_json::json;

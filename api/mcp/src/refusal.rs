@@ -83,7 +83,7 @@ pub(crate) fn time(moment: Moment) -> String {
     moment.to_string()
 }
 
-/// What the agent should do next.
+/// The next step for the agent.
 fn advice(body: &ErrorBody) -> &'static str {
     match body.code {
         Code::FileAlreadyClaimed | Code::FeatureAlreadyClaimed => {

@@ -88,8 +88,8 @@ pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &
             format!("# {}\n\n{}", feature.title, feature.spec)
         }
         Kind::Learnings => {
-            let asked = Request::get(format!("{feature}/learnings")).limit(MAX_LEARNINGS);
-            let page: Page<Learning> = port::ask(port, asked).await?;
+            let request = Request::get(format!("{feature}/learnings")).limit(MAX_LEARNINGS);
+            let page: Page<Learning> = port::ask(port, request).await?;
             let one = |learning: &Learning| {
                 let (when, who) = (refusal::time(learning.created_at), &learning.engineer_name);
                 format!("\n## {when} by {who}\n\n{}\n", learning.content.trim_end())

@@ -272,7 +272,7 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    /// A feed with so many batches of so many bytes, as of revision 1, 2 and so on.
+    /// A feed with this many batches of this many bytes, with the revisions 1, 2 and so on.
     fn feed(batches: u64, bytes: usize) -> Feed {
         let batch = |through| Arc::new(Batch { events: Vec::new(), through: Revision(through), bytes });
         Feed {

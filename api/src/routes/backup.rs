@@ -108,9 +108,9 @@ mod tests {
         let (pieces, permits) = endless();
         let permit = permits.clone().try_acquire_owned().unwrap();
         let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1)));
-        // What it held is given back, although it is still there.
+        // Its reservation is released, although the answer still exists.
         permits.acquire().await.unwrap().forget();
-        // What was on its way comes; then it ends, too early.
+        // The buffered part arrives; then the body ends too early.
         while stalled.next().await.is_some() {}
     }
 

@@ -104,10 +104,10 @@ mod tests {
             (r#"{"readonly": false}"#, false),
             ("{}", false),
         ] {
-            let asked =
+            let request =
                 Request::post("/api/auth/keys").header(header::AUTHORIZATION, format!("Bearer {key}"));
-            let asked = asked.header(header::CONTENT_TYPE, "application/json").body(Body::from(body));
-            let answer = service.clone().oneshot(asked.unwrap()).await.unwrap();
+            let request = request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body));
+            let answer = service.clone().oneshot(request.unwrap()).await.unwrap();
             let answer = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             assert_eq!(answer["data"]["readonly"], restricted, "{body}: {answer}");

@@ -288,7 +288,8 @@ async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revi
     }
 }
 
-/// The first events up to [`CHUNK_BYTES`], cut at the end of a revision, and the revision up to which they are complete.
+/// The first events up to [`CHUNK_BYTES`], cut at the end of a revision, and the revision up to which they are
+/// complete.
 fn first<'a>(
     events: impl Iterator<Item = &'a RenderedEvent>,
     through: Revision,

@@ -34,7 +34,7 @@ pub(crate) struct Delivery {
     reserved: Reserved,
 }
 
-/// What a delivery takes of the memory for responses.
+/// The reservation of a delivery in the memory for responses.
 #[derive(Default)]
 struct Reserved {
     /// Cancelled when the memory is needed for other readers.

@@ -88,7 +88,7 @@ impl Processes {
 /// A process above this one.
 #[derive(Clone, Debug)]
 pub(crate) struct Ancestor {
-    /// The ancestor itself, told apart from others that had its id before.
+    /// The ancestor itself. The time of its start distinguishes it from earlier processes with its id.
     pub(crate) process: Process,
     /// Names of its program, and of the script that it runs.
     names: Vec<String>,

@@ -1,5 +1,5 @@
-//! The record of a run in a project: `runs/<run>/<project>.json` in the engineer's folder for Nexus. A run writes its own
-//! folder alone, and a record is changed under its lock.
+//! The record of a run in a project: `runs/<run>/<project>.json` in the engineer's folder for Nexus. A run writes its
+//! own folder alone, and a record is changed under its lock.
 
 use super::{Process, RunKey, journal_file::is_journal, process::Processes};
 use crate::{
@@ -17,10 +17,10 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Records are deleted so long after their last change. Until then `nexus resume` can show what the run lost.
+/// Records are deleted this long after their last change. Until then `nexus resume` can show what the run lost.
 const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 
-/// A run without a known process is over when its files did not change for so long.
+/// A run without a known process is over when its files did not change for this long.
 const MAX_SILENCE: Duration = Duration::from_secs(86_400);
 
 /// Lost claims that a record keeps, the latest ones: nobody reads more than fifty.
@@ -29,7 +29,7 @@ const MAX_LOST: usize = 50;
 /// The longest record that is read: [`MAX_LOST`] texts, and some numbers.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// What is stored of a run in one project.
+/// The stored data of a run in one project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunRecord {
@@ -56,7 +56,7 @@ pub(crate) struct RunRecord {
     /// How long the session lives without a heartbeat, in milliseconds.
     #[serde(default)]
     pub(crate) lease_ms: u64,
-    /// What the run held and could not claim again, until it is shown.
+    /// Lost claims that could not be made again, until they are shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lost: Vec<LostClaim>,
 }
@@ -69,7 +69,7 @@ pub(crate) struct LostClaim {
     pub(crate) what: String,
     /// The message of the refusal.
     pub(crate) why: String,
-    /// Who holds it now, if anybody does.
+    /// Its present holder, if there is one.
     #[serde(default)]
     pub(crate) by: Option<ClaimedBy>,
 }
@@ -102,8 +102,8 @@ impl RunRecord {
         self.lease_ms = lease_ms;
     }
 
-    /// Whether the session is surely alive: its lease has not passed since it was last seen. Not if the wall clock was set
-    /// back meanwhile.
+    /// Whether the session is surely alive: its lease has not passed since it was last seen. Not if the wall clock was
+    /// set back meanwhile.
     pub(crate) fn is_fresh(&self) -> bool {
         now_ms().checked_sub(self.seen_at).is_some_and(|gone| gone < self.lease_ms)
     }
@@ -212,17 +212,18 @@ impl RunRecords {
             .find(|key| self.read(key, project).is_some_and(|record| record.session_id == session))
     }
 
-    /// Moves a record to another run, with all that its session holds. No two runs ever name the same session for long, or
-    /// two processes would keep it alive.
+    /// Moves a record to another run, with all that its session holds. No two runs ever name the same session for long,
+    /// or two processes would keep it alive.
     ///
     /// # Errors
     /// When it cannot be written; then nothing has changed.
     pub(crate) fn transfer(&self, from: &RunKey, to: &RunKey, project: Uuid) -> Result<(), Error> {
         let mut failed = None;
-        // First the new one: a keep-alive process that finds its record gone looks for the run that has the session now.
+        // First the new one: a keep-alive process that finds its record gone looks for the run that has the session
+        // now.
         self.change(from, project, |record| {
             let record = record?;
-            // What the other one lost before it was over is still to be said.
+            // The losses of the other one are still to be shown.
             let moved = self.change(to, project, |before| {
                 let mut record = record.clone();
                 before
@@ -291,7 +292,7 @@ impl RunRecords {
     }
 }
 
-/// Whether no file in a folder changed for so long.
+/// Whether no file in a folder changed for this long.
 fn is_older(folder: &Path, than: Duration) -> bool {
     let touched = entries(folder).iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok()).max();
     touched.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > than)

@@ -136,7 +136,7 @@ async fn read(mut response: Response) -> Result<(Head, Vec<u8>), reqwest::Error>
     };
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        // What is too long is no answer of Nexus: cut off, it is judged as such.
+        // A body that is too long is no answer of Nexus: its beginning is then no valid JSON.
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
             break;
         }
@@ -162,7 +162,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
         };
     }
     let failure = serde_json::from_slice::<Failure>(body);
-    // No node redirects; whoever does is in front of it, or is something else.
+    // No node redirects: a redirect comes from a proxy, or from another program.
     let Some(failure) = failure.ok().filter(|_| !head.status.is_redirection()) else {
         return Attempt::Failed(not_nexus(head, request));
     };

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A server may have to write the whole down first; it gives up after a minute.
 const PREPARATION: Duration = Duration::from_secs(75);
-/// What comes no further for this long does not come.
+/// A download without progress for this long has failed.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// An answer that is being read.
@@ -38,7 +38,7 @@ impl Client {
                     return Err(Error::Refused(refused));
                 }
                 Err(Attempt::Failed(failed)) => failures.note(at, failed),
-                // Only a success is one, and that is read by whoever asked.
+                // Only a success is a download, and the caller reads it.
                 Err(Attempt::Answered { .. }) => {}
             }
         }

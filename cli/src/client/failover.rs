@@ -40,7 +40,7 @@ pub(crate) struct Client {
     last_good: Cell<usize>,
     /// The log index of the last write: later reads of this command see it on every server.
     written: Cell<Option<u64>>,
-    /// Whether a person watches, who is told when it takes long.
+    /// Whether a person watches, for whom a message is printed when it takes long.
     is_watched: bool,
 }
 
@@ -89,18 +89,18 @@ impl Client {
         self.session.get()
     }
 
-    /// What is asked from now on is done as this session.
+    /// Sends all further requests as this session.
     pub(crate) fn act_as(&self, session: Option<Uuid>) {
         self.session.set(session);
     }
 
-    /// Somebody watches: they are told when servers take long.
+    /// Prints a message for the watching person when servers take long.
     pub(crate) const fn watched(mut self, is_watched: bool) -> Self {
         self.is_watched = is_watched;
         self
     }
 
-    /// What is asked from now on has the whole time again: for commands that stay.
+    /// Gives further requests the whole timeout again, for commands that keep running.
     pub(crate) fn restart_timeout(&self) {
         self.deadline.set(None);
     }
@@ -160,7 +160,7 @@ impl Client {
             let at = (first + turn) % self.servers.len();
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                failures.note_unasked(at);
+                failures.note_skipped(at);
                 continue;
             }
             // A server that keeps silent must leave time for the ones after it; those that were not
@@ -312,7 +312,7 @@ impl Failures {
     }
 
     pub(super) fn note(&mut self, at: usize, failed: Failed) {
-        // Silence in what was left of the time says less than whatever was heard before.
+        // A timeout in the rest of the time says less than an earlier error.
         if !failed.was_silent || self.reasons[at].is_none() {
             self.reasons[at] = Some(failed.reason);
         }
@@ -321,7 +321,7 @@ impl Failures {
         self.was_there |= failed.is_there;
     }
 
-    fn note_unasked(&mut self, at: usize) {
+    fn note_skipped(&mut self, at: usize) {
         self.reasons[at].get_or_insert_with(|| "not asked: no time was left".to_owned());
     }
 }

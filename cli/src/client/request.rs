@@ -114,14 +114,14 @@ impl Request {
         self
     }
 
-    /// It waits for something to happen: nobody is told that it takes long.
+    /// The request waits for an event, so no message is printed when it takes long.
     pub(crate) fn long_poll(mut self) -> Self {
         self.is_long_poll = true;
         self
     }
 
-    /// The answer stays text until `Answer::parse_text` reads it: a long list is read once, and only as far as a type has
-    /// fields for it.
+    /// The answer stays text until `Answer::parse_text` reads it: a long list is read once, and only as far as a type
+    /// has fields for it.
     pub(crate) fn keep_text(mut self) -> Self {
         self.reader = Some(|body| {
             serde_json::from_slice::<Data<IgnoredAny>>(body)?;

@@ -143,13 +143,13 @@ impl Changes {
     }
 
     async fn ask(&mut self, context: &Context<'_>, wait: Duration) -> Result<Events, Error> {
-        let asked = Request::get(format!("/projects/{}/events", self.project))
+        let request = Request::get(format!("/projects/{}/events", self.project))
             .query("since", Some(self.since))
             .query("waitMs", Some(wait.as_millis()))
             .query("limit", Some(PAGE))
             .long_poll();
         context.client.restart_timeout();
-        let events: Events = context.client.send(asked).await?.parse()?;
+        let events: Events = context.client.send(request).await?.parse()?;
         self.since = events.next_since;
         Ok(events)
     }

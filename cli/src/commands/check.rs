@@ -1,4 +1,4 @@
-//! What doctor found out about one thing.
+//! The result of one check of `nexus doctor`.
 
 use crate::{
     context::Context,
@@ -18,7 +18,7 @@ pub(super) enum State {
     Bad,
 }
 
-/// One thing that was looked at.
+/// One checked item, with its state.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Check {
     pub(super) name: String,

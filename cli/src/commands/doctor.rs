@@ -1,4 +1,4 @@
-//! `nexus doctor`: looks at all that commands need, and says what to do about what is wrong. Changes nothing.
+//! `nexus doctor`: checks everything that commands need, and prints a remedy for each problem. Changes nothing.
 
 use super::{
     check::{Check, State},
@@ -115,14 +115,14 @@ fn is_open_to_others(_: &Path) -> bool {
 /// One server: whether it answers, and by how many milliseconds this clock is ahead of its.
 async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>) {
     let name = format!("server {server}");
-    let asked = Instant::now();
+    let started = Instant::now();
     let live = async {
         let client = Client::new(std::slice::from_ref(server), None, context.timeout().min(LONGEST_LOOK));
         client.send(Request::get("/health/live").anonymous().without_envelope()).await?.parse::<Liveness>()
     };
     match live.await {
         Ok(live) => {
-            let took = asked.elapsed();
+            let took = started.elapsed();
             let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
             let skew = context.out.clock().ahead_of_ms(live.timestamp) - half;
             (Check::ok(&name, format!("answers in {} ms", took.as_millis())), Some(skew))

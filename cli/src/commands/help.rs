@@ -38,7 +38,7 @@ fn every_command_has_help_and_examples_of_itself() {
     }
 }
 
-/// Every page of help, as it is printed: a change of it is seen in review. NEXUS_BLESS=1 writes it anew.
+/// Every page of help, as it is printed, so that a change is visible in a review. NEXUS_BLESS=1 rewrites it.
 #[test]
 fn the_help_is_as_it_was_read_last() {
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help.txt");
@@ -90,7 +90,7 @@ fn every_example_can_be_typed() {
     for (path, command) in all() {
         let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in examples.lines().filter(|line| line.starts_with("  nexus ")) {
-            // What a shell would do: comments, pipes and variables are not ours.
+            // Parts for the shell: comments, pipes and variables are not checked.
             let line = line.split(" #").next().unwrap_or_default();
             let line = line.split(['|', '>', '<']).next().unwrap_or_default();
             let words = shell_words(line);

@@ -155,7 +155,7 @@ fn wire(
     carry_out(context, plan, options, &found, &missing, done)
 }
 
-/// What was changed, or would be.
+/// The changes that were made, or would be.
 pub(super) struct InstallReport {
     plan: Plan,
     answer: Answer,

@@ -1,4 +1,4 @@
-//! What is known about a feature, as it is laid out in the repository beside its spec.
+//! The knowledge about a feature, as it is written into the repository beside its spec.
 
 use super::pages::pages;
 use crate::{client::Request, context::Context, error::Error, spec::active::Active};
@@ -20,8 +20,8 @@ pub(super) async fn learnings(
     project: Uuid,
     slug: &str,
 ) -> Result<Vec<Learning>, Error> {
-    let asked = Request::get(format!("/projects/{project}/features/{slug}/learnings"));
-    let page: Page<Learning> = pages(context, asked, LAID_OUT, None).await?.parse()?;
+    let request = Request::get(format!("/projects/{project}/features/{slug}/learnings"));
+    let page: Page<Learning> = pages(context, request, LAID_OUT, None).await?.parse()?;
     Ok(page.items)
 }
 
@@ -34,8 +34,8 @@ pub(super) async fn decisions(
     project: Uuid,
     slug: &str,
 ) -> Result<Vec<Decision>, Error> {
-    let asked = Request::get(format!("/projects/{project}/decisions")).query("feature", Some(slug));
-    let page: Page<Decision> = pages(context, asked, LAID_OUT, None).await?.parse()?;
+    let request = Request::get(format!("/projects/{project}/decisions")).query("feature", Some(slug));
+    let page: Page<Decision> = pages(context, request, LAID_OUT, None).await?.parse()?;
     Ok(page.items)
 }
 

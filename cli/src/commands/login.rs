@@ -53,7 +53,7 @@ impl Login {
 
 /// The engineer who is logged in now.
 pub(super) struct LoggedIn {
-    /// What the cluster answered.
+    /// The answers of the cluster.
     answer: Answer,
     id: Uuid,
     name: String,

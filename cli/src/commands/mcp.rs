@@ -79,8 +79,8 @@ impl Mcp {
 
 /// Answers one request. If its tool is gone, the answer is dropped.
 async fn answer(context: &mut Context<'_>, request: PortRequest) {
-    // Each request has the whole time, and belongs to the present run of the host: a host that resumes another run keeps
-    // this process.
+    // Each request has the whole time, and belongs to the present run of the host: a host that resumes another run
+    // keeps this process.
     context.client.restart_timeout();
     context.forget_actor();
     let context = &*context;
@@ -102,19 +102,19 @@ async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {
         SessionUse::Required => context.session_for_work(project).await?,
     };
     let path = format!("/projects/{project}{}", request.path);
-    let asked = match request.method {
+    let sent = match request.method {
         Method::Get => client::Request::get(path),
         Method::Post => client::Request::post(path),
         Method::Delete => client::Request::delete(path),
     };
-    let asked = asked.query("limit", request.limit);
-    let asked = match &request.body {
-        Some(body) => asked.body(body),
-        None => asked,
+    let sent = sent.query("limit", request.limit);
+    let sent = match &request.body {
+        Some(body) => sent.body(body),
+        None => sent,
     };
     let answer = match request.session {
-        SessionUse::IfAny => context.client.send(asked).await?,
-        SessionUse::Required => context.send_in_session(project, asked).await?,
+        SessionUse::IfAny => context.client.send(sent).await?,
+        SessionUse::Required => context.send_in_session(project, sent).await?,
     };
     if request.session == SessionUse::Required {
         context.keep_session_alive(project);

@@ -81,7 +81,7 @@ fn active(context: &Context<'_>, features: &[Feature], people: &People) -> Optio
     (!features.is_empty()).then_some(table)
 }
 
-/// What each session holds, a line for each of its features.
+/// The claims of each session, with a line for each of its features.
 fn claims(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
     let mut held: BTreeMap<(&str, Uuid, Option<Uuid>), Vec<&Claim>> = BTreeMap::new();
     for claim in &status.claims {

@@ -1,4 +1,4 @@
-//! `nexus verify`: in CI, whether commits change files that somebody else holds.
+//! `nexus verify`: checks in CI whether commits change files that another session holds.
 
 use crate::{
     agent_run::Actor,

@@ -1,4 +1,4 @@
-//! What of this machine asks Nexus before it writes: a part of `nexus doctor`.
+//! Checks which hooks of this machine are installed: a part of `nexus doctor`.
 
 use super::{
     check::{Check, State},

@@ -26,7 +26,7 @@ pub(crate) struct Link {
     /// Short name, for people who read the file and for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) project_slug: Option<String>,
-    /// What other clients keep here.
+    /// Fields of other clients, which are kept.
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -46,7 +46,7 @@ impl Link {
 /// A link and the file that it stands in.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundLink {
-    /// What it says.
+    /// The content of the link file.
     pub(crate) link: Link,
     /// Where it says so.
     pub(crate) path: PathBuf,
@@ -152,7 +152,7 @@ fn read_in(folder: &Path, root: &Path) -> Result<Option<FoundLink>, Error> {
     Ok(Some(FoundLink { link, path, root: root.to_owned(), ignored: Vec::new() }))
 }
 
-/// Links the repository that the command runs in; gives the file.
+/// Links the repository that the command runs in. Returns the path of the link file.
 ///
 /// # Errors
 /// When it cannot be written; it is then as it was.
@@ -257,7 +257,7 @@ mod tests {
         write_in(root.path(), &project("billing")).unwrap();
         let found = find_above(&inner.join("app/src")).unwrap().unwrap();
         assert_eq!((found.link.name(), found.root), ("billing".to_owned(), inner.clone()));
-        // What it says itself counts.
+        // Its own values count.
         write_in(&inner, &project("own")).unwrap();
         assert_eq!(find_above(&inner).unwrap().unwrap().link.name(), "own");
         fs::remove_file(inner.join(FILE_NAME)).unwrap();
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!((found.link.name(), found.root), ("app".to_owned(), inner.join("app")));
     }
 
-    /// What makes a folder a repository.
+    /// Makes a folder a repository.
     fn make_repository(root: &Path) {
         for folder in ["objects", "refs"] {
             fs::create_dir_all(root.join(".git").join(folder)).unwrap();
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(found.ignored, [root.path().join("src").join(FILE_NAME)]);
         assert!(found.warning().unwrap().contains("src/.nexus.json does not count"));
         assert_eq!(root_of(&deep), root.path(), "linking again writes the one that counts");
-        // What only looks like a repository is none.
+        // A folder that only looks like a repository is none.
         fs::create_dir(root.path().join("src/.git")).unwrap();
         assert_eq!(find_above(&deep).unwrap().unwrap().link.name(), "outer");
         // Where the root has no link, the outermost that there is.

@@ -14,7 +14,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// What is remembered between commands.
+/// The settings that are saved between commands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Login {
@@ -27,13 +27,13 @@ pub(crate) struct Login {
     /// All servers, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     servers: Vec<String>,
-    /// Whose key it is.
+    /// The engineer of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_id: Option<Uuid>,
     /// The name of the engineer whose key it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_name: Option<String>,
-    /// What other clients keep here.
+    /// Fields of other clients, which are kept.
     #[serde(flatten)]
     others: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! What hooks do when no server answers.
+//! The policy of hooks when no server answers.
 
 use super::{link::Link, login::Login};
 use serde_json::Value;
@@ -15,8 +15,8 @@ pub(crate) enum Policy {
 
 impl Policy {
     /// `NEXUS_HOOK_POLICY`, else the stricter one of the repository's link and the engineer's own settings, else
-    /// `fail-open`. So a file that others put into a repository cannot make the user's policy weaker. A link that cannot
-    /// be read counts as one without a policy.
+    /// `fail-open`. So a file that others put into a repository cannot make the user's policy weaker. A link that
+    /// cannot be read counts as one without a policy.
     pub(crate) fn find(link: Option<&Link>, login: Option<&Login>) -> Self {
         let environment = env::var("NEXUS_HOOK_POLICY").ok().filter(|text| !text.trim().is_empty());
         let said = |hooks: Option<&Value>| {

@@ -1,4 +1,4 @@
-//! Stories of a repository that somebody else filled.
+//! Tests with a repository that has hostile content.
 
 #![allow(clippy::unwrap_used)]
 

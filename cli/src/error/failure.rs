@@ -40,11 +40,11 @@ pub(crate) struct Explained {
 /// A refusal of the cluster.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// What it says.
+    /// The error in the answer.
     pub(crate) body: ErrorBody,
     /// Which server said it.
     pub(crate) server: Server,
-    /// What was asked: the route.
+    /// The route of the request.
     pub(crate) path: String,
 }
 

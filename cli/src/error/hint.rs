@@ -1,4 +1,4 @@
-//! What to do about each refusal: the next command to run.
+//! Hints for refusals: the next command to run.
 
 use super::Refused;
 use nexus_api_types::{Code, envelope::MissingResource};
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) const LOGIN: &str =
     "nexus login --register -n NAME -e EMAIL makes a key; nexus login --token KEY saves one that you have";
 
-/// What to do about a refusal.
+/// The hint for a refusal.
 pub(super) fn of(refused: &Refused) -> String {
     let details = refused.body.details.as_ref();
     let detail = |name: &str| details.and_then(|details| details.get(name));
@@ -94,7 +94,7 @@ pub(super) fn of(refused: &Refused) -> String {
     hint.to_owned()
 }
 
-/// What is there instead of what does not exist.
+/// A hint that lists the existing alternatives.
 fn missing(refused: &Refused) -> &'static str {
     let path = refused.path.as_str();
     match refused.missing() {
@@ -114,7 +114,7 @@ fn missing(refused: &Refused) -> &'static str {
     }
 }
 
-/// What leads on from a stage.
+/// The commands that lead on from a status.
 fn transition(from: &str) -> &'static str {
     match from {
         "draft" => "nexus feature ready SLUG makes it free to be picked",

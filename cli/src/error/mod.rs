@@ -1,4 +1,4 @@
-//! What went wrong, to what, and what to do next.
+//! Errors for people: what happened, to what, and what to do next.
 //!
 //! - [`failure`]: the kinds of failure and their exit codes.
 //! - [`report`]: the text of a failure, and its JSON. [`refusal`]: the text of a refusal by the cluster. [`hint`]: the

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 /// The text of a failure: what happened, to what, and what to do next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// What happened, to what.
+    /// The sentence that says what happened, to what.
     pub(crate) message: String,
     /// More of it, a line each.
     pub(crate) lines: Vec<String>,
-    /// What to do next.
+    /// The hint about the next step.
     pub(crate) hints: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ mod tests {
     };
     use nexus_api_types::ErrorBody;
 
-    /// What `nexus` prints, with the clock at 14:28 in UTC.
+    /// The output of `nexus`, with the clock at 14:28 in UTC.
     fn printed(error: &Error) -> String {
         let report = Report::new(error, &Clock::fixed("2026-01-31T14:28:00Z"));
         let lines = report.lines.iter().map(|line| format!("\n  {line}"));

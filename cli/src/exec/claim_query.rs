@@ -1,7 +1,7 @@
-//! What others hold in a checkout, as the cluster says it. Starts no session and takes nothing.
+//! Asks the cluster which files of a checkout others hold. Starts no session and claims nothing.
 //!
-//! Claims on paths say by themselves what is held. Which files a wildcard means only the cluster knows: it is asked about
-//! each file that there is and that the wildcard may match, once, for as long as nobody's claims change.
+//! A claim on a path names the held file itself. Only the cluster knows which files a wildcard matches: it is asked
+//! about each existing file that the wildcard may match, once for each state of the claims.
 
 use super::{
     claims::{Claim, Claims},
@@ -22,35 +22,35 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Paths of one question: a server takes five times as many.
+/// Most paths in one request: a server accepts five times as many.
 const MOST_AT_ONCE: usize = 2_000;
 
-/// Files that the cluster is asked about.
+/// Most files that the cluster is asked about.
 const MAX_CANDIDATES: usize = 20_000;
 
-/// Claims that a server lists.
+/// Most claims that a server lists.
 const MOST_LISTED: usize = 10_000;
 
-/// What is asked about one checkout, for claims and sessions as they are at one moment.
+/// The query about one checkout, for the claims and sessions of one moment.
 pub(super) struct ClaimQuery {
     project: Uuid,
-    /// What needs no asking.
+    /// The paths that are protected without a request.
     certain: ProtectionPlan,
-    /// Paths that are asked about whatever the folders say.
+    /// Paths that are asked about, whatever the folders contain.
     exact: BTreeSet<String>,
     /// Files that wildcards may match.
     tree: WildcardFiles,
     wildcards: BTreeSet<String>,
-    /// One's own sessions that hold something.
+    /// The own sessions that hold something.
     sessions: BTreeSet<Uuid>,
-    /// Agents of the engineer whose claims are not one's own.
+    /// Other agents of the same engineer, whose claims are not own ones.
     agents: BTreeSet<String>,
-    /// Whether others hold a file, as far as it was asked.
+    /// Whether others hold a file, for each file that was asked about.
     answers: BTreeMap<String, bool>,
 }
 
 impl ClaimQuery {
-    /// What is to be asked about a checkout, for a command of this engineer.
+    /// Makes the query about a checkout, for a command of this engineer.
     pub(super) fn new(
         project: Uuid,
         root: &Path,
@@ -87,7 +87,7 @@ impl ClaimQuery {
         query
     }
 
-    /// Adds what somebody else holds. Gives what is known of the files that it matches, if only the cluster knows which.
+    /// Adds the pattern of a foreign claim. Returns its wildcard, if only the cluster knows which files it matches.
     fn add(
         &mut self,
         pattern: &str,
@@ -95,7 +95,7 @@ impl ClaimQuery {
         spellings: &mut Spellings<'_>,
     ) -> Option<Wildcard> {
         let wildcard = match PatternShape::of(pattern) {
-            // Readers share a folder: then not all of it is to be read-only.
+            // Readers share the folder: then not all of it may become read-only.
             PatternShape::Path(path) if own_paths.overlaps(&path) => {
                 self.exact.extend(path.to_str().map(str::to_owned));
                 self.ask_about(spellings.others_of(&path).0);
@@ -109,7 +109,7 @@ impl ClaimQuery {
             }
             PatternShape::Everything if own_paths.is_empty() => {
                 self.certain.add_everything();
-                // What comes new into the root is found by looking at it again.
+                // New entries of the root are found by reading it again.
                 self.wildcards.insert(pattern.to_owned());
                 return Some(Wildcard::all_of(PathBuf::new()));
             }
@@ -140,19 +140,19 @@ impl ClaimQuery {
         !self.wildcards.is_empty()
     }
 
-    /// Agents of the engineer whose files are protected as well.
+    /// Other agents of the same engineer, whose files are protected as well.
     pub(super) const fn agents(&self) -> &BTreeSet<String> {
         &self.agents
     }
 
-    /// Whether there may be other files than when they were looked at.
+    /// Whether files may have been made or deleted since the folders were read.
     #[cfg(target_os = "linux")]
     pub(super) fn has_changed(&self) -> bool {
         self.tree.has_changed()
     }
 
-    /// What is held among the files that there are now, and among those that are protected already: these stay so for as long
-    /// as somebody holds them, whatever the folders say.
+    /// The held files among the existing ones and among the protected ones. A protected file stays protected for as
+    /// long as others hold it, whatever the folders contain.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.
@@ -170,7 +170,7 @@ impl ClaimQuery {
         }
         let mut candidates: BTreeSet<String> = self.exact.clone();
         let certain = &self.certain;
-        // What is in a folder may be held where all of it was, and is not any more.
+        // A folder that is no longer held as a whole may still contain held files.
         let protected: Vec<&PathBuf> =
             protected.iter().filter(|path| !certain.root.join(path).is_dir()).collect();
         for path in protected.into_iter().chain(&self.tree.files()).filter(|path| !certain.has(path)) {
@@ -199,7 +199,7 @@ impl ClaimQuery {
         Ok(plan)
     }
 
-    /// Of each of these files, whether somebody else holds it, and none of one's own sessions does.
+    /// Whether others hold a file and no own session does, for each of these files.
     async fn of_others(&self, context: &Context<'_>, files: &[String]) -> Result<Vec<bool>, Error> {
         let body = CheckPaths { paths: files.to_vec(), fence: None };
         let check = Request::post(format!("/projects/{}/claims/check", self.project)).body(&body);
@@ -223,14 +223,14 @@ impl ClaimQuery {
         if let Some(held) = held {
             return Ok(held);
         }
-        // Nobody's own session holds anything: whoever holds a file is somebody else, of the same engineer or not.
+        // No own session holds anything, so every holder is another session, of the same engineer or not.
         context.client.act_as(None);
         let checked: Checked = context.client.send(check).await?.parse()?;
         Ok(standings(&checked, files.len(), |standing| standing != Standing::Free))
     }
 }
 
-/// What is so of each file of a question. One that the answer leaves out counts as held.
+/// Whether a condition holds, for each file of a request. A file that the answer leaves out counts as held.
 fn standings(checked: &Checked, count: usize, is_so: impl Fn(Standing) -> bool) -> Vec<bool> {
     (0..count).map(|at| checked.paths.get(at).is_none_or(|path| is_so(path.standing))).collect()
 }

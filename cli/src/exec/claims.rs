@@ -1,11 +1,11 @@
-//! All claims of a project, as the cluster lists them. They are asked for each time and kept in memory alone: whatever
-//! lies on disk, the command that is to be kept from writing could have written.
+//! All claims of a project, from the cluster. They are requested each time and stored only in memory, since the
+//! confined command could have written any file on the disk.
 
 use crate::{client::Request, context::Context, error::Error};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A claim: what has to be known of it to keep others from writing.
+/// The fields of a claim that are needed to protect its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Claim {
@@ -34,7 +34,7 @@ pub(super) struct Claims {
 /// # Errors
 /// When the cluster refuses it or no server answers.
 pub(super) async fn claims(context: &Context<'_>, project: Uuid) -> Result<Claims, Error> {
-    let asked = Request::get(format!("/projects/{project}/claims"));
-    let answer = context.client.send(asked.keep_text()).await?;
+    let request = Request::get(format!("/projects/{project}/claims"));
+    let answer = context.client.send(request.keep_text()).await?;
     Ok(Claims { revision: answer.revision(), claims: answer.parse_text()? })
 }

@@ -1,5 +1,5 @@
-//! The process that `nexus exec` starts beside a command: it asks the cluster, and follows what changes. People do not
-//! start it.
+//! The process that `nexus exec` starts beside a command: it asks the cluster, and follows changes of claims. People do
+//! not start it.
 
 use crate::args::Global;
 use clap::{Args, ValueEnum};
@@ -18,7 +18,7 @@ pub(crate) struct Companion {
     followed: Option<String>,
 }
 
-/// What the companion process does.
+/// A stage of the companion process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
     /// Asks the cluster before the command runs.
@@ -30,7 +30,7 @@ enum Stage {
 }
 
 impl Companion {
-    /// Does its stage. There is one only on Linux.
+    /// Runs its stage. Only Linux has stages.
     #[cfg(target_os = "linux")]
     pub(crate) fn start(self, global: Global) -> ExitCode {
         use super::linux;
@@ -42,7 +42,7 @@ impl Companion {
         if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Does its stage. There is one only on Linux.
+    /// Runs its stage. Only Linux has stages.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn start(self, _global: Global) -> ExitCode {
         let _ = (self.stage, self.followed);

@@ -1,4 +1,4 @@
-//! What is protected where a command starts, or why it is not run.
+//! The protection of the checkouts in which a command starts, or the reason why it must not run.
 
 use super::{
     claim_query::ClaimQuery,
@@ -29,32 +29,32 @@ use uuid::Uuid;
 /// The longest time for a request before the command runs: a person waits for it.
 const LONGEST: Duration = Duration::from_secs(6);
 
-/// What is protected.
+/// The protection of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaunchPlan {
     /// In each checkout.
     pub(super) plans: Vec<ProtectionPlan>,
-    /// What is needed to follow changes, for each of them.
+    /// The data to follow changes, for each checkout.
     pub(super) followed: Vec<FollowedCheckout>,
-    /// What has to be said before the command runs.
+    /// Warnings that are printed before the command runs.
     pub(super) notes: Vec<String>,
     /// Why it must not run.
     pub(super) failure: Option<LaunchFailure>,
-    /// Why it must not run for who requires protection: nobody could be asked, and the policy lets it run.
+    /// Why it must not run with `--require`: no server answered, and the policy lets it run.
     pub(super) unasked: Option<LaunchFailure>,
 }
 
 /// Why a command is not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaunchFailure {
-    /// As of any command that fails so.
+    /// The exit code of any command with this error.
     pub(super) exit_code: u8,
     /// Lines of the error message that is printed.
     pub(super) lines: Vec<String>,
 }
 
 impl LaunchFailure {
-    /// What stands in the way before anybody is asked.
+    /// The failure for an error before any request.
     pub(super) fn of(error: &Error) -> Self {
         Self { exit_code: error.exit_code(), lines: vec![format!("the command was not run: {error}")] }
     }
@@ -73,7 +73,7 @@ pub(super) struct FollowedCheckout {
     pub(super) since: Option<u64>,
     /// Whether others hold wildcards, so that files that are made may be theirs.
     pub(super) has_wildcards: bool,
-    /// Whose claims are no obstacle to who started the command.
+    /// The sessions whose claims do not restrict the command.
     pub(super) own: OwnSessions,
 }
 
@@ -87,8 +87,8 @@ pub(super) fn linked_checkouts(folder: &Path) -> Result<Vec<LinkedCheckout>, Err
     Ok(std::iter::once(checkout).chain(around).collect())
 }
 
-/// Asks the cluster about the checkouts that a command starts in. Silence goes by the policy, as everywhere; a refusal
-/// lets nothing run.
+/// Asks the cluster about the checkouts that a command starts in. In an outage the policy decides; after a refusal
+/// nothing runs.
 pub(super) async fn ask_cluster(context: &Context<'_>, checkouts: &[LinkedCheckout]) -> LaunchPlan {
     let mut launch_plan = LaunchPlan::default();
     for checkout in checkouts {
@@ -140,13 +140,13 @@ pub(super) async fn ask_cluster(context: &Context<'_>, checkouts: &[LinkedChecko
     launch_plan
 }
 
-/// What the cluster says of a checkout.
+/// The answer of the cluster about a checkout.
 struct CheckoutAnswer {
     plan: ProtectionPlan,
     /// The log index that it reflects.
     since: Option<u64>,
     has_wildcards: bool,
-    /// Agents of the engineer whose claims are not one's own.
+    /// Other agents of the same engineer, whose claims are not own ones.
     agents: BTreeSet<String>,
 }
 
@@ -175,7 +175,7 @@ pub(super) fn find(mut global: Global, checkouts: &[LinkedCheckout]) -> Result<L
     Ok(context::runtime()?.block_on(ask_cluster(&context, checkouts)))
 }
 
-/// What is found when whoever was to ask the cluster does not answer: silence, which goes by the policy.
+/// The plan if the companion process does not answer: the policy decides, as in an outage.
 #[cfg(target_os = "linux")]
 pub(super) fn without_answer(checkouts: &[LinkedCheckout], login: Option<&Login>, why: &str) -> LaunchPlan {
     let failure = |more: String| LaunchFailure {
@@ -200,7 +200,7 @@ pub(super) fn without_answer(checkouts: &[LinkedCheckout], login: Option<&Login>
     }
 }
 
-/// Whether an error says that nobody could be asked, and not that somebody said no.
+/// Whether an error is an outage, and not a refusal.
 const fn is_unreachable(error: &Error) -> bool {
     match error {
         Error::Unreachable(_) | Error::NotLoggedIn | Error::Local(_) => true,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// The engineer whose key it is. The cluster is asked, since a command may have changed what login saved.
+/// The engineer of the API key. The cluster is asked, since a command may have changed the saved login.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -22,8 +22,8 @@ pub(super) async fn engineer(context: &Context<'_>) -> Result<Uuid, Error> {
 pub(super) struct OwnSessions {
     /// The session that acts where the command starts, and those of runs within the command.
     pub(super) sessions: BTreeSet<Uuid>,
-    /// Whether the engineer's default session is one of them, because the engineer acts. Sessions of the engineer's agents
-    /// are not.
+    /// Whether the engineer's default session is one of them, because the engineer acts. Sessions of the engineer's
+    /// agents are not.
     pub(super) has_default: bool,
 }
 
@@ -41,7 +41,7 @@ impl OwnSessions {
         }
     }
 
-    /// Whether a claim belongs to one of them; `engineer` is the one whose key it is.
+    /// Whether a claim belongs to one of them; `engineer` is the engineer of the API key.
     pub(super) fn is_own(&self, claim: &Claim, engineer: Uuid) -> bool {
         claim.engineer_id == engineer
             && (self.sessions.contains(&claim.session_id) || (self.has_default && claim.agent.is_none()))

@@ -22,14 +22,15 @@ pub(super) struct ProtectionPlan {
     /// The root of the checkout, without symbolic links.
     #[serde(with = "portable::one")]
     pub(super) root: PathBuf,
-    /// Files, and folders with all that is in them, from the root; in order, and none in another one. Some may not exist.
+    /// Files, and folders with all that is in them, from the root; in order, and none in another one. Some may not
+    /// exist.
     #[serde(with = "portable::many")]
     pub(super) paths: Vec<PathBuf>,
-    /// What is held and cannot be protected, with the reason.
+    /// Held paths and patterns that cannot be protected, with the reasons.
     pub(super) uncovered: BTreeSet<(String, UncoveredReason)>,
 }
 
-/// Why something that is held cannot be protected.
+/// Why a held path cannot be protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum UncoveredReason {
@@ -53,8 +54,8 @@ pub(super) enum UncoveredReason {
 }
 
 impl UncoveredReason {
-    /// Whether the documentation says so: what does not exist, or cannot be written anyway, is not covered. Any other
-    /// reason means that the protection is less than is documented.
+    /// Whether the gap is documented: files that do not exist, or cannot be written anyway, are not protected. Any
+    /// other reason means that the protection is less than is documented.
     pub(super) const fn is_expected(self) -> bool {
         match self {
             Self::Missing | Self::NewFiles | Self::NoFile => true,
@@ -77,7 +78,7 @@ impl UncoveredReason {
     }
 }
 
-/// What the text of a held pattern says about the files that it matches.
+/// The files that a held pattern matches, as far as its text shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PatternShape {
     /// One file, or a folder with all beneath it.
@@ -94,7 +95,7 @@ pub(super) enum PatternShape {
 }
 
 impl PatternShape {
-    /// What a pattern stands for. Names with brackets, which may be a file's own, are [`PatternShape::Some`].
+    /// The shape of a pattern. A name with brackets, which may be literal, is [`PatternShape::Some`].
     pub(super) fn of(pattern: &str) -> Self {
         let mut folder = pattern.trim_end_matches('/');
         while let Some(above) = folder.strip_suffix("**").or_else(|| folder.strip_suffix("**/*")) {
@@ -120,7 +121,7 @@ impl PatternShape {
     }
 }
 
-/// The paths that the own sessions hold. Where others hold a folder around or in one of these, not all of it is theirs.
+/// The paths that the own sessions hold. A folder that others hold around or in one of these is not theirs as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct OwnPaths {
     is_everywhere: bool,
@@ -149,7 +150,7 @@ impl OwnPaths {
 
     /// Whether an own path may be that path, above it or beneath it.
     pub(super) fn overlaps(&self, path: &Path) -> bool {
-        // What lies beneath a path follows it in this order.
+        // Paths beneath a path follow it in this order.
         let mut after = self.paths.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
         self.is_everywhere
             || after.next().is_some_and(|mine| mine.starts_with(path))
@@ -199,7 +200,7 @@ impl ProtectionPlan {
         self.paths.binary_search_by(|known| known.as_path().cmp(path)).is_ok()
     }
 
-    /// Protects all that is in the root, but for what nobody can claim. New entries of the root are not covered.
+    /// Protects all entries of the root that can be claimed. New entries of the root are not covered.
     pub(super) fn add_everything(&mut self) {
         let entries = fs::read_dir(&self.root).into_iter().flatten();
         let names: Vec<PathBuf> =
@@ -218,7 +219,7 @@ impl ProtectionPlan {
     /// Sorts the paths, and removes those in a folder that is protected as a whole.
     pub(super) fn finish(&mut self) {
         self.paths.sort_unstable();
-        // What lies in a folder follows it in this order.
+        // Paths in a folder follow it in this order.
         self.paths.dedup_by(|path, before| path.starts_with(before));
     }
 

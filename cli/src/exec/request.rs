@@ -1,4 +1,4 @@
-//! What `nexus exec` was asked to run, and what it prints about the protection of it.
+//! The command that `nexus exec` runs, and the messages about its protection.
 
 use super::{
     launch_plan::{LaunchFailure, LaunchPlan},
@@ -14,7 +14,7 @@ use std::{
 /// Unprotected paths that one line names: `nexus exec --explain` lists all.
 const MOST_NAMED: usize = 3;
 
-/// What `nexus exec` was asked to run.
+/// The command to run, with the options of `nexus exec`.
 pub(crate) struct ExecRequest {
     /// The command and its arguments: one word at least.
     pub(crate) command: Vec<OsString>,
@@ -82,7 +82,7 @@ pub(super) fn print_shortfalls(
     }
 }
 
-/// Prints in one line what is held and not protected. With `--require` the command runs only if none of it exists.
+/// Prints the held paths without protection in one line. With `--require` the command runs only if none of them exists.
 pub(super) fn print_uncovered(
     request: &ExecRequest,
     uncovered: &BTreeSet<(String, UncoveredReason)>,

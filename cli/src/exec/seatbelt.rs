@@ -1,5 +1,5 @@
-//! macOS: a profile for `sandbox-exec` that denies writing held files. It does not follow claims that change later, since a
-//! profile cannot be changed.
+//! macOS: a profile for `sandbox-exec` that denies writing held files. It does not follow claims that change later,
+//! since a profile cannot be changed.
 
 use super::protection::ProtectionPlan;
 use std::{collections::BTreeSet, fmt::Write};
@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, fmt::Write};
 #[cfg_attr(test, allow(dead_code))]
 pub(super) const PROGRAM: &str = "/usr/bin/sandbox-exec";
 
-/// The profile: everything is allowed but writing, replacing, moving and removing what is held, and moving the folders
-/// above it. What does not exist yet is covered as well: a profile knows names.
+/// The profile: it denies writing, replacing, moving and removing held files, and moving the folders above them, and
+/// allows everything else. Files that do not exist yet are covered as well: a profile contains names.
 pub(super) fn profile(plans: &[ProtectionPlan]) -> String {
     let mut text = "(version 1)\n(allow default)\n".to_owned();
     // Folders above several files are named once.

@@ -1,5 +1,5 @@
-//! Files that are there and may be a held one in another spelling: in another case, or with letters composed otherwise.
-//! Which of them are is the cluster's to say: it knows whether the project regards case.
+//! Existing files that may be a held one in another spelling: in another case, or in another Unicode composition. The
+//! cluster decides which of them are, since it knows whether the project ignores case.
 
 use std::{
     collections::HashMap,
@@ -11,11 +11,11 @@ use std::{
 /// Spellings of one path that are asked about.
 const MOST_OF_PATH: usize = 100;
 
-/// Looks each folder of a checkout up once, however many paths in it are held.
+/// Reads each folder of a checkout once, however many held paths are in it.
 pub(super) struct Spellings<'a> {
     root: &'a Path,
     folders: HashMap<PathBuf, FolderNames>,
-    /// The folder that was asked about last, and those that it may be.
+    /// The last folder of a lookup, and the existing folders that it may be.
     last: Option<(PathBuf, Vec<PathBuf>)>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Spellings<'a> {
 #[derive(Default)]
 struct FolderNames {
     plain: HashMap<String, Vec<String>>,
-    /// With letters beyond ASCII, which may be composed in ways that take tables to tell.
+    /// Names with letters beyond ASCII, whose compositions can only be compared with tables.
     others: Vec<String>,
 }
 
@@ -32,8 +32,8 @@ impl<'a> Spellings<'a> {
         Self { root, folders: HashMap::new(), last: None }
     }
 
-    /// Paths that are there and may be this one in another spelling, and which of them are this very file: on a file
-    /// system that ignores case, where it is found by this path and listed by another.
+    /// Existing paths that may be this one in another spelling, and those that are this very file: on a file
+    /// system that ignores case, the file can be opened by this path but is listed by another one.
     pub(super) fn others_of(&mut self, path: &Path) -> (Vec<String>, Vec<PathBuf>) {
         let mut others = self.of(path);
         if others.iter().any(|listed| Path::new(listed) == path) {
@@ -47,7 +47,7 @@ impl<'a> Spellings<'a> {
         (others, same)
     }
 
-    /// Paths that are there and may be this one.
+    /// Existing paths that may be this one.
     fn of(&mut self, path: &Path) -> Vec<String> {
         let Some(name) = path.file_name() else { return Vec::new() };
         let above = path.parent().unwrap_or(Path::new(""));
@@ -66,7 +66,7 @@ impl<'a> Spellings<'a> {
         found
     }
 
-    /// Folders that are there and may be this one; what is in them is read.
+    /// Existing folders that may be this one. Their entries are read.
     fn folders_of(&mut self, path: &Path) -> Vec<PathBuf> {
         let mut found = vec![PathBuf::new()];
         for part in path.iter() {
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(spellings.of(Path::new("docs/README.md")), ["Docs/ReadMe.md"]);
         assert_eq!(spellings.of(Path::new("docs/caf\u{e9}.md")), ["Docs/cafe\u{301}.md"]);
         assert!(spellings.of(Path::new("docs/missing.md")).is_empty());
-        // Thousands that are missing cost a look into a table each, and no folder is read again.
+        // Thousands of missing paths cost a table lookup each, and no folder is read again.
         for number in 0..10_000 {
             assert!(spellings.of(&PathBuf::from(format!("docs/missing-{number}.md"))).is_empty());
         }

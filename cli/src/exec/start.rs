@@ -1,4 +1,4 @@
-//! From the command line to the command: asks what is held, prints what cannot be protected, and runs the command.
+//! Starts a command: asks the cluster for held files, prints the ones that cannot be protected, and runs the command.
 
 use super::{
     launch_plan,
@@ -50,7 +50,7 @@ fn prepare(
     super::linux::prepare(request, checkouts, global, out)
 }
 
-/// Elsewhere this process asks the cluster itself, and changes are not followed.
+/// On other systems this process asks the cluster itself, and changes are not followed.
 #[cfg(not(target_os = "linux"))]
 fn prepare(
     request: &ExecRequest,

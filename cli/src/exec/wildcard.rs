@@ -1,5 +1,5 @@
-//! A bound on the files that a held wildcard matches, by its text. The cluster knows which files it matches; files out of
-//! bounds need not be asked about.
+//! A bound on the files that a held wildcard matches, by its text. The cluster knows which files it matches; files out
+//! of bounds need not be asked about.
 
 use super::{
     protection::{WILD, clean},
@@ -7,7 +7,7 @@ use super::{
 };
 use std::path::{Path, PathBuf};
 
-/// The bound of a pattern that somebody else holds.
+/// The bound of a pattern that another session holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wildcard {
     /// The folder that all of it is in; empty for the root.
@@ -30,7 +30,7 @@ impl Wildcard {
         let is_deep = ["**", "/}", "/,"].iter().any(|deep| rest.contains(deep)) || rest.ends_with('/');
         let tail = rest.trim_end_matches('/').rsplit([']', '}', ',', '!']).next().unwrap_or_default();
         let tail = tail.rsplit(WILD).next().unwrap_or_default();
-        // Letters beyond ASCII may be composed otherwise.
+        // Letters beyond ASCII may have another composition.
         let tail = if tail.is_ascii() { tail.to_ascii_lowercase() } else { String::new() };
         let levels = (!is_deep).then(|| rest.matches('/').count());
         Some(Self { beneath, levels, tail, is_whole: false })

@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Names that are read at most: a large checkout with its build results has fewer.
+/// Most names that are read: a large checkout with its build results has fewer.
 const MAX_ENTRIES: usize = 200_000;
 
 /// How long folders are read: a person waits for the command.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Wildcards that a name is compared with. Where there are more, any name counts as a match.
+/// Most wildcards that a name is compared with. With more wildcards, any name counts as a match.
 const MAX_COMPARED: usize = 200;
 
 /// A folder that changed less than this before it was read may have changed again at the same time stamp: some file
@@ -105,7 +105,7 @@ impl WildcardFiles {
         }
         let (end, mut entries) = (Instant::now() + READ_TIMEOUT, 0);
         let all: Rc<[usize]> = (0..self.wildcards.len()).collect();
-        // By depth, so that what is cut off is deep.
+        // By depth, so that only deep folders are cut off.
         let mut next = VecDeque::from([(PathBuf::new(), all)]);
         while let Some((path, reaching)) = next.pop_front() {
             if entries >= MAX_ENTRIES || Instant::now() >= end {
@@ -136,7 +136,7 @@ impl WildcardFiles {
             is_settled: stamp.is_none() || age.is_some_and(|age| age > SETTLED_AFTER),
             ..ListedFolder::default()
         };
-        // A folder that is a link, or cannot be read, has no files that could be mounted.
+        // A folder that is a link, or cannot be read, has no files that can be protected.
         let Some(_) = stamp else { return folder };
         for entry in fs::read_dir(whole).into_iter().flatten().flatten() {
             folder.entries += 1;

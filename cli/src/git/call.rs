@@ -1,6 +1,6 @@
 //! One call of git. Aliases, colours, filters for display, a monitor of the file system and a foreign repository in the
-//! environment do not change its output. The user's configuration files still count, since they say which files are ignored
-//! and where hooks are.
+//! environment do not change its output. The user's configuration files still count, since they say which files are
+//! ignored and where hooks are.
 
 use super::WorkTree;
 use crate::error::Error;
@@ -29,7 +29,7 @@ const SETTINGS: [&str; 16] = [
     // Git reads this file even if the order does not matter, and fails if it is missing.
     "diff.orderFile=/dev/null",
     "status.renames=false",
-    // A merge is made again as git makes it by itself, or it would count as changed by whoever merged. Since 2.50 it
+    // A merge is made again as git makes it by itself, or all of it would count as changed by its author. Since 2.50 it
     // follows `diff.renames` where nothing else is said.
     "merge.renames=true",
     "merge.directoryRenames=conflict",
@@ -79,7 +79,8 @@ pub(crate) struct Elapsed;
 enum RepositoryAt {
     /// The repository around this folder, whatever the environment names.
     Folder(PathBuf),
-    /// The repository of this work tree, and none around it, whatever its settings say about the place of the work tree.
+    /// The repository of this work tree, and none around it, whatever its settings say about the place of the work
+    /// tree.
     Tree(PathBuf),
     /// The repository that git works on while it waits for this hook.
     Hook,
@@ -109,8 +110,8 @@ impl Git {
         Self { repository: RepositoryAt::Tree(tree.top.clone()), until: None }
     }
 
-    /// Calls git in the repository that git works on, with the index that it is about to commit. Only a hook of git may use
-    /// it: elsewhere these variables may name another repository.
+    /// Calls git in the repository that git works on, with the index that it is about to commit. Only a hook of git may
+    /// use it: elsewhere these variables may name another repository.
     pub(crate) const fn of_hook() -> Self {
         Self { repository: RepositoryAt::Hook, until: None }
     }
@@ -318,7 +319,7 @@ fn collect(pipe: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8
         let read = pipe.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
         let is_whole = (bytes.len() as u64) < MAX_ANSWER_BYTES;
         let bytes = read.and_then(|_| if is_whole { Ok(bytes) } else { Err(too_much()) });
-        // The caller may have given up.
+        // The caller may have stopped waiting.
         let _ = sender.send(bytes);
     });
     receiver

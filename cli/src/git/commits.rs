@@ -19,7 +19,7 @@ const MOST_HEADS: usize = 1_000;
 const NAMES: [&str; 7] =
     ["-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
 
-/// What happens with a commit at the boundary of a shallow clone. Its changes are unknown, since its parents are missing.
+/// The handling of a commit at the boundary of a shallow clone. Its changes are unknown, since its parents are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
     /// It was fetched from the other side, and is skipped.
@@ -59,13 +59,14 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
 /// The commits that are being merged into this one.
 fn merged_heads(git: &Git) -> Vec<String> {
     // Git asks a hook of its own about a merge before it writes the file.
-    let asked = env::vars().filter_map(|(name, _)| name.strip_prefix("GITHEAD_").map(str::to_owned));
-    let heads: BTreeSet<String> = listed(git, "MERGE_HEAD").into_iter().chain(asked).collect();
+    let from_environment =
+        env::vars().filter_map(|(name, _)| name.strip_prefix("GITHEAD_").map(str::to_owned));
+    let heads: BTreeSet<String> = listed(git, "MERGE_HEAD").into_iter().chain(from_environment).collect();
     heads.into_iter().filter(|head| is_id(head)).collect()
 }
 
-/// The commits of the last fetch from other repositories, also from URLs without a remote. Commits that were fetched from
-/// this repository, or from another worktree of it, do not count, since nobody else has them.
+/// The commits of the last fetch from other repositories, also from URLs without a remote. Commits that were fetched
+/// from this repository, or from another worktree of it, do not count, since nobody else has them.
 pub(crate) fn fetched(git: &Git) -> Vec<String> {
     let text = file(git, "FETCH_HEAD");
     let mut is_own: BTreeMap<&str, bool> = BTreeMap::new();
@@ -148,8 +149,8 @@ fn file(git: &Git, name: &str) -> String {
     read_bounded(Path::new(&file), MAX_LIST_BYTES).unwrap_or_default()
 }
 
-/// The files that commits change, from the root of the repository. The arguments choose commits as for `git rev-list`. A
-/// merge changes the files that differ from git's own merge.
+/// The files that commits change, from the root of the repository. The arguments choose commits as for `git rev-list`.
+/// A merge changes the files that differ from git's own merge.
 ///
 /// # Errors
 /// When git fails, or a commit at the boundary of a shallow clone has to be checked.

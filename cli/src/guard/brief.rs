@@ -1,5 +1,5 @@
-//! The text that an agent gets when it starts: what it works on, which files it and others hold, and how to go on. It is
-//! short, since an agent pays for it in every step.
+//! The text that an agent gets when it starts: what it works on, which files it and others hold, and how to go on. It
+//! is short, since an agent pays for it in every step.
 
 use super::confinement::Confinement;
 use crate::{
@@ -77,7 +77,7 @@ pub(crate) async fn brief(
     Ok(written(context, &known, name, news))
 }
 
-/// What the cluster answered.
+/// The answers of the cluster.
 struct Known<'a> {
     status: &'a ProjectStatus,
     session: Option<Uuid>,

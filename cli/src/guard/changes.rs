@@ -1,4 +1,4 @@
-//! What git reports as not committed, ignored, or stashed. Changes nothing.
+//! Lists uncommitted, ignored and stashed files with git. Changes nothing.
 
 use crate::{
     agent_run::RunKey,
@@ -35,7 +35,7 @@ const GIT_FAILED: &str = "git does not say which changes it throws away, or puts
 /// The reason when there are more than [`MAX_CHANGED`].
 const TOO_MANY: &str = "it throws away more changes than are looked at";
 
-/// What is not committed in the working tree of a folder, below it, and in its submodules.
+/// The uncommitted files in the working tree of a folder, below it, and in its submodules.
 pub(crate) fn uncommitted(folder: &Path) -> ChangedFiles {
     uncommitted_until(folder, Instant::now() + GIT_TIMEOUT)
 }

@@ -1,4 +1,4 @@
-//! What is to run under `nexus exec`: what the brief of an agent says, and what `nexus install` offers.
+//! The setting for `nexus exec`: it decides about the text in an agent's brief and the offer of `nexus install`.
 
 use crate::config::{
     link::{self, Link},
@@ -7,13 +7,14 @@ use crate::config::{
 use serde_json::Value;
 use std::env;
 
-/// What is to run under `nexus exec`. The value that protects more is the greater one.
+/// What should run under `nexus exec`. The value that protects more is the greater one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Confinement {
     /// Nothing: neither the brief nor `nexus install` mentions it.
     Off,
     /// Single commands: the brief asks agents to run commands that write files of their own accord under it. No hook
-    /// changes a command: most hosts would run the changed one without asking their user, and their rules would not match.
+    /// changes a command: most hosts would run the changed one without asking their user, and their rules would not
+    /// match.
     Commands,
     /// The agent itself: `nexus install` prints how to start it so.
     Agent,

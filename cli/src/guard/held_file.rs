@@ -1,4 +1,4 @@
-//! A file that somebody else holds, and the sentence that says so.
+//! A file that another session holds, and the sentence about it.
 
 use crate::text::{Clock, format, plain};
 use nexus_api_types::{
@@ -9,16 +9,16 @@ use nexus_api_types::{
 /// Files that one message names with their holders: nobody would read more.
 const MOST_NAMED: usize = 8;
 
-/// A file that somebody else holds.
+/// A file that another session holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldFile {
     /// The path that was asked for.
     pub(crate) wanted: String,
-    /// Who holds it. An answer about many files leaves it out for some of them.
+    /// Its holder. An answer about many files leaves it out for some of them.
     by: Option<Holder>,
 }
 
-/// Who holds a file.
+/// The holder of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Holder {
     /// The claimed path or pattern.

@@ -1,6 +1,6 @@
-//! The writes that were let through while no server answered: a file for each run and project, and a line for each tool,
-//! on disk before the tool is used. Once a server answers, free files are claimed and held ones are reported, and only
-//! then is a line removed. The next run of the project takes over the journal of a run that ended.
+//! The writes that were let through while no server answered: a file for each run and project, and a line for each
+//! tool, on disk before the tool is used. Once a server answers, free files are claimed and held ones are reported, and
+//! only then is a line removed. The next run of the project takes over the journal of a run that ended.
 
 use super::{
     checkout::LinkedCheckout,
@@ -43,12 +43,12 @@ struct Line {
     why: String,
 }
 
-/// What a reconciliation with the cluster found.
+/// The result of a reconciliation with the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reconciled {
     /// Files that were free, and that this run holds now.
     pub(crate) taken: Vec<String>,
-    /// Files that somebody else holds by now.
+    /// Files that another session holds by now.
     pub(crate) held: Vec<HeldFile>,
 }
 
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(aside.len(), 1);
         assert_eq!(paths(&aside[0]), ["a.rs"]);
         assert_eq!(paths(&journal.file()), ["b.rs"]);
-        // Whoever reconciles died: both are found again.
+        // The reconciling process died: both are found again.
         assert_eq!(journal.taken_aside().unwrap().len(), 2);
     }
 

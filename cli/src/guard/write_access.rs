@@ -81,7 +81,7 @@ fn can_be_held(path: &str) -> bool {
     path != EVERYTHING && checkout::is_claimable(path)
 }
 
-/// Those of these files that other sessions hold, asked as the session of this run. Claims nothing.
+/// The files among these that other sessions hold, asked as the session of this run. Claims nothing.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -97,7 +97,7 @@ pub(crate) async fn held_by_others(
     held(context, project, &check(context, project, paths).await?).await
 }
 
-/// Those of these files that sessions of other engineers hold. Claims nothing.
+/// The files among these that sessions of other engineers hold. Claims nothing.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -144,10 +144,10 @@ async fn check(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result
 
 /// Sends one check. The answer is in the order of `paths`, and has their names.
 async fn ask(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<Vec<CheckedPath>, Error> {
-    let asked = |path: &String| {
+    let to_check = |path: &String| {
         if checkout::is_claimable(path) { path.clone() } else { checkout::claimable_pattern(path) }
     };
-    let body = CheckPaths { paths: paths.iter().map(asked).collect(), fence: None };
+    let body = CheckPaths { paths: paths.iter().map(to_check).collect(), fence: None };
     let check = Request::post(format!("/projects/{project}/claims/check")).body(&body);
     let checked: Checked = context.send_in_session(project, check).await?.parse()?;
     if checked.paths.len() != paths.len() {

@@ -1,5 +1,5 @@
-//! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2. Its settings
-//! have hooks, `.mcp.json` the tools, and a skill says what they are for.
+//! Claude Code. Its answers name the event in its own spelling; a denial is said in JSON and by exit code 2. Its
+//! settings have hooks, `.mcp.json` the tools, and a skill says what they are for.
 
 use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, cursor::CURSOR, event::folded};
 use crate::{

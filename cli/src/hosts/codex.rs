@@ -1,5 +1,5 @@
-//! Codex CLI. It has Claude's form, but discards an answer with a field that it does not know. It edits files by patches.
-//! Hooks stand beside its configuration, tools in it, and a few lines in `AGENTS.md`.
+//! Codex CLI. It has Claude's form, but discards an answer with a field that it does not know. It edits files by
+//! patches. Hooks stand beside its configuration, tools in it, and a few lines in `AGENTS.md`.
 
 use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, claude};
 use crate::{
@@ -165,8 +165,8 @@ mod tests {
             }
             let now: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
             assert_eq!(now["mcp_servers"]["docs"]["command"].as_str(), Some("docs"));
-            let is_told = plan.notes.iter().any(|note| note.contains(ONE_LINE));
-            assert!(is_told != now["mcp_servers"].get("nexus").is_some(), "{now}");
+            let is_noted = plan.notes.iter().any(|note| note.contains(ONE_LINE));
+            assert!(is_noted != now["mcp_servers"].get("nexus").is_some(), "{now}");
         }
     }
 }

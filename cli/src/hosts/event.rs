@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// An event that a host sends to a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HookEvent {
-    /// What kind of event it is.
+    /// The kind of the event.
     pub(crate) kind: EventKind,
     /// The event's name on the command line, such as `pre-tool-use`.
     pub(crate) name: String,
@@ -21,12 +21,12 @@ pub(crate) struct HookEvent {
     pub(crate) call: Option<String>,
     /// Whether the agent has not stopped yet only because a hook refused it.
     pub(crate) is_again: bool,
-    /// Whether a run that starts continues an earlier one, maybe under another id: its host cleared the conversation, or
-    /// resumed or branched off an earlier one.
+    /// Whether a run that starts continues an earlier one, maybe under another id: its host cleared the conversation,
+    /// or resumed or branched off an earlier one.
     pub(crate) is_continuation: bool,
 }
 
-/// What kind of event it is.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     /// A run starts, is resumed or cleared.

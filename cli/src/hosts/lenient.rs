@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 64;
 /// Values that are kept: each takes some 60 bytes of memory, whatever its text takes, and no tool needs as many.
 const MAX_VALUES: usize = 100_000;
 
-/// Objects or lists around the values that are needed: of what is deeper, each may be null. On these levels there may be
-/// twice as many values, so that a content that comes first hides no path.
+/// Objects or lists around the values that are needed: of what is deeper, each may be null. On these levels there may
+/// be twice as many values, so that a content that comes first hides no path.
 const NEEDED_LEVELS: usize = 2;
 
 /// Reads what it can; null where there is nothing.
@@ -43,7 +43,7 @@ fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// What is open: an object or a list.
+/// An open object or list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bracket {
     Object,
@@ -62,7 +62,7 @@ impl Bracket {
 struct Repair<'a> {
     letters: Peekable<Chars<'a>>,
     json: String,
-    /// What is open, each with the bytes of the JSON before it.
+    /// The open objects and lists, each with the bytes of the JSON before it.
     open: Vec<(Bracket, usize)>,
     /// Bytes of the JSON that are sound once what is open is closed.
     whole: usize,
@@ -82,7 +82,7 @@ impl Repair<'_> {
             let is_whole = match letter {
                 letter if begins_value && self.is_one_too_many() => {
                     let Some((_, start)) = self.open.get(NEEDED_LEVELS).copied() else {
-                        // Too many on the levels that are needed: none of them can be told from another.
+                        // Too many values on the needed levels: they cannot be distinguished.
                         self.json.clear();
                         return;
                     };
@@ -135,7 +135,7 @@ impl Repair<'_> {
             if is_whole {
                 self.whole = self.json.len();
                 if self.open.is_empty() {
-                    // What follows is of nobody.
+                    // The rest belongs to no object.
                     return;
                 }
             }
@@ -152,7 +152,7 @@ impl Repair<'_> {
         is_one_too_many
     }
 
-    /// Goes over the rest of so many objects and lists that have begun.
+    /// Skips the rest of this many open objects and lists.
     fn skip(&mut self, mut depth: usize) {
         while let Some(letter) = self.letters.next() {
             match letter {
@@ -349,7 +349,7 @@ mod tests {
             let expected = json!({ "tool": "Write", "input": { "content": null, "path": "a.rs" }, "n": 1 });
             assert_eq!(read(text.as_bytes()), expected);
         }
-        // Which of so many names counts, a host may see otherwise.
+        // Hosts may differ in which of several equal names counts.
         assert_eq!(read(format!("{{{keys}}}").as_bytes()), Value::Null);
     }
 

@@ -1,11 +1,11 @@
-//! What must hold for every host of the list. What only one of them does is tested in its own file.
+//! Tests of every host in the list. The peculiarities of a host are tested in its own file.
 
 use super::{AgentHost, EventKind, HOSTS, HookAnswer, HookEvent, Input, Tool, Verdict};
 use crate::install::{Change, Operation, Plan, Scope};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What is written for a host into an empty repository.
+/// The files that an install writes for a host into an empty repository.
 fn installed(host: &AgentHost, is_closed: bool) -> (tempfile::TempDir, Plan) {
     let folder = tempfile::tempdir().expect("a folder");
     let scope = Scope { root: folder.path().to_owned(), home: None, is_closed };

@@ -1,4 +1,4 @@
-//! Marked lines in a text that belongs to somebody else. The text around them stays as it is.
+//! Marked lines in a text of others. The text around them stays as it is.
 
 use super::plan::WithoutOurs;
 
@@ -56,7 +56,8 @@ pub(crate) fn with(text: Option<&str>, comment: Comment, block: &str) -> String 
     with_at(text, text.len(), comment, block)
 }
 
-/// The text with the block, in place of an existing one, or else at this position, which begins a line or ends the text.
+/// The text with the block, in place of an existing one, or else at this position, which begins a line or ends the
+/// text.
 pub(crate) fn with_at(text: &str, at: usize, comment: Comment, block: &str) -> String {
     // The block has the ends of lines of the text: editors on Windows would change mixed ones.
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };

@@ -1,5 +1,5 @@
-//! A plan of changes: shows them as a diff, and makes them. Each file is replaced as a whole or not at all, and nothing is
-//! deleted that Nexus did not write.
+//! A plan of changes: shows them as a diff, and makes them. Each file is replaced as a whole or not at all, and nothing
+//! is deleted that Nexus did not write.
 
 use super::{
     location::{Base, Location},
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Operation {
     /// Hooks and tools are put in.
     Install,
-    /// Hooks and tools are taken out again.
+    /// Hooks and tools are removed again.
     Uninstall,
 }
 
@@ -106,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// Adds what Nexus needs to a text of somebody else. `take_out` is how it will be removed again: if that does not
+    /// Adds the text of Nexus to a text of others. `take_out` removes it again: if that does not
     /// restore the text, the text is remembered.
     ///
     /// # Errors
@@ -167,7 +167,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Writes a text that belongs to Nexus as a whole, by its first line; a text of somebody else stays.
+    /// Writes a text that belongs to Nexus as a whole, by its first line. A text of others stays.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -1,4 +1,4 @@
-//! Whose settings are changed: those of a repository, or those of a person.
+//! The scope of an install: the settings of a repository, or those of a person.
 
 use super::location::Base;
 use crate::{
@@ -38,7 +38,7 @@ impl Scope {
         self.home.as_ref().unwrap_or(&self.root).join(name)
     }
 
-    /// Whose files are changed.
+    /// The scope of the changed files.
     pub(crate) fn base(&self) -> Base {
         self.home.clone().map_or_else(|| Base::Repository(self.root.clone()), Base::Home)
     }

@@ -1,4 +1,4 @@
-//! What an agent reads about Nexus. Short: it is part of what the agent has in mind all the time.
+//! The text about Nexus for agents. It is short, since it is always part of an agent's context.
 
 use super::{
     Plan,

@@ -42,7 +42,7 @@ impl Output {
         self.json
     }
 
-    /// Whether a person sits there and would like to know why it takes so long.
+    /// Whether a person watches, for whom the reason of a long wait is printed.
     pub(crate) fn is_watched(&self) -> bool {
         !self.json && has_watcher()
     }

@@ -36,7 +36,7 @@ fn named(root: &Path, here: &Path, typed: &str) -> Option<String> {
     Some(if is_folder { path + "/" } else { path })
 }
 
-/// What is a path for sure, and the pattern beneath it. Files are called `[id].tsx` as well.
+/// The literal part of a path, and the pattern beneath it. Names such as `[id].tsx` can be literal.
 fn parted<'a>(here: &Path, typed: &'a str) -> (&'a str, &'a str) {
     let is_pattern = |part: &str| part.contains(['*', '?', '[', '{']);
     if !is_pattern(typed) || here.join(typed).symlink_metadata().is_ok() {

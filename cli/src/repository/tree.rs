@@ -20,7 +20,7 @@ const OPTIONS: MatchOptions = MatchOptions {
 pub(crate) struct Tree(Vec<String>);
 
 impl Tree {
-    /// Those below a folder; none where Git does not list them.
+    /// The files below a folder; none if Git does not list them.
     pub(crate) fn below(root: &Path) -> Option<Self> {
         let git = Git::at(root);
         let tracked = git
@@ -31,8 +31,8 @@ impl Tree {
         Some(Self(files))
     }
 
-    /// The files that match a pattern themselves, or are in a folder that does; a repository within this one is a folder
-    /// with a slash at its end. None where they cannot be told, or are too many to be named.
+    /// The files that match a pattern themselves, or are in a folder that does; a repository within this one is a
+    /// folder with a slash at its end. None if they are unknown, or too many to be named.
     pub(crate) fn matching(&self, pattern: &str) -> Option<Vec<String>> {
         let pattern = Pattern::new(pattern).ok()?;
         let is_meant = |file: &&String| {

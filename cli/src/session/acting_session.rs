@@ -44,8 +44,8 @@ impl Context<'_> {
         Ok(Some(id))
     }
 
-    /// Sends a request as the session of this run. If the session turns out to be over, the request is repeated as a new
-    /// one.
+    /// Sends a request as the session of this run. If the session turns out to be over, the request is repeated as a
+    /// new one.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.
@@ -114,7 +114,7 @@ impl Context<'_> {
         }
     }
 
-    /// What this run held and lost while its machine slept. Each is returned once.
+    /// The claims that this run lost while its machine slept. Each is returned once.
     pub(crate) fn take_lost_claims(&self, project: Uuid) -> Vec<LostClaim> {
         let Actor::AgentRun { key, .. } = self.actor() else { return Vec::new() };
         let records = self.records();

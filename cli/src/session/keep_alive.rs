@@ -1,6 +1,6 @@
-//! The process that keeps a run's session alive, `nexus keeper`. It sends heartbeats while the process of the run lives,
-//! ends the session once that process is gone, and claims again what is still free after the machine slept. There is at
-//! most one for each session. It stores nothing: it asks the cluster what the session holds.
+//! The process that keeps a run's session alive, `nexus keeper`. It sends heartbeats while the process of the run
+//! lives, ends the session once that process is gone, and claims again what is still free after the machine slept.
+//! There is at most one for each session. It stores nothing: it asks the cluster what the session holds.
 
 use super::supervised_session::SupervisedSession;
 use crate::{
@@ -50,7 +50,8 @@ pub(crate) struct KeepAlive {
     in_project: Uuid,
 }
 
-/// Starts a keep-alive process for the run, unless one is running. It does nothing where the run's process is not known.
+/// Starts a keep-alive process for the run, unless one is running. It does nothing where the run's process is not
+/// known.
 ///
 /// # Errors
 /// When the record cannot be written, or no process can be started. The session then keeps the long lease of a session
@@ -210,7 +211,7 @@ impl Supervision<'_> {
                     Ok(Some(living)) => {
                         lease = living;
                         is_first = false;
-                        // What is claimed between two of these is lost only if the machine sleeps before the next.
+                        // A claim between two of these is lost only if the machine sleeps before the next.
                         if let Ok(holds_nothing) = supervised.refresh_held(session).await {
                             seen = Some(record.claim_generation);
                             self.note_seen_claims(record.claim_generation);
@@ -224,7 +225,7 @@ impl Supervision<'_> {
                             continue;
                         }
                     }
-                    // No server answered: the next heartbeat tries again. A refused key is given up.
+                    // No server answered: the next heartbeat tries again. A refused key ends the loop.
                     Err(Error::Refused(refused)) if !refused.is_for_now() => return StopReason::NothingHeld,
                     Err(_) => {}
                 }
@@ -260,8 +261,8 @@ impl Supervision<'_> {
         looked.is_ok() && may
     }
 
-    /// Ends the session of a run that is gone; if no server answers in time, the lease ends it. Returns false when the run
-    /// goes on in another process.
+    /// Ends the session of a run that is gone; if no server answers in time, the lease ends it. Returns false when the
+    /// run goes on in another process.
     async fn end_session(&self) -> bool {
         let mut processes = Processes::default();
         let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));
@@ -278,7 +279,7 @@ impl Supervision<'_> {
             }
             tokio::time::sleep(OWNER_CHECK_INTERVAL).await;
         }
-        // What else the run wrote, such as a journal of what is to be reconciled, stays.
+        // Other files of the run stay, such as a journal that is still to be reconciled.
         let left = record::change_file(self.supervised.file(), |record| {
             // The session is over: a run that is resumed needs another one.
             record.filter(&mut goes_on).map(RunRecord::with_stale_lease)

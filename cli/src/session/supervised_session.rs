@@ -1,5 +1,5 @@
-//! The session that a keep-alive process supervises: sends its heartbeats, asks what it holds, and claims that again when
-//! the session ended while the machine slept. It does not decide when.
+//! The session that a keep-alive process supervises: sends its heartbeats, asks what it holds, and claims that again
+//! when the session ended while the machine slept. It does not decide when.
 
 use crate::{
     agent_run::{LostClaim, RunKey, RunRecord, RunRecords, record},
@@ -26,7 +26,7 @@ use uuid::Uuid;
 /// Paths that are claimed again with one request.
 const MOST_AT_ONCE: usize = 500;
 
-/// What a session holds: enough to claim it again.
+/// The claims of a session, with all that is needed to claim them again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct HeldClaims {
     features: Vec<HeldFeature>,
@@ -72,8 +72,8 @@ impl HeldClaims {
         self.features.is_empty() && self.extras.is_empty()
     }
 
-    /// The extra claims in requests of one feature and one mode each. `again` are the features that were picked again; the
-    /// claims of others are made without a feature, since the agent has their files open.
+    /// The extra claims in requests of one feature and one mode each. `again` are the features that were picked again;
+    /// the claims of others are made without a feature, since the agent has their files open.
     fn requests(&self, again: &BTreeSet<Uuid>) -> Vec<ClaimPaths> {
         let mut groups: BTreeMap<(Option<Uuid>, bool), Vec<String>> = BTreeMap::new();
         for ExtraClaim { path, mode, feature } in &self.extras {
@@ -96,7 +96,7 @@ pub(super) struct SupervisedSession<'a> {
     key: RunKey,
     project: Uuid,
     file: PathBuf,
-    /// What it held when it was last asked: once the session is over, the cluster does not know.
+    /// The claims at the last request: once the session is over, the cluster does not know them.
     held: RefCell<HeldClaims>,
 }
 

@@ -41,7 +41,7 @@ impl Active {
         ConfinedDir::of(&self.root)
     }
 
-    /// Lays out a feature; gives its folder.
+    /// Writes the files of a feature. Returns its folder.
     ///
     /// # Errors
     /// When the repository cannot be written to, or a link is in the way.
@@ -61,7 +61,7 @@ impl Active {
         Ok(self.root.join(folder))
     }
 
-    /// Writes anew what was learnt with a feature that is laid out.
+    /// Rewrites the learnings of a feature that is laid out.
     ///
     /// # Errors
     /// When the repository cannot be written to, or a link is in the way.
@@ -69,7 +69,7 @@ impl Active {
         self.dir()?.write(&folder(slug)?.join(FILES[1]), &learnings_text(learnings), false)
     }
 
-    /// Writes anew what was decided about a feature that is laid out.
+    /// Rewrites the decisions about a feature that is laid out.
     ///
     /// # Errors
     /// When the repository cannot be written to, or a link is in the way.
@@ -83,8 +83,8 @@ impl Active {
         dir.is_folder(&folder)
     }
 
-    /// Removes what was laid out; what is not there is no fault. Gives the folder if it stays, since there are files in
-    /// it that somebody else wrote.
+    /// Removes the files that were laid out; missing ones are ignored. Returns the folder if it stays, since there are
+    /// files in it that others wrote.
     ///
     /// # Errors
     /// When the repository cannot be written to, or a link is in the way.

@@ -34,7 +34,7 @@ pub(crate) fn plain_value(value: Value) -> Value {
     }
 }
 
-/// A line as it goes to a terminal: what was overlooked before is replaced here, but for colours.
+/// A line for a terminal: remaining control characters are replaced here, except colours.
 pub(crate) fn printable(line: &str) -> String {
     /// What begins a sequence, and what ends one that only colours.
     const COLOUR: (&str, char) = ("\u{1b}[", 'm');

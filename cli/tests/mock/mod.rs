@@ -24,7 +24,7 @@ pub const KEY: &str = "nexus_eng_0123456789abcdef0123456789abcdef0123456789abcde
 
 /// A request to the server.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// The method, and the path with its query: `POST /api/projects?limit=1`.
     pub line: String,
     /// The headers, by lower-case name.
@@ -33,7 +33,7 @@ pub struct Asked {
     pub body: Value,
 }
 
-impl Asked {
+impl RecordedRequest {
     /// A header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
@@ -82,7 +82,7 @@ type Answers = BTreeMap<String, VecDeque<Reply>>;
 pub struct Server {
     address: String,
     answers: Arc<Mutex<Answers>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl Server {
@@ -90,15 +90,16 @@ impl Server {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (answers, asked) = (Arc::<Mutex<Answers>>::default(), Arc::<Mutex<Vec<Asked>>>::default());
-        let (known, noted) = (answers.clone(), asked.clone());
+        let (answers, requests) =
+            (Arc::<Mutex<Answers>>::default(), Arc::<Mutex<Vec<RecordedRequest>>>::default());
+        let (known, noted) = (answers.clone(), requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // A client may disconnect.
                 let _ = serve(&stream, &known, &noted);
             }
         });
-        Self { address, answers, asked }
+        Self { address, answers, requests }
     }
 
     /// Prepares an answer to a request such as `POST /path`, after those that were prepared before. The last
@@ -114,19 +115,23 @@ impl Server {
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// The only request so far.
-    pub fn asked_once(&self) -> Asked {
-        let asked = self.asked();
-        assert_eq!(asked.len(), 1, "{asked:#?}");
-        asked[0].clone()
+    pub fn only_request(&self) -> RecordedRequest {
+        let requests = self.requests();
+        assert_eq!(requests.len(), 1, "{requests:#?}");
+        requests[0].clone()
     }
 }
 
-fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+fn serve(
+    mut stream: &TcpStream,
+    answers: &Mutex<Answers>,
+    noted: &Mutex<Vec<RecordedRequest>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -143,7 +148,7 @@ fn serve(mut stream: &TcpStream, answers: &Mutex<Answers>, noted: &Mutex<Vec<Ask
     let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     let route = request.split('?').next().unwrap_or_default().replacen(" /api", " ", 1);
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-    noted.lock().unwrap().push(Asked { line: request, headers, body });
+    noted.lock().unwrap().push(RecordedRequest { line: request, headers, body });
     let reply = match answers.lock().unwrap().get_mut(&route) {
         Some(queue) if queue.len() > 1 => queue.pop_front().unwrap(),
         Some(queue) => queue[0].clone(),

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// Longest wait for a quorum that acknowledges the first entry.
 const FORM_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// What the first entry is made from.
+/// The inputs of the first entry.
 pub(crate) struct FirstEntry {
     /// The data folder, which holds the file of the bootstrap token.
     pub(crate) data_dir: PathBuf,

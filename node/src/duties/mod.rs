@@ -1,9 +1,9 @@
-//! What a node does for the cluster without being asked, most of it while it leads.
+//! The background tasks of a node for the cluster. Most of them run while it leads.
 //!
 //! - This file: sends the cluster time, ends leases that are due, and promotes learners that have caught up.
 //! - `first_entry`: forms a new cluster. `rules`: raises the rules version once every member knows a newer one.
-//! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes are
-//!   slow.
+//! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes
+//!   are slow.
 //! - `silence`: logs that no leader is heard.
 
 pub(crate) mod disk_space;
@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often the duties are looked at. Leases end at most this late.
+/// Time between two runs of the duties. Leases end at most this late.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a node checks whether it hears its leader.
 const LEADER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const LEARNER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest wait for a quorum that acknowledges an entry of the duties. The next tick tries again.
 const ENTRY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the duties need.
+/// The inputs of the duties.
 pub(crate) struct Duties {
     pub(crate) node: Node,
     pub(crate) peers: PeerClient,

@@ -26,7 +26,7 @@ pub(super) struct LeaderSilence {
 }
 
 impl LeaderSilence {
-    /// Looks whether the leader is heard, and logs when it has been silent for long.
+    /// Checks for messages of the leader, and logs when it has been silent for long.
     pub(super) async fn check(&mut self, node: &Node, peers: &PeerClient) {
         let Some(span) = self.note(heard_leader_recently(node).await) else { return };
         let for_s = span.as_secs();
@@ -60,7 +60,8 @@ impl LeaderSilence {
     }
 }
 
-/// Whether this node leads, or has heard its leader lately. The leader of before a restart does not count.
+/// Whether this node leads, or has recently received a message of its leader. A leader from before a restart does not
+/// count.
 async fn heard_leader_recently(node: &Node) -> bool {
     if node.leads() {
         return true;

@@ -1,4 +1,4 @@
-//! Carries out requests to the leader on this node while it leads, whoever sent them.
+//! Carries out requests to the leader while this node leads, from local clients and from peers.
 
 use crate::{
     membership::change::Membership,
@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 /// Longest wait for a quorum that confirms that this node leads.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// What a leader does for others.
+/// The requests that a leader carries out for others.
 pub(crate) struct LeaderService {
     pub(crate) node: Node,
     pub(crate) proposer: Arc<Proposer>,

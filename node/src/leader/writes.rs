@@ -1,5 +1,5 @@
-//! Writes: each is proposed by the leader, wherever it is, with retries until the outcome is certain or the time is over.
-//! A retry is safe, since the reply table applies each request once.
+//! Writes: each is proposed by the leader, wherever it is, with retries until the outcome is certain or the time is
+//! over. A retry is safe, since the reply table applies each request once.
 
 use crate::{
     leader::{
@@ -44,7 +44,7 @@ impl Writes {
     /// Proposes a write without a client's key, in a slot of this node.
     ///
     /// # Errors
-    /// Those of [`propose`](Self::propose).
+    /// The errors of [`propose`](Self::propose).
     pub(crate) async fn propose_in_slot(&self, proposal: Proposal) -> Result<Applied, Unavailable> {
         let mut proposal = Arc::new(proposal);
         for _ in 0..MAX_SLOT_ATTEMPTS {

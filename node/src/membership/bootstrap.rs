@@ -81,7 +81,7 @@ impl BootstrapOutcome {
     }
 }
 
-/// What bootstrapping needs.
+/// The inputs of bootstrapping.
 pub(crate) struct Bootstrap<'a> {
     pub(crate) peers: &'a PeerClient,
     pub(crate) identity: StoredIdentity,

@@ -221,17 +221,17 @@ impl Membership {
 
     /// Makes sure that a majority of these voters answers from now on: a change to voters that are gone can never be
     /// committed, and nothing after it either (etcd#6420). Also makes sure that `before` are still the voters: another
-    /// change may go on although its client has given up.
+    /// change may go on although its client has disconnected.
     async fn check_quorum_of(
         &self,
         voters: &BTreeSet<u64>,
         before: &BTreeSet<u64>,
         when: &str,
     ) -> Result<(), ServiceResponse> {
-        let asked = Instant::now();
+        let started = Instant::now();
         self.node.raft.trigger().heartbeat().await.map_err(stopped)?;
         loop {
-            let (waited, members) = (asked.elapsed(), self.node.members());
+            let (waited, members) = (started.elapsed(), self.node.members());
             let has_answered = |id: &u64| {
                 let seen = members.iter().find(|member| member.id.0 == *id);
                 *id == self.node.id.0
@@ -246,7 +246,7 @@ impl Membership {
             if alive > total / 2 {
                 return Ok(());
             }
-            if asked.elapsed() >= self.node.timing.lease() * 2 {
+            if started.elapsed() >= self.node.timing.lease() * 2 {
                 return Err(refused(format!(
                     "{when}, only {alive} of {total} voters answer (silent: {}): no quorum would be left. \
                      Bring a silent one back, or add a node first",

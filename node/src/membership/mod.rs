@@ -1,7 +1,7 @@
-//! Who belongs to the cluster, and how a node proves it.
+//! The membership of the cluster, and how a node proves that it is a member.
 //!
-//! - [`identity`]: the node's id and data folder. `secret`: where it gets the cluster's secret from. `token`: the bootstrap
-//!   token.
+//! - [`identity`]: the node's id and data folder. `secret`: where it gets the cluster's secret from. `token`: the
+//!   bootstrap token.
 //! - `bootstrap`: how a node forms, joins or rejoins a cluster. `change`: changes of the membership, on the leader.
 
 pub(crate) mod bootstrap;

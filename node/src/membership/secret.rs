@@ -60,7 +60,7 @@ pub(crate) fn at_start(config: &Config, mint: &dyn Mint) -> anyhow::Result<Optio
 /// machine cannot read it.
 ///
 /// # Errors
-/// When the folder belongs to somebody else or cannot be written.
+/// When the folder belongs to another user or cannot be written.
 fn of_local_user(folders: &Path, mint: &dyn Mint) -> anyhow::Result<ClusterSecret> {
     let user = rustix::process::geteuid().as_raw();
     let folder = folders.join(format!("nexus-{user}"));

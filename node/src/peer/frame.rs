@@ -169,7 +169,7 @@ impl Writer for Payload<'_> {
     }
 }
 
-/// What [`Frames::next_event`] waited for.
+/// The result of [`Frames::next_event`].
 pub(super) enum FrameEvent {
     /// A frame arrived.
     Received(BytesMut),

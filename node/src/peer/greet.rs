@@ -74,7 +74,7 @@ pub(super) struct Caller<T> {
     pub(super) frames: Frames,
     /// The caller's identity and purpose.
     pub(super) hello: Hello,
-    /// What `admit` returned: the permit of the connection.
+    /// The permit of the connection, from `admit`.
     pub(super) permit: T,
 }
 

@@ -49,7 +49,7 @@ pub const SERVICE_IN_FLIGHT: usize = 2048;
 /// a time, and earlier ones whose callers gave up.
 pub(super) const SESSION_HEARTBEATS_IN_FLIGHT: usize = 16;
 
-/// Calls written in one go before the connection is looked at again.
+/// Calls written in one go before the connection is checked again.
 pub(super) const CALLS_PER_WRITE: usize = 128;
 
 /// Longest that a peer works on a request, in milliseconds; a caller may ask for less.
@@ -58,11 +58,11 @@ pub(super) const MAX_SERVICE_TTL_MS: u32 = 60_000;
 /// How often a control connection checks itself: pings, stalls, forgotten calls.
 pub(super) const LINK_CHECK: Duration = Duration::from_secs(1);
 
-/// A peer that sends nothing for so long, although it owes an answer to a ping, is stalled (stopped,
-/// swapped out, cut off without a reset): the connection is given up.
+/// A peer that sends nothing for this long, although a ping is unanswered, is stalled (stopped,
+/// swapped out, cut off without a reset): the connection is closed.
 pub(super) const LINK_STALL: Duration = Duration::from_secs(4);
 
-/// A control connection that nobody used for so long is closed, and made again when needed.
+/// A control connection that was idle for this long is closed, and made again when needed.
 pub(super) const LINK_IDLE: Duration = Duration::from_secs(120);
 
 /// Addresses that one node keeps control connections to: far more than the members of a cluster.
@@ -75,7 +75,7 @@ pub(super) const APPEND_IN_FLIGHT: usize = 64;
 /// memory, and one frame of the largest size in addition.
 pub(super) const APPEND_BYTES_IN_FLIGHT: usize = 16 * 1024 * 1024;
 
-/// A follower that answers no append for so long is stalled. Much longer than a heartbeat, since it
+/// A follower that answers no append for this long is stalled. Much longer than a heartbeat, since it
 /// answers only after its flush, and resending to a slow disk would make it slower.
 pub(super) const APPEND_STALL: Duration = Duration::from_secs(5);
 

@@ -67,7 +67,7 @@ struct Call {
 
 impl Call {
     fn fail(self, error: PeerError) {
-        // An error means that the caller has given up.
+        // An error means that the caller has stopped waiting.
         let _ = self.answer.send(Err(error));
     }
 }
@@ -291,7 +291,7 @@ impl Default for OpenCalls {
 }
 
 impl OpenCalls {
-    /// Sends a call, unless its caller has given up. An error ends the connection.
+    /// Sends a call, unless its caller has stopped waiting. An error ends the connection.
     fn write(&mut self, frames: &mut Frames, call: Call) -> Result<(), FrameError> {
         if call.answer.is_closed() || !call.is_settled.set() {
             return Ok(());
@@ -323,7 +323,7 @@ impl OpenCalls {
         let call: CallNumber = take(&mut frame)?;
         self.last_received = Instant::now();
         self.is_ping_pending = false;
-        // The answer to a ping, or to a call whose caller has given up, has no receiver.
+        // The answer to a ping, or to a call whose caller has stopped waiting, has no receiver.
         let Some(waiting) = self.waiting.remove(&call) else {
             return Ok(());
         };
@@ -337,7 +337,7 @@ impl OpenCalls {
         Ok(())
     }
 
-    /// Drops calls whose callers have given up, and checks with pings that the peer is alive.
+    /// Drops calls whose callers have stopped waiting, and checks with pings that the peer is alive.
     fn check(&mut self, frames: &mut Frames) -> Result<(), Cause> {
         let is_owed = self.is_ping_pending || !self.waiting.is_empty();
         self.waiting.retain(|_, waiting| !waiting.answer.is_closed());

@@ -1,5 +1,5 @@
-//! What the transport needs of Raft, as a trait, and its implementation by the running Raft. A joining node serves
-//! peers before its Raft runs.
+//! The part of Raft that the transport needs, as a trait, and its implementation by the running Raft. A joining node
+//! serves peers before its Raft runs.
 
 use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream::BoxStream};
 use nexus_raft_store::{

@@ -80,7 +80,7 @@ pub enum ServiceResponse {
     Proposed(Box<Answer>),
     /// Answers a batch of heartbeats.
     Heartbeats {
-        /// Those of the sessions that are over.
+        /// The sessions among them that are over.
         unknown: Vec<SessionId>,
     },
     /// The request was carried out.

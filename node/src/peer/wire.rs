@@ -24,7 +24,7 @@ pub struct CertificateIdentity {
 pub struct Wire {
     /// The bytes of both directions.
     pub stream: Box<dyn ByteStream>,
-    /// What TLS has proved about the other end; none on a plaintext connection.
+    /// The identity that TLS has proved for the other end; none on a plaintext connection.
     pub certified: Option<CertificateIdentity>,
 }
 

@@ -67,7 +67,7 @@ impl Parts {
         }
     }
 
-    /// What answers peers.
+    /// The service that answers peers.
     pub(super) fn peer_requests(&self) -> PeerRequests {
         PeerRequests {
             leader: self.service.clone(),
@@ -77,7 +77,7 @@ impl Parts {
         }
     }
 
-    /// What hands leadership over when the disk is slow.
+    /// The watch that transfers the leadership when the disk is slow.
     pub(super) fn flush_watch(&self) -> FlushWatch {
         FlushWatch {
             node: self.node.clone(),
@@ -108,7 +108,7 @@ impl Parts {
         }
     }
 
-    /// What the API uses of this node. `starts` says how often the node was started on its data folder.
+    /// The view of this node for the API. `starts` counts the starts of the node on its data folder.
     pub(super) fn cluster(self, secret: ClusterSecret, starts: u32) -> NodeCluster {
         let (node, clock, leader) = (self.node, self.clock, self.leader);
         let slots = Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, REQUEST_DEADLINE);

@@ -1,4 +1,4 @@
-//! What a running node serves: clients by HTTP, the API by its state, and peers beyond Raft.
+//! The services of a running node: HTTP for clients, the state for the API, and requests of peers beyond Raft.
 //!
 //! - `http`: the listener. `connections` and `activity`: how many connections there are, and what happens on each.
 //!   [`open_files`]: the limit of open files, from which their number follows.

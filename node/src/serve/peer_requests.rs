@@ -23,7 +23,7 @@ const NO_MEMBER: &str = "the node that asks is no member of this cluster; join a
 #[derive(Clone, Default)]
 pub(crate) struct NodeService(Arc<OnceLock<PeerRequests>>);
 
-/// What a running node answers with.
+/// The parts of a running node that answer peers.
 pub(crate) struct PeerRequests {
     pub(crate) leader: Arc<LeaderService>,
     pub(crate) heartbeats: Heartbeats,

@@ -1,8 +1,8 @@
-//! What a node watches about itself and others.
+//! The checks that a node makes on itself and on others.
 //!
 //! - `disk`: free space, and whether flushes are slow.
-//! - `reports`: reports that nodes send each other, and the alarm when their states differ. `cluster_clock`: the times of
-//!   proposals, from the clocks of all nodes.
+//! - `reports`: reports that nodes send each other, and the alarm when their states differ. `cluster_clock`: the times
+//!   of proposals, from the clocks of all nodes.
 
 pub(crate) mod cluster_clock;
 pub(crate) mod disk;

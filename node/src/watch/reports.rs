@@ -141,8 +141,8 @@ impl Reports {
         WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms.load(Ordering::Relaxed)))
     }
 
-    /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their disk
-    /// is fast enough.
+    /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their
+    /// disk is fast enough.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
         let mut able = self.node.members();
         able.retain(|member| member.id != self.node.id && member.can_lead() && self.has_good_disk(member.id));
@@ -155,7 +155,7 @@ impl Reports {
         self.of(node).is_some_and(|report| !report.disk_low && !report.flush_slow)
     }
 
-    /// What this node knows of all members, as it is sent to peers. Only a leader knows their lag and when it last heard
+    /// The status of all members for peers. Only a leader knows their lag and when it last heard
     /// them.
     pub(crate) fn status(&self) -> StatusReport {
         let report = |progress: MemberProgress| {

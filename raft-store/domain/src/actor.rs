@@ -1,4 +1,4 @@
-//! Who asks: the identity whose rights are checked, and the session on whose behalf it acts.
+//! The actor of a command: the identity whose rights are checked, and the session on whose behalf it acts.
 
 use crate::ids::{EngineerId, KeyId, SessionId};
 use serde::{Deserialize, Serialize};

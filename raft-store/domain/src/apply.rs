@@ -101,7 +101,7 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// Ends expired leases before the command is looked at. Then removes a part of what belonged to deleted engineers
+    /// Ends expired leases before the command is decided. Then removes a part of the data of deleted engineers
     /// and projects.
     fn clean_up(&mut self) {
         let mut budget = CleanupBudget::new(self.state.cleanup_limits);

@@ -3,7 +3,7 @@
 
 use crate::entity::ClaimUsage;
 
-/// What one log entry may clean up.
+/// The budget for the cleanup by one log entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CleanupLimits {
     /// Claims that are released.
@@ -36,7 +36,7 @@ impl CleanupBudget {
         Self { limits, usage: ClaimUsage::default(), events: 0 }
     }
 
-    /// Whether the rest is left to the next entry. Whoever finds the budget not exhausted may clean up one more thing
+    /// Whether the rest is left to the next entry. While the budget is not exhausted, one more thing may be cleaned up
     /// of any size, so that each entry makes progress.
     pub(crate) const fn is_exhausted(&self) -> bool {
         self.usage.claims >= self.limits.claims

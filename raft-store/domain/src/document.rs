@@ -154,7 +154,7 @@ pub struct Checkpoint {
     pub engineer: EngineerId,
     /// Whether the session held the feature, or nobody did. Only then it became the newest one of the feature.
     pub is_of_holder: bool,
-    /// What caused it.
+    /// The cause of the checkpoint.
     pub kind: CheckpointKind,
     /// The paths that the session held for the feature, sorted.
     pub claims: Arc<[Pattern]>,
@@ -168,7 +168,7 @@ pub struct Checkpoint {
     pub state_hash: StateHash,
 }
 
-/// What the state stores about the newest checkpoint of a feature, so that a repeated one is not stored again.
+/// The part of a feature's newest checkpoint that the state stores, so that a repeated one is not stored again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LatestCheckpoint {
     /// The project of the feature.
@@ -199,7 +199,7 @@ pub struct Learning {
     pub feature: FeatureId,
     /// The engineer who wrote it.
     pub engineer: EngineerId,
-    /// What was learned.
+    /// The learning, in Markdown.
     pub content: Arc<str>,
     /// The wall time of the entry that wrote it.
     pub created_at: WallTime,
@@ -218,7 +218,7 @@ pub struct Decision {
     pub engineer: EngineerId,
     /// One line for people.
     pub title: Title,
-    /// What was decided.
+    /// The decision, in Markdown.
     pub decision: Arc<str>,
     /// The reasons for it.
     pub rationale: Option<Arc<str>>,
@@ -243,7 +243,7 @@ pub enum Document {
     Learning(Arc<Learning>),
     /// A decision about a project.
     Decision(Arc<Decision>),
-    /// What a feature once touched, read and depended on.
+    /// Former lists of a feature: its touches, reads and dependencies.
     Lists(Arc<FeatureLists>),
     /// A document without content, whose key says everything.
     Mark,

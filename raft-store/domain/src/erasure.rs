@@ -1,4 +1,4 @@
-//! What is erased as a whole, without reading it: texts and events, which the state does not hold.
+//! Data that is erased as a whole without a read: texts and events, which the state does not hold.
 
 use crate::{
     ids::{FeatureId, ProjectId},

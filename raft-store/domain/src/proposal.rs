@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// One entry of the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Proposal {
-    /// What to do.
+    /// The command to apply.
     pub command: Command,
     /// The identity whose rights are checked.
     pub actor: Actor,
@@ -27,7 +27,7 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// What its rules can read.
+    /// The inputs that its rules can read.
     pub(crate) const fn context<'a>(&self, state: &'a State, revision: Revision) -> Context<'a> {
         Context { state, revision, actor: self.actor, acting: self.acting }
     }

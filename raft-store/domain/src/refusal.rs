@@ -50,7 +50,7 @@ pub struct Blocked {
     pub by: Blocker,
 }
 
-/// What blocks a feature from being picked.
+/// Why a feature cannot be picked.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Blocker {
     /// Its dependencies that are neither done nor cancelled.
@@ -227,7 +227,7 @@ pub enum Refusal {
     /// A fixed limit on a number of things would be exceeded.
     #[error("{what}: at most {limit} are allowed")]
     TooMany {
-        /// What is counted.
+        /// The counted things, for the end of a sentence.
         what: String,
         /// The number that is allowed.
         limit: u64,
@@ -289,7 +289,7 @@ pub enum Refusal {
     TooMuchWork {
         /// The part that takes so long.
         doing: String,
-        /// What to do instead.
+        /// The alternative, as a sentence part.
         instead: String,
     },
 }

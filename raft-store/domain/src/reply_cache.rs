@@ -77,8 +77,8 @@ pub struct ReplySlot {
 pub struct SequenceId {
     /// A number that is higher than that of every earlier request of the node.
     pub sequence: u64,
-    /// A random number, chosen anew at each start of the node. A node whose data folder was restored from an older copy
-    /// repeats sequence numbers, and must not get the replies to its former requests.
+    /// A random number, chosen again at each start of the node. A node whose data folder was restored from an older
+    /// copy repeats sequence numbers, and must not get the replies to its former requests.
     pub start: u64,
 }
 

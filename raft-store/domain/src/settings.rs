@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Revisions by which events may outlive their limit: the store prunes them only now and then.
 const PRUNE_SLACK: u64 = 2_048;
 
-/// Who may register as an engineer.
+/// The rule for the registration of engineers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Registration {
     /// Anyone who reaches the cluster.
@@ -194,7 +194,7 @@ impl Default for Settings {
             session_grace: Millis::from_secs(300),
             session_unattended: Millis::from_secs(2 * 3600),
             event_revisions: 100_000,
-            // About 500 bytes each in memory: 25 MB when so many were written within the age.
+            // About 500 bytes each in memory: 25 MB when this many were written within the age.
             replies: 50_000,
             reply_age: Millis::from_secs(24 * 3600),
             // A consumer that was away for a weekend resumes without starting over.

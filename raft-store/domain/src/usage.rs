@@ -157,7 +157,7 @@ pub enum Owner {
     Engineer(EngineerId),
 }
 
-/// What a quota limits.
+/// A resource that a quota limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Resource {
     /// Bytes in memory.

@@ -139,7 +139,7 @@ fn slugs(names: &[String]) -> Arc<[Slug]> {
 }
 
 /// The most expensive accepted pattern of a kind: `part` as often as possible, and then an end.
-fn dearest(part: &str, end: &str) -> String {
+fn most_expensive(part: &str, end: &str) -> String {
     let texts = (1..200).rev().map(|count| part.repeat(count) + end);
     texts.into_iter().find(|text| Pattern::parse(text).is_ok()).unwrap()
 }
@@ -147,15 +147,15 @@ fn dearest(part: &str, end: &str) -> String {
 const PARTS: [&str; 6] = ["*a", "*?a", "{,a}", "{,a*}", "**a", "{*a,*c}"];
 
 /// Patterns whose end takes long to distinguish from another end.
-fn dear(count: usize, end: char) -> Vec<String> {
-    let parts = PARTS.map(|part| dearest(part, &format!("bbbbbbbbbbbbbbbbb[{end}]")));
+fn expensive(count: usize, end: char) -> Vec<String> {
+    let parts = PARTS.map(|part| most_expensive(part, &format!("bbbbbbbbbbbbbbbbb[{end}]")));
     let shorter = |n: usize| parts[n % parts.len()].replacen('b', "", n / parts.len());
     (0..count).map(shorter).collect()
 }
 
-/// Patterns that differ in their last characters, but not from those of [`dear`].
+/// Patterns that differ in their last characters, but not from those of [`expensive`].
 fn held(count: usize) -> Vec<String> {
-    let parts = PARTS.map(|part| dearest(part, "[x]000"));
+    let parts = PARTS.map(|part| most_expensive(part, "[x]000"));
     (0..count)
         .map(|n| format!("{}{n:03}", &parts[n % parts.len()][..parts[n % parts.len()].len() - 3]))
         .collect()
@@ -173,12 +173,12 @@ fn a_hundred_expensive_patterns_against_hundreds_of_held_ones_are_refused_within
     for some in held(300).chunks(100) {
         world.claim(holder, some, ClaimMode::Shared).answer.outcome.unwrap();
     }
-    let refused = world.claim(other, &dear(100, 'y'), ClaimMode::Exclusive).answer.outcome.unwrap_err();
+    let refused = world.claim(other, &expensive(100, 'y'), ClaimMode::Exclusive).answer.outcome.unwrap_err();
     assert!(is_too_much(&refused), "{refused}");
 
-    world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
-    world.ready("dear");
-    let pick = command::PickFeature { project: PROJECT, slug: Slug::parse("dear").unwrap() }.into();
+    world.feature("expensive", &expensive(100, 'y'), &[]).answer.outcome.unwrap();
+    world.ready("expensive");
+    let pick = command::PickFeature { project: PROJECT, slug: Slug::parse("expensive").unwrap() }.into();
     let refused = world.ask(Some(other), pick).answer.outcome.unwrap_err();
     assert!(is_too_much(&refused), "{refused}");
     let next = command::PickNext { project: PROJECT, lanes: Vec::new() }.into();
@@ -196,13 +196,13 @@ fn an_expensive_query_has_a_budget_too() {
     let mut world = World::new();
     let holder = world.agent("holder");
     world.claim(holder, &held(100), ClaimMode::Shared).answer.outcome.unwrap();
-    let wanted: Vec<Pattern> = dear(100, 'y').iter().map(|path| pattern(path)).collect();
+    let wanted: Vec<Pattern> = expensive(100, 'y').iter().map(|path| pattern(path)).collect();
     let mut work = WorkBudget::of_a_short_read();
     let refused = overlapping_claims(&world.state, PROJECT, &wanted, 1_000, &mut work).unwrap_err();
     assert!(is_too_much(&refused) && work.is_exhausted(), "{refused}");
 
-    world.feature("dear", &dear(100, 'y'), &[]).answer.outcome.unwrap();
-    let feature = world.state.feature_by_slug(PROJECT, &Slug::parse("dear").unwrap()).unwrap().clone();
+    world.feature("expensive", &expensive(100, 'y'), &[]).answer.outcome.unwrap();
+    let feature = world.state.feature_by_slug(PROJECT, &Slug::parse("expensive").unwrap()).unwrap().clone();
     match blocker(&world.state, &feature, None, &mut WorkBudget::of_a_short_read()) {
         Err(refused) => assert!(is_too_much(&refused), "{refused}"),
         Ok(Some(Blocker::Claim(conflict))) => assert!(conflict.is_assumed, "{conflict:?}"),

@@ -71,7 +71,7 @@ struct Task {
 impl Task {
     fn run(self, view: &dyn Reader, snapshot_dir: &SnapshotDir) {
         let Self { took, went, done, building, progress } = self;
-        // The caller may have given up at any of these steps.
+        // The caller may have stopped waiting at any of these steps.
         let _ = took.send(());
         if went.blocking_recv().is_ok() {
             let built = build(view, snapshot_dir, &progress);
@@ -124,7 +124,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotFile;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<TypeConfig, SnapshotFile>, io::Error> {
-        let ended = || StoreError::Stopped("the snapshot was given up".into());
+        let ended = || StoreError::Stopped("the snapshot was aborted".into());
         let built = match self.0.take() {
             Some(Stage::Done(built)) => built,
             Some(Stage::Waiting { go, built }) => {

@@ -37,7 +37,7 @@ const ALL_LOGS_BYTES: u64 = 64 << 20;
 /// The bytes of RocksDB's own text logs, which are read only after a failure.
 const TEXT_LOG_BYTES: usize = 1 << 20;
 const TEXT_LOGS: usize = 2;
-/// An upper bound of all keys: none begins with so many bytes 0xff.
+/// An upper bound of all keys: none begins with this many bytes 0xff.
 const COLUMN_END: [u8; 64] = [u8::MAX; 64];
 
 /// Storage on RocksDB.

@@ -1,8 +1,8 @@
-//! What can go wrong with a simulated disk: crashes of the machine, and faults that are planned.
+//! The failures of a simulated disk: crashes of the machine, and planned faults.
 
 use crate::error::StoreError;
 
-/// What a crash leaves.
+/// The writes that are left after a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Crash {
     /// The process dies and the machine survives: everything that was written is there.

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What a crash leaves of files.
+/// The files that are left after a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SurvivingFiles {
     /// Everything that was written.

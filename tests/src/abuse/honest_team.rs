@@ -305,7 +305,8 @@ impl Agent {
         if self.write(Method::POST, "/claims", claim.clone(), &[201, 409]).await?.status == 201 {
             self.takes(&shared);
             self.read(["/status", "/features/available", "/claims"][round % 3]).await;
-            // Before the request: the claim ends when the request is applied, and another agent may hold the file before the answer.
+            // Before the request: the claim ends when the request is applied, and another agent may hold the file
+            // before the answer.
             lock(&self.asker.notes).holders.remove(&shared);
             self.write(Method::DELETE, "/claims", claim, &[200]).await?;
         }

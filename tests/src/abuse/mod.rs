@@ -4,9 +4,11 @@
 //! - [`attack`]: how each kind is sent. It knows nothing of the team.
 //! - [`attacker`]: the process that sends it, at a lower priority. [`target`]: its task and its report.
 //!   `open_files`: the number of connections that it may have.
-//! - [`honest_team`]: the work of the team, with everything acknowledged and all durations. [`observer`]: the team's events.
+//! - [`honest_team`]: the work of the team, with everything acknowledged and all durations. [`observer`]: the team's
+//!   events.
 //! - [`stage`]: a new cluster for each kind, the team and the attackers on it, from its start to its end.
-//! - [`verdict`]: the measurements of one kind, and whether they are within the bar. [`table`]: all of them, for people.
+//! - [`verdict`]: the measurements of one kind, and whether they are within the bar. [`table`]: all of them, for
+//!   people.
 
 pub mod attack;
 pub mod attacker;

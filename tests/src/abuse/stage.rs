@@ -1,5 +1,5 @@
-//! Runs each kind on a new cluster, with the team and the attackers on it, from its start to its end, and checks what its
-//! nodes stored.
+//! Runs each kind on a new cluster, with the team and the attackers on it, from its start to its end, and checks what
+//! its nodes stored.
 
 use super::{
     Kind,

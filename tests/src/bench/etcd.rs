@@ -82,8 +82,8 @@ impl Etcd {
         (0..clients).map(script).collect()
     }
 
-    /// Each client does the work of a pick and a release, as one transaction each: every path is compared, then the claims, the
-    /// feature and the session are put, or the claims are deleted again and the other two put.
+    /// Each client does the work of a pick and a release, as one transaction each: every path is compared, then the
+    /// claims, the feature and the session are put, or the claims are deleted again and the other two put.
     pub fn picks(&self, clients: usize) -> Vec<Script> {
         let script = |client: usize| {
             let addr = self.clients[client % self.clients.len()].clone();

@@ -1,5 +1,5 @@
-//! `nexus-abuse`: what an honest team feels while others send the dearest of each kind to its cluster. Starts a cluster of
-//! three nodes on loopback for each kind, and throws it away.
+//! `nexus-abuse`: what an honest team feels while others send the dearest of each kind to its cluster. Starts a cluster
+//! of three nodes on loopback for each kind, and throws it away.
 
 use clap::{Parser, ValueEnum};
 use nexus_tests::abuse::{

@@ -120,7 +120,7 @@ fn summary(report: &Report) {
     println!();
     println!("Features done           {} of {}, each once", report.done.len(), report.features);
     println!(
-        "Picks that collided     {} of {} ({percent} %), each told by whom",
+        "Picks that collided     {} of {} ({percent} %), each with the holder",
         report.collided, report.tried
     );
     println!(

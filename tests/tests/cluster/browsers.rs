@@ -1,5 +1,5 @@
-//! Pages in browsers that call a node: allowed pages may read every answer, and other pages none. Requests of other pages
-//! change nothing, by whatever name they reach the node.
+//! Pages in browsers that call a node: allowed pages may read every answer, and other pages none. Requests of other
+//! pages change nothing, by whatever name they reach the node.
 
 use nexus_tests::{Client, Cluster, Team, contract::is_sound};
 use reqwest::{Method, StatusCode};

@@ -1,4 +1,5 @@
-//! Expensive requests of one engineer delay others only for a moment: expensive patterns, queries about them, long lists.
+//! Expensive requests of one engineer delay others only for a moment: expensive patterns, queries about them, long
+//! lists.
 
 use nexus_domain::pattern::Pattern;
 use nexus_tests::{Client, Cluster, Team};
@@ -21,9 +22,9 @@ async fn too_expensive_a_pattern_is_refused_and_a_hundred_expensive_ones_delay_n
     let claims = team.path("/claims");
     let claim = |paths: Value| json!({ "paths": paths, "mode": "shared" });
 
-    let too_dear = holder.post(&claims, claim(json!(["*a".repeat(30) + "[x]"]))).await;
-    assert_eq!((too_dear.status.as_u16(), too_dear.code()), (400, "VALIDATION_ERROR"));
-    assert!(too_dear.message().contains("the pattern is too complex"), "{}", too_dear.message());
+    let too_expensive = holder.post(&claims, claim(json!(["*a".repeat(30) + "[x]"]))).await;
+    assert_eq!((too_expensive.status.as_u16(), too_expensive.code()), (400, "VALIDATION_ERROR"));
+    assert!(too_expensive.message().contains("the pattern is too complex"), "{}", too_expensive.message());
 
     holder.post(&claims, claim(json!(hundred("[x]")))).await.data();
     let refused = other.post(&claims, json!({ "paths": hundred("[y]") })).await;

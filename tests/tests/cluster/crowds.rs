@@ -1,5 +1,5 @@
-//! Crowds of connections that are idle or never finish a request: they keep nobody else out, least of all heartbeats, and
-//! a node that is full of them stops in order.
+//! Crowds of connections that are idle or never finish a request: they keep nobody else out, least of all heartbeats,
+//! and a node that is full of them stops in order.
 
 use bytes::Bytes;
 use nexus_tests::{

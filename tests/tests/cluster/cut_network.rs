@@ -1,6 +1,6 @@
-//! Networks break, in one or both directions, and again and again: the side with a majority goes on, the other side refuses
-//! soon, and afterwards all nodes have the same state. Each node is in a network of its own. If this machine does not
-//! allow that, these tests report it and do nothing.
+//! Networks break, in one or both directions, and again and again: the side with a majority goes on, the other side
+//! refuses soon, and afterwards all nodes have the same state. Each node is in a network of its own. If this machine
+//! does not allow that, these tests report it and do nothing.
 
 use nexus_tests::{Answer, Client, Cluster, Team, eventually, history, netns::Networks};
 use reqwest::Method;

@@ -225,8 +225,8 @@ async fn a_diverged_state_raises_an_alarm_on_every_node() {
             let status = via.send(Method::GET, "/cluster/status", None).await.ok()?;
             let nodes = status.body["data"]["nodes"].as_array()?.clone();
             let alone = nodes.iter().find(|node| node["id"] == 2).expect("node 2");
-            let is_told = alone["stateHash"].is_string() && alone["applied"].is_u64();
-            (is_told && nodes.iter().any(|node| node["stateMismatch"] == true)).then_some(())
+            let is_noted = alone["stateHash"].is_string() && alone["applied"].is_u64();
+            (is_noted && nodes.iter().any(|node| node["stateMismatch"] == true)).then_some(())
         })
         .await;
     }

@@ -1,10 +1,10 @@
-//! `nexus exec`: a command cannot write the files that others hold, whatever it does. If the machine allows no namespaces,
-//! each story ends with the check of the warning.
+//! `nexus exec`: a command cannot write the files that others hold, whatever it does. If the machine allows no
+//! namespaces, each story ends with the check of the warning.
 //!
 //! - [`ways`]: the table of ways to write a file from a shell, each tried bare and protected.
 //! - [`later`]: claims while a command runs, and commands that may mount. [`nested`]: one command within another.
-//! - [`required`]: `--require`. [`names`]: names that are not UTF-8, or hard to list. [`wildcards`]: files that wildcards
-//!   match. [`forged`]: files of the user that the command forges in order to unmount the protection.
+//! - [`required`]: `--require`. [`names`]: names that are not UTF-8, or hard to list. [`wildcards`]: files that
+//!   wildcards match. [`forged`]: files of the user that the command forges in order to unmount the protection.
 
 mod forged;
 mod later;

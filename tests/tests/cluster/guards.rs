@@ -1,8 +1,8 @@
-//! Guards: an agent's host and Git ask `nexus` before they write, in real repositories. Only the holder of a file edits,
-//! commits and pushes it. When no server answers, the policy decides.
+//! Guards: an agent's host and Git ask `nexus` before they write, in real repositories. Only the holder of a file
+//! edits, commits and pushes it. When no server answers, the policy decides.
 //!
-//! - [`commits`]: the hooks of Git. [`events`]: the events of each host, with the answers. [`silence`]: no server answers,
-//!   or one answers something else, or not in time. [`afterwards`]: the check after a command.
+//! - [`commits`]: the hooks of Git. [`events`]: the events of each host, with the answers. [`silence`]: no server
+//!   answers, or one answers something else, or not in time. [`afterwards`]: the check after a command.
 //! - [`filled`]: repositories with hostile content. [`settings`]: settings of Git, and kinds of checkouts.
 //!   [`unreadable`]: events that cannot be parsed.
 

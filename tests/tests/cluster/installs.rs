@@ -1,5 +1,5 @@
-//! `nexus install` and `nexus uninstall` from outside: foreign content of the files stays, byte for byte, and new files are
-//! deleted again.
+//! `nexus install` and `nexus uninstall` from outside: foreign content of the files stays, byte for byte, and new files
+//! are deleted again.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};

@@ -1,15 +1,17 @@
 //! Whole clusters of real processes, seen from outside. They are one binary, since each one would link
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
-//! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every
-//!   write; [`bad_input`] and [`people`] through what is refused, and to whom, [`quotas`] through what may be stored and how it is deleted, [`unknown_fields`] through what new
-//!   routes refuse; [`browsers`] through what a page may read and do; [`metrics`] through what is counted.
-//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths, [`sessions`], [`knowledge`], [`events`] and
-//!   their [`sockets`],
-//!   [`backup`], [`runs`] of agents and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
-//!   [`transcripts`] of the whole command line.
-//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`],
-//!   [`damage`], [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses.
+//! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every write;
+//!   [`bad_input`] and [`people`] through what is refused, and to whom, [`quotas`] through what may be stored and how
+//!   it is deleted, [`unknown_fields`] through what new routes refuse; [`browsers`] through what a page may read and
+//!   do; [`metrics`] through what is counted.
+//! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
+//!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents and the [`guards`]
+//!   that they ask, [`exec`], which asks the kernel; [`installs`], which wire both; [`transcripts`] of the whole
+//!   command line.
+//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
+//!   [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is
+//!   wrong; [`starting`], what a start refuses.
 
 mod backup;
 mod bad_input;

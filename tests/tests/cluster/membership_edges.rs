@@ -1,5 +1,5 @@
-//! Edge cases of membership changes: the leader itself is removed or dies, a removed node comes back, a node dies while the
-//! cluster is formed or while it receives a snapshot.
+//! Edge cases of membership changes: the leader itself is removed or dies, a removed node comes back, a node dies while
+//! the cluster is formed or while it receives a snapshot.
 
 use nexus_tests::{Client, Cluster, Team, cluster::free_addrs, eventually};
 use reqwest::Method;

@@ -1,5 +1,5 @@
-//! Strangers on the peer port, which agents and other users of a machine can reach: only members are served there, and not
-//! even they may request the commands of the cluster itself.
+//! Strangers on the peer port, which agents and other users of a machine can reach: only members are served there, and
+//! not even they may request the commands of the cluster itself.
 
 use nexus_domain::{
     Acting, Actor, EngineerId, InstanceId, NodeId, Proposal, SessionId, Stamp, command, entity::Role,

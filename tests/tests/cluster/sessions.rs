@@ -131,7 +131,8 @@ async fn a_change_of_leader_never_cuts_a_lease_short() {
 
 #[tokio::test]
 async fn a_lease_expires_although_the_leadership_keeps_moving_and_nobody_writes() {
-    /// Each change of leader may extend the lease of 4 s by one more. After this many, it is over, also on a slow machine.
+    /// Each change of leader may extend the lease of 4 s by one more. After this many, it is over, also on a slow
+    /// machine.
     const MOST_CHANGES: usize = 40;
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;

@@ -1,9 +1,9 @@
-//! Circles of modules. In each folder of a crate, its files and subfolders must not use each other in a circle: what two
-//! of them need lies below both, and what knows all of them stands on top. The files are read as tokens; nothing is
+//! Circles of modules. In each folder of a crate, its files and subfolders must not use each other in a circle: what
+//! two of them need lies below both, and what knows all of them stands on top. The files are read as tokens; nothing is
 //! compiled, and code for tests does not count.
 //!
-//! A file uses a module when it names it by a path: `crate::…`, `super::…`, `self::…` or a child's name. A name that
-//! a `mod.rs` only re-exports counts as a use of the child that defines it. A parent that declares or re-exports a child
+//! A file uses a module when it names it by a path: `crate::…`, `super::…`, `self::…` or a child's name. A name that a
+//! `mod.rs` only re-exports counts as a use of the child that defines it. A parent that declares or re-exports a child
 //! does not use it by that alone.
 
 use crate::{

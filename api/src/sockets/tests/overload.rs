@@ -22,14 +22,14 @@ async fn heartbeats_have_a_limit_of_their_own() {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         router(api.clone()).oneshot(request).await.unwrap().status()
     };
-    let beat = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
+    let heartbeat = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
     let _all = api.handler_permits.acquire_many(u32::try_from(MAX_IN_FLIGHT).unwrap()).await.unwrap();
     assert_eq!(ask("GET", "/api/projects").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask("GET", "/api/health/live").await, StatusCode::OK);
     // Taken: it lacks a key, which is checked later.
-    assert_eq!(ask("POST", &beat).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask("POST", &heartbeat).await, StatusCode::UNAUTHORIZED);
     let _heartbeats = api.heartbeats.acquire_many(u32::try_from(MAX_HEARTBEATS).unwrap()).await.unwrap();
-    assert_eq!(ask("POST", &beat).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ask("POST", &heartbeat).await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 fn asks(method: &str, path: &str, key: &str, body: Body) -> Request<Body> {
@@ -50,9 +50,9 @@ async fn bodies_of_one_engineer_that_never_arrive_take_no_handler_permit_whateve
     };
     let mut held = Vec::new();
     for number in 0..MAX_OF_ENGINEER {
-        let mut asked = Box::pin(never_comes(&keys[number % keys.len()]));
-        assert!(futures::poll!(asked.as_mut()).is_pending());
-        held.push(asked);
+        let mut request = Box::pin(never_comes(&keys[number % keys.len()]));
+        assert!(futures::poll!(request.as_mut()).is_pending());
+        held.push(request);
     }
     assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT, "none of them is handled yet");
     assert_eq!(never_comes(&keys[0]).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -69,12 +69,12 @@ async fn queued_reads_take_no_handler_permit() {
     for _ in 0..MAX_READS_OF_ENGINEER {
         permits.push(api.concurrency.read_permit(EngineerId(Uuid::from_u128(ANA))).await.unwrap());
     }
-    let asked = router(api.clone()).oneshot(asks("GET", "/api/projects", &key, Body::empty()));
-    let mut asked = std::pin::pin!(asked);
-    assert!(futures::poll!(asked.as_mut()).is_pending());
+    let request = router(api.clone()).oneshot(asks("GET", "/api/projects", &key, Body::empty()));
+    let mut request = std::pin::pin!(request);
+    assert!(futures::poll!(request.as_mut()).is_pending());
     assert_eq!(api.handler_permits.available_permits(), MAX_IN_FLIGHT);
     permits.pop();
-    assert_eq!(asked.await.unwrap().status(), StatusCode::OK);
+    assert_eq!(request.await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -82,16 +82,16 @@ async fn heartbeats_of_one_engineer_leave_permits_to_others() {
     let stage = Stage::set();
     let (of_ana, of_ben) = (stage.key(ANA, 1), stage.key(BEN, 2));
     let api = stage.api();
-    let beat = async |key: &str| {
+    let heartbeat = async |key: &str| {
         let path = format!("/api/projects/{0}/sessions/{0}/heartbeat", Uuid::nil());
         router(api.clone()).oneshot(asks("POST", &path, key, Body::empty())).await.unwrap().status()
     };
     let permits = std::iter::from_fn(|| api.concurrency.heartbeat(EngineerId(Uuid::from_u128(ANA))).ok());
     let held: Vec<_> = permits.collect();
     assert_eq!(held.len(), MAX_HEARTBEATS_OF_ENGINEER);
-    assert_eq!(beat(&of_ana).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(heartbeat(&of_ana).await, StatusCode::SERVICE_UNAVAILABLE);
     // Taken: there is no such project.
-    assert_eq!(beat(&of_ben).await, StatusCode::NOT_FOUND);
+    assert_eq!(heartbeat(&of_ben).await, StatusCode::NOT_FOUND);
     drop(held);
-    assert_eq!(beat(&of_ana).await, StatusCode::NOT_FOUND);
+    assert_eq!(heartbeat(&of_ana).await, StatusCode::NOT_FOUND);
 }

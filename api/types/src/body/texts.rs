@@ -31,7 +31,7 @@ pub(crate) const SLUG: &str = "^[a-z0-9-]+$";
 /// A UUID in lower case.
 const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
-/// The schema of a text of so many characters that has a form.
+/// The schema of a text with a format and this many characters.
 pub(crate) fn text_schema(least: Option<usize>, most: usize, pattern: &str) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String);
     text.min_length(least).max_length(Some(most)).pattern(Some(pattern)).into()

@@ -86,7 +86,7 @@ impl Backup {
     }
 }
 
-/// Hands everything on as it comes; gives its length once the checksum was found to hold.
+/// Writes everything as it arrives. Returns its length once the checksum was verified.
 async fn receive(
     download: &mut Download,
     to: &mut impl Write,
@@ -158,7 +158,7 @@ impl Partial {
         Ok(Self { file, path: Some(path) })
     }
 
-    /// Gives it its name, once it is on the disk.
+    /// Renames the file to its final name, once it is on the disk.
     fn keep_as(mut self, whole: &Path) -> Result<(), Error> {
         let Some(path) = self.path.take() else { return Ok(()) };
         let kept = self.file.sync_all().and_then(|()| fs::rename(&path, whole));

@@ -165,7 +165,7 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
     let is_silent =
         |node: &&&Node| node.role != NodeRole::Leader && node.last_seen_ms.is_none_or(|age| age > SILENT_MS);
     let silent: Vec<String> = voters.iter().filter(is_silent).map(|node| node.id.to_string()).collect();
-    // What is silent already counts against what may be lost.
+    // Silent nodes count against the number that may be lost.
     let left = usize::try_from(status.tolerates_losses).unwrap_or(usize::MAX).saturating_sub(silent.len());
     let bears = match left {
         0 => "no further loss is borne".to_owned(),
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A cluster of voters; each is given by when the leader, the first of them, heard of it.
+    /// A cluster of voters. For each, the time since the leader, the first of them, last heard it.
     fn cluster(last_seen: &[Option<u64>]) -> ClusterStatus {
         let nodes: Vec<_> = last_seen
             .iter()

@@ -103,7 +103,7 @@ impl Create {
         sent
     }
 
-    /// What was typed goes before what the file says.
+    /// Typed values go before those of the file.
     async fn send(&self, context: &Context<'_>, file: SpecFile) -> Result<(), Error> {
         let missing = |what: &str| {
             Error::misused(format!("the feature has no {what}"))
@@ -138,7 +138,7 @@ impl Create {
     }
 }
 
-/// What a file says or, as `-`, stdin.
+/// The content of a file or, as `-`, of stdin.
 ///
 /// # Errors
 /// When it cannot be read, is empty or too long to be sent.

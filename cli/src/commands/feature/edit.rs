@@ -130,8 +130,8 @@ fn changes(file: SpecFile) -> UpdateFeature {
     }
 }
 
-/// What a person changed in the file: the rest may have been changed by others meanwhile. A line that was taken
-/// out takes out what it said.
+/// The fields that a person changed in the file: the others may have been changed by others meanwhile. A line that was
+/// taken out takes out what it said.
 fn changed(before: &SpecFile, after: SpecFile) -> UpdateFeature {
     fn new<T: PartialEq>(before: Option<&T>, after: Option<T>) -> Option<T> {
         after.filter(|after| before != Some(after))

@@ -155,10 +155,10 @@ async fn patiently(
 ) -> Result<Answer, Error> {
     let mut changes = Changes::since_now(context, project, longest).await?;
     let mut printed = String::new();
-    let mut asked = request.clone().with_fixed_identity();
+    let mut attempt = request.clone().with_fixed_identity();
     loop {
         context.client.restart_timeout();
-        let answer = context.send_in_session(project, asked.clone()).await;
+        let answer = context.send_in_session(project, attempt.clone()).await;
         let refused = match changes.outlast(context, answer).await {
             // It may have been granted, so the same request is sent again.
             Ok(None) => continue,
@@ -167,7 +167,7 @@ async fn patiently(
             Err(Error::Refused(refused)) if is_for_now(&refused, &request) => refused,
             Err(error) => return Err(error),
         };
-        asked = request.clone().with_fixed_identity();
+        attempt = request.clone().with_fixed_identity();
         if printed != refused.body.message {
             printed.clone_from(&refused.body.message);
             context.out.note(format_args!("Waiting: {printed}"));

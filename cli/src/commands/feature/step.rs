@@ -72,7 +72,8 @@ fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
     }
 }
 
-/// Removes what was laid out of a feature in this repository, if it is the project's. Gives the folder if it stays.
+/// Removes the files of a feature in this repository, if the repository is the project's. Returns the folder if it
+/// stays.
 ///
 /// # Errors
 /// When the repository cannot be written to.

@@ -26,7 +26,7 @@ pub(super) struct AffectedFiles {
     pub(super) checkout: LinkedCheckout,
     /// Files that are written, or were.
     pub(super) written: Vec<String>,
-    /// Those of them that the tool names itself. Other files may have been changed by somebody else.
+    /// The files among them that the tool names itself. The others may have been changed by another session.
     pub(super) declared: Vec<String>,
     /// Files whose uncommitted changes are discarded.
     pub(super) discarded: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) struct AffectedFiles {
     pub(super) mentioned: Vec<String>,
     /// Why a part of the command could not be read.
     pub(super) unreadable: Option<&'static str>,
-    /// What the files were before a command changed them, by name.
+    /// The earlier contents of the files that a command changed, by name.
     pub(super) before: BTreeMap<String, FileChange>,
 }
 
@@ -95,7 +95,7 @@ impl EventScope {
     }
 }
 
-/// What a tool writes, or wrote.
+/// The files that a tool writes, or wrote.
 ///
 /// # Errors
 /// When a file that it writes is in a repository whose link cannot be read.
@@ -146,7 +146,7 @@ pub(super) fn event_scope(event: &HookEvent, folder: &Path) -> Result<EventScope
     Ok(scope)
 }
 
-/// What commands changed whose end the host did not report, once the agent is done.
+/// The changes of commands whose end the host did not report, once the agent is done.
 ///
 /// # Errors
 /// As [`event_scope`].

@@ -15,7 +15,7 @@ use std::{
 
 /// An event is cut off here: a tool that writes a larger file is not used by an agent. What was whole by then is read.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
-/// What a host goes on to write is read and thrown away, so that it does not fail at a pipe that nobody reads.
+/// Most bytes of further input that are read and discarded, so that the host does not fail at a closed pipe.
 const MAX_IGNORED_BYTES: u64 = 1 << 30;
 
 /// Reads an event and answers it.
@@ -27,17 +27,17 @@ pub(super) fn start(host: &AgentHost, event: &str, global: Global) -> ExitCode {
     };
     if event.kind == EventKind::SessionStart && verdict != Verdict::Silent {
         let key = event.session.as_deref().and_then(|id| RunKey::of_host(event.host, id));
-        // Commands that are not told whose they are look for the process that started them.
+        // A command without a session in its environment looks for the process that started it.
         let _ = key.map(|key| agent_run::export_run_key(&key));
     }
-    // In the form of whoever called, also where that is not whose run it is.
+    // In the format of the calling host, also if the run belongs to another host.
     write_answer(&(host.answer)(&event, &verdict))
 }
 
-/// What the host sent; what cannot be had of it is missing in the event, which then goes by the policy.
+/// The event that the host sent. Unreadable parts are missing in it, and the policy decides about them.
 fn read() -> Value {
     let (mut bytes, mut input) = (Vec::new(), std::io::stdin().lock());
-    // What came before a failure may be enough.
+    // The input before a failure may be enough.
     let _ = input.by_ref().take(MAX_INPUT_BYTES).read_to_end(&mut bytes);
     let _ = std::io::copy(&mut input.take(MAX_IGNORED_BYTES), &mut std::io::sink());
     lenient::read(&bytes)

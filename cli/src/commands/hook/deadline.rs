@@ -42,7 +42,7 @@ pub(super) fn evaluate(event: &HookEvent, global: Global) -> Verdict {
     late(event, progress.found(), &why)
 }
 
-/// Does the work in a thread, and waits for it so long. Work that takes longer ends with this process.
+/// Does the work in a thread, and waits for it this long. Work that takes longer ends with this process.
 fn within<T: Send + 'static>(
     longest: Duration,
     work: impl FnOnce() -> T + Send + 'static,

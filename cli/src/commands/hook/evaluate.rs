@@ -264,7 +264,7 @@ async fn checkpoint(event: &HookEvent, context: &Context<'_>, checkout: &LinkedC
     let _ = saved.await;
 }
 
-/// The agent wants to stop. It has to go on for what must not wait: files that somebody else holds by now, or that a
+/// The agent wants to stop. It has to go on for urgent reports: files that another session holds by now, or that a
 /// command changed whose end was not reported.
 async fn agent_stops(event: &HookEvent, context: &Context<'_>, scope: &EventScope) -> Verdict {
     let checkout = &scope.files[0].checkout;

@@ -135,8 +135,8 @@ async fn held_files(
 }
 
 /// The files of the commits that no other repository has yet. Git lists on stdin what it pushes where. Commits that any
-/// other repository is known to have do not count: a fork is pushed with what was merged upstream, and a URL has no name
-/// here.
+/// other repository is known to have do not count: a fork is pushed with what was merged upstream, and a URL has no
+/// name here.
 fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
     let mut text = String::new();
     std::io::stdin()
@@ -159,7 +159,7 @@ fn pushed(git: &Git, more: &[String]) -> Result<Vec<String>, Error> {
             None => {}
         }
     }
-    // If somebody else pushed meanwhile, git refuses by itself.
+    // If another push came first, git refuses by itself.
     let there = git::known(git, there);
     let mut files = Vec::new();
     for words in &lines {

@@ -25,7 +25,7 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     text
 }
 
-/// What the reconciliation of a journal found, as text.
+/// The result of a journal's reconciliation, as text.
 pub(super) fn describe(context: &Context<'_>, reconciled: &Reconciled) -> String {
     let mut text = String::new();
     if !reconciled.held.is_empty() {

@@ -1,4 +1,4 @@
-//! What a check has found out about an event so far, for an answer when the deadline passes.
+//! The progress of a check of an event, for an answer when the deadline passes.
 
 use super::affected_files::EventScope;
 use crate::{
@@ -10,11 +10,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What was found out so far about an event.
+/// The findings about an event so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EventProgress(Arc<Mutex<Findings>>);
 
-/// What is known about an event when its deadline passes.
+/// The knowledge about an event when its deadline passes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     /// The policy of the folder that the agent works in.

@@ -12,13 +12,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The file that somebody else holds.
+/// The file that another session holds.
 const HELD: &str = "src/db.rs";
 
-/// With what every machine for development has, so many ways have been tried.
+/// At least this many ways can be tried with the programs of every development machine.
 const AT_LEAST: usize = 200;
 
-/// Of a hundred ways so many are seen before they run: it must not become fewer.
+/// At least this percentage of the ways is found before they run.
 const SEEN_BEFORE_OF_HUNDRED: usize = 85;
 
 struct WriteCase {

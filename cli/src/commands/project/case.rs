@@ -10,7 +10,7 @@ use crate::{
 use nexus_api_types::project::{Case, Project, UpdateProject};
 use uuid::Uuid;
 
-/// Sets how a project's files are told apart.
+/// Sets whether a project ignores case in file names.
 ///
 /// # Errors
 /// When the cluster says no, as while two sessions hold what would be one file.

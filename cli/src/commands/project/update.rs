@@ -1,4 +1,4 @@
-//! `nexus project update`: how a project's files are told apart.
+//! `nexus project update`: sets whether a project ignores case in file names.
 
 use super::case;
 use crate::{context::Context, error::Error};

@@ -1,5 +1,5 @@
-//! The process beside the one that becomes the command. Outside of all namespaces it asks the cluster, maps ids where only
-//! a process outside may, and starts the process that follows changes. It ends before the command begins.
+//! The process beside the one that becomes the command. Outside of all namespaces it asks the cluster, maps ids where
+//! only a process outside may, and starts the process that follows changes. It ends before the command begins.
 
 use super::{follow, message, namespace};
 use crate::{
@@ -38,7 +38,7 @@ pub(super) enum CompanionRequest {
 pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command.args(["exec-companion", "ask"]);
-    // What came from the environment is there already; a key is not for everybody to see.
+    // Settings from the environment are inherited. A key must not be visible in the argument list.
     let given = |name: &str, value: &Option<String>| {
         value.clone().filter(|value| env::var(name).ok().as_ref() != Some(value))
     };
@@ -102,7 +102,7 @@ pub(in crate::exec) fn ask(global: Global) -> io::Result<()> {
         ..LaunchPlan::default()
     });
     message::send(&socket, &launch_plan)?;
-    // Where there are no namespaces, the other process asks for nothing more.
+    // Without namespaces, the other process sends no further request.
     while let Ok(step) = message::receive::<CompanionRequest>(&socket) {
         let done = match step {
             CompanionRequest::MapMe => namespace::map_all(parent_id()),
@@ -116,8 +116,8 @@ pub(in crate::exec) fn ask(global: Global) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes what the command alone is to have: who waits for the end of a pipe that the command was given would wait for this
-/// process, too. Nothing of its own is open yet.
+/// Closes the inherited descriptors of the command: otherwise a reader of a pipe of the command would wait for the end
+/// of this process, too. It has opened none of its own yet.
 fn close_inherited() {
     let open = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let open: Vec<RawFd> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
@@ -132,7 +132,7 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     let mut command = Command::new(env::current_exe()?);
     let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
     command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
-    // Whom it asks, and as whom, is settled now: what login saved, the command may write before it is read again.
+    // The servers and the key are fixed now: the command may change the saved login before it is read again.
     let out = Output::new(true, true);
     let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
     let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();

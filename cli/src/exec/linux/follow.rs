@@ -1,9 +1,9 @@
-//! Follows what others take and give back while a command runs, and mounts and unmounts it in the namespace that the
-//! command's own is beneath. Ends with the command. While no server answers, what is mounted stays.
+//! Follows claims and releases of others while a command runs, and mounts and unmounts the files in the outer namespace
+//! of the command. Ends with the command. While no server answers, the mounts stay.
 //!
-//! The command may write all files of its user. So nothing is unmounted on the word of one: the checkout and its project are
-//! those that it was started in, claims are what the cluster says, and what a record says of a session counts only for the
-//! engineer's own sessions and for processes that live.
+//! The command may write all files of its user, so no file can cause an unmount: the checkout and its project are the
+//! ones that it was started in, the claims come from the cluster, and a session in a record counts only if it belongs
+//! to the engineer and its process is alive.
 
 use super::{message, namespace, read_only_mounts::ReadOnlyMounts};
 use crate::{
@@ -31,66 +31,65 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// How often it is looked whether the command lives, and whether what is mounted still is: who saves a file in another
-/// namespace by replacing it takes its mount away here.
+/// Time between two checks that the command is alive and the mounts are in place: a program that saves a file in
+/// another namespace by replacing it removes its mount here.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The part of the time that these looks take at most: one of so many.
+/// These checks take at most one part in this many of the time.
 const LOOK_SHARE: u32 = 20;
 
-/// A server holds a question for events back so long.
+/// The timeout of a long poll for events.
 const LONGEST_POLL: Duration = Duration::from_secs(4);
 
 /// The pause before servers are asked again when none answered.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Processes that are looked at to find out whether one was started by the command: the one that started it, the one that
-/// started that one, and so on.
+/// Most ancestors that are checked to find out whether a process was started by the command.
 const MAX_GENERATIONS: usize = 64;
 
-/// Events of one answer.
+/// Most events in one answer.
 const PAGE: usize = 500;
 
-/// The shortest time between two questions for all claims: what happens within it is answered together.
+/// The shortest time between two requests for all claims: one answer covers all changes within it.
 const MIN_QUERY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest: a claim is followed within a second.
 const MAX_QUERY_PAUSE: Duration = Duration::from_millis(600);
 
-/// What is to be followed.
+/// The task of the follower.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct FollowOrder {
-    /// The number of the process that becomes the command.
+    /// The id of the process that becomes the command.
     pub(super) command: u32,
-    /// The checkouts that it started in.
+    /// The checkouts in which it started.
     pub(super) checkouts: Vec<FollowedCheckout>,
 }
 
-/// What the command's process hands over once it is beneath its mounts; before it come two descriptors.
+/// The message from the command's process once its mounts are made; two descriptors come before it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MountHandover {
-    /// What it mounted, one for each checkout.
+    /// Its mounts, one set for each checkout.
     pub(super) mounts_by_checkout: Vec<ReadOnlyMounts>,
     /// The name of the mount namespace that the command begins in.
     pub(super) inside: Option<PathBuf>,
 }
 
-/// What is answered: from now on it is followed.
+/// The answer: from now on claims are followed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FollowerReady;
 
 /// Follows until the command is over.
 ///
 /// # Errors
-/// When the namespaces cannot be entered, or what was handed over not be read.
+/// When the namespaces cannot be entered, or the message cannot be read.
 pub(in crate::exec) fn follow(order: &str, global: Global) -> io::Result<()> {
     let order: FollowOrder = serde_json::from_str(order)?;
-    // What is typed at the terminal is not meant for it.
+    // Signals of the terminal are not meant for this process.
     let _ = rustix::process::setsid();
     let socket = message::own_socket()?;
     let mut descriptors = message::receive_descriptors(&socket)?.into_iter();
     let MountHandover { mounts_by_checkout, inside } = message::receive(&socket)?;
-    // While there is one thread only.
+    // Before a second thread starts.
     let mounts = descriptors.next().ok_or(io::ErrorKind::UnexpectedEof)?;
     if let Some(users) = descriptors.next() {
         namespace::into_users(&users)?;
@@ -99,7 +98,7 @@ pub(in crate::exec) fn follow(order: &str, global: Global) -> io::Result<()> {
     let out = Output::new(true, true);
     let context = Context::new(global, &out).map_err(io::Error::other)?;
     let runtime = context::runtime().map_err(io::Error::other)?;
-    // Most do not wait for it.
+    // Without `--require` the command does not wait for it.
     let _ = message::send(&socket, &FollowerReady);
     drop(socket);
     let Some(command) = Processes::default().find(order.command) else { return Ok(()) };
@@ -120,13 +119,13 @@ pub(in crate::exec) fn follow(order: &str, global: Global) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps what is mounted until the command is over.
+/// Keeps the mounts in place until the command is over.
 async fn until_over(command: crate::agent_run::Process, mounts_by_checkout: &[RefCell<ReadOnlyMounts>]) {
     let mut processes = Processes::default();
     while processes.lives(command) {
         let before = Instant::now();
         for mounts in mounts_by_checkout {
-            // What cannot be mounted now is tried again.
+            // A mount that fails now is tried again.
             let _ = mounts.borrow_mut().adjust();
         }
         tokio::time::sleep(LOOK_INTERVAL.max(before.elapsed() * LOOK_SHARE)).await;
@@ -135,29 +134,29 @@ async fn until_over(command: crate::agent_run::Process, mounts_by_checkout: &[Re
 
 struct Follower<'a> {
     context: &'a Context<'a>,
-    /// The number of the command's process.
+    /// The id of the command's process.
     command: u32,
     /// The mount namespace that it began in.
     inside: Option<PathBuf>,
-    /// Whose key it is, once the cluster has said so.
+    /// The engineer of the API key, once the cluster has answered.
     engineer: OnceCell<Uuid>,
 }
 
-/// What is known of one checkout.
+/// The known state of one checkout.
 #[derive(Default)]
 struct CheckoutState {
     /// The claims, until an event says that they changed.
     claims: Option<Claims>,
-    /// What was asked for them.
+    /// The query about these claims.
     query: Option<ClaimQuery>,
 }
 
 impl Follower<'_> {
-    /// Follows one checkout, for good.
+    /// Follows one checkout until this process ends.
     async fn follow(&self, followed: &FollowedCheckout, mounts: &RefCell<ReadOnlyMounts>) {
         let mut known = CheckoutState::default();
         let mut since = followed.since;
-        // Files that are made can only be compared with wildcards that are known.
+        // New files can only be compared with known wildcards.
         let mut is_due = followed.since.is_none() || followed.has_wildcards;
         let mut polling = None;
         let mut pause = LOOK_INTERVAL;
@@ -172,7 +171,7 @@ impl Follower<'_> {
                     }
                     Err(_) => tokio::time::sleep(PAUSE).await,
                 }
-                // One question in flight, and as long a pause as it takes the servers some of these.
+                // One request at a time, with a pause of several times its duration.
                 let pause_between = (before.elapsed() * 4).clamp(MIN_QUERY_PAUSE, MAX_QUERY_PAUSE);
                 tokio::time::sleep(pause_between).await;
                 continue;
@@ -195,7 +194,7 @@ impl Follower<'_> {
                     }
                     since = Some(events.next_since);
                 }
-                // They may be too old to be had, or the project gone: all is asked anew.
+                // The events may have been deleted, or the project: all claims are requested again.
                 Err(Error::Refused(_)) => {
                     known.claims = None;
                     is_due = true;
@@ -207,16 +206,16 @@ impl Follower<'_> {
     }
 
     async fn poll(&self, project: Uuid, since: u64) -> Result<Events, Error> {
-        let asked = Request::get(format!("/projects/{project}/events"))
+        let request = Request::get(format!("/projects/{project}/events"))
             .query("since", Some(since))
             .query("waitMs", Some(LONGEST_POLL.as_millis()))
             .query("limit", Some(PAGE))
             .long_poll();
         self.context.client.restart_timeout();
-        self.context.client.send(asked).await?.parse()
+        self.context.client.send(request).await?.parse()
     }
 
-    /// Asks what is held now, and mounts it.
+    /// Asks which files are held now, and mounts them.
     async fn look(
         &self,
         known: &mut CheckoutState,
@@ -244,7 +243,7 @@ impl Follower<'_> {
         Ok(revision)
     }
 
-    /// Mounts files that were made since, where wildcards of others match them. Gives the pause until the next look.
+    /// Mounts new files that match wildcards of others. Returns the pause until the next check.
     async fn look_for_new(&self, known: &mut CheckoutState, mounts: &RefCell<ReadOnlyMounts>) -> Duration {
         let before = Instant::now();
         if let Some(query) = known.query.as_mut().filter(|query| query.has_changed()) {
@@ -256,19 +255,19 @@ impl Follower<'_> {
         LOOK_INTERVAL.max(before.elapsed() * LOOK_SHARE)
     }
 
-    /// Mounts what is held now, and unmounts what is not any more.
+    /// Mounts the files that are held now, and unmounts the others.
     async fn mount(&self, query: &mut ClaimQuery, mounts: &RefCell<ReadOnlyMounts>) -> Result<(), Error> {
         let mounted = mounts.borrow().mounted();
         let plan = query.plan(self.context, &mounted).await?;
         let mut mounts = mounts.borrow_mut();
         mounts.want(plan.paths.into_iter().collect());
-        // What cannot be mounted now is tried again with the next look.
+        // A mount that fails now is tried again with the next check.
         let _ = mounts.adjust();
         Ok(())
     }
 
-    /// The sessions of all runs inside, and of who started the command: unless there is an agent inside, which is
-    /// somebody else.
+    /// The sessions of all runs inside the command, and the session that started it, unless an agent runs inside, which
+    /// is another actor.
     fn own(&self, followed: &FollowedCheckout) -> OwnSessions {
         let mut runs = self.context.records().live_runs(followed.project);
         runs.retain(|run| self.is_inside(run.owner.pid));
@@ -278,9 +277,9 @@ impl Follower<'_> {
         own
     }
 
-    /// Whether a process is one of those that the command started, by whatever way. It may be in a mount namespace of its
-    /// own, as under another `nexus exec` or in a sandbox: what is mounted here is mounted there, too. Then one above it is
-    /// in the one that the command began in. So is what goes on in the background, whose parents are gone.
+    /// Whether a process was started by the command, directly or indirectly. It may be in a mount namespace of its own,
+    /// as under another `nexus exec` or in a sandbox, where the mounts from here appear, too. Then one of its ancestors
+    /// is in the first namespace of the command. So is a background process whose parents are gone.
     fn is_inside(&self, process: u32) -> bool {
         let mut next = Some(process);
         for _ in 0..MAX_GENERATIONS {
@@ -295,14 +294,14 @@ impl Follower<'_> {
     }
 }
 
-/// The process that started another one, or took it over.
+/// The parent of a process.
 fn parent_of(process: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
     line.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
-/// Whether claims may have changed, or sessions that are the command's own.
+/// Whether an event may change claims or the command's own sessions.
 const fn may_change(fact: &Fact) -> bool {
     fact.changes_holders() || matches!(fact, Fact::SessionStarted { .. })
 }

@@ -1,4 +1,4 @@
-//! What is mounted in a checkout by others, as the kernel lists it. Mounts nothing.
+//! The mounts that others made in a checkout, from the kernel's list. Mounts nothing.
 
 use std::{
     ffi::OsString,
@@ -7,18 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where the kernel lists the mounts of this process's namespace.
+/// The kernel's list of the mounts in this process's namespace.
 const LIST: &str = "/proc/self/mountinfo";
 
 /// The field of a line of the list that is the mount point.
 const MOUNT_POINT: usize = 4;
 
-/// What is mounted in a checkout by others. A folder that is mounted onto itself has to have it too; what is mounted here
-/// it does not need, and would be busy with when it is to be unmounted.
+/// The mounts that others made in a checkout. A folder that is mounted onto itself must include them. It must not
+/// include mounts of this process, which would keep it busy when it is to be unmounted.
 pub(super) struct ForeignMounts(Vec<PathBuf>);
 
 impl ForeignMounts {
-    /// The mount points beneath a root, but for those that are ours; seen from the root.
+    /// The mount points beneath a root, relative to it, without those of this process.
     pub(super) fn beneath(root: &Path, is_ours: impl Fn(&Path) -> bool) -> Self {
         let list = fs::read(LIST).unwrap_or_default();
         let beneath = mount_points(&list).filter_map(|point| Some(point.strip_prefix(root).ok()?.to_owned()));
@@ -30,19 +30,19 @@ impl ForeignMounts {
         self.0.iter().any(|path| path.starts_with(folder))
     }
 
-    /// Those that are in this folder.
+    /// The mounts that are in this folder.
     pub(super) fn within(&self, folder: &Path) -> impl Iterator<Item = &Path> {
         self.0.iter().map(PathBuf::as_path).filter(move |path| *path != folder && path.starts_with(folder))
     }
 }
 
-/// The mount points of a list. Names need not be text.
+/// The mount points of a list. Names need not be UTF-8.
 fn mount_points(list: &[u8]) -> impl Iterator<Item = PathBuf> {
     let lines = list.split(|byte| *byte == b'\n');
     lines.filter_map(|line| Some(unescaped(line.split(|byte| *byte == b' ').nth(MOUNT_POINT)?)))
 }
 
-/// A name as it is. In the list spaces, tabs, line ends and backslashes are a backslash and three octal digits.
+/// Decodes a name. In the list, spaces, tabs, line ends and backslashes are a backslash and three octal digits.
 fn unescaped(mut field: &[u8]) -> PathBuf {
     let mut name = Vec::with_capacity(field.len());
     while let Some((first, rest)) = field.split_first() {

@@ -27,10 +27,10 @@ use std::{
     time::Duration,
 };
 
-/// How long it waits for the companion process, which needs less for servers and folders.
+/// The timeout for the companion process, whose own timeouts are shorter.
 const LONGEST: Duration = Duration::from_secs(9);
 
-/// Moves this process to where it cannot write what others hold, and returns the command that it is to become.
+/// Moves this process into namespaces in which it cannot write held files, and returns the command that it becomes.
 pub(in crate::exec) fn prepare(
     request: &ExecRequest,
     checkouts: &[LinkedCheckout],
@@ -61,7 +61,7 @@ pub(in crate::exec) fn prepare(
         protect(request, &mut companion, outer, &launch_plan, checkouts).map_err(|error| error.to_string())
     });
     companion.wait();
-    // From here on paths lead through what is mounted now. In another folder the command could do harm.
+    // From here on paths lead through the new mounts. In another folder the command could do harm.
     env::set_current_dir(&here).map_err(|error| {
         let here = here.display();
         out.error(&Error::local(format!("cannot return to {here}, so the command was not run: {error}")));
@@ -77,7 +77,7 @@ pub(in crate::exec) fn prepare(
     }
 }
 
-/// Why a companion said nothing.
+/// The error if the companion process does not answer.
 fn receive_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -87,12 +87,12 @@ fn receive_failure(error: &io::Error) -> String {
     }
 }
 
-/// How well this process is protected.
+/// The protection that was achieved.
 #[derive(Debug, Default)]
 struct Protection {
-    /// What is held and could not be mounted.
+    /// Held paths that could not be mounted, with the reasons.
     uncovered: BTreeSet<(String, UncoveredReason)>,
-    /// Why the rest is protected less than was promised.
+    /// Why the other paths are protected less than documented.
     shortfalls: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! What the starting process and its companion say to each other over a socket: a length and JSON, and once two
-//! namespaces.
+//! The messages between the starting process and its companion over a socket: a length and JSON, and once two
+//! descriptors of namespaces.
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -18,7 +18,7 @@ use std::{
 /// The longest message, in bytes: some tens of thousands of paths.
 const MAX_BYTES: usize = 64 << 20;
 
-/// Descriptors that are sent at most: a mount and a user namespace.
+/// Most descriptors in a message: a mount and a user namespace.
 const MAX_DESCRIPTORS: usize = 2;
 
 /// The socket that this process was started with, as its input.
@@ -32,7 +32,7 @@ pub(super) fn own_socket() -> io::Result<UnixStream> {
 /// Sends a message.
 ///
 /// # Errors
-/// When nobody takes it.
+/// When the other process is gone.
 pub(super) fn send(mut to: &UnixStream, message: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     let length = u32::try_from(text.len()).map_err(|_| io::ErrorKind::InvalidData)?;
@@ -43,7 +43,7 @@ pub(super) fn send(mut to: &UnixStream, message: &impl Serialize) -> io::Result<
 /// Waits for a message.
 ///
 /// # Errors
-/// When none comes, or another one than was waited for.
+/// When none comes, or one of another type.
 pub(super) fn receive<T: DeserializeOwned>(mut from: &UnixStream) -> io::Result<T> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
@@ -59,7 +59,7 @@ pub(super) fn receive<T: DeserializeOwned>(mut from: &UnixStream) -> io::Result<
 /// Sends descriptors.
 ///
 /// # Errors
-/// When nobody takes them.
+/// When the other process is gone.
 pub(super) fn send_descriptors(to: &UnixStream, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);

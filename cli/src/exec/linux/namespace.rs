@@ -1,4 +1,4 @@
-//! Makes and enters namespaces. Mounts nothing but what they need to be apart.
+//! Makes and enters namespaces. Mounts only what isolates them.
 
 use rustix::{
     mount::{MountPropagationFlags, mount_change},
@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
 };
 
-/// What the outer namespaces are.
+/// The kind of the outer namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OuterNamespace {
     /// A mount namespace: this process may make one.
@@ -24,20 +24,20 @@ pub(super) enum OuterNamespace {
     UserAndMounts,
 }
 
-/// Why there is no namespace to be had, and what to do about it.
+/// Why this process gets no namespace, with a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NamespaceUnavailable {
     /// The cause, for the end of a sentence.
     pub(super) why: String,
-    /// What to do.
+    /// The remedy, as a sentence.
     pub(super) advice: &'static str,
 }
 
-/// Moves this process into namespaces of its own. What is mounted elsewhere later is still seen; what is mounted here is
-/// not seen elsewhere.
+/// Moves this process into namespaces of its own. Later mounts elsewhere still appear here; mounts made here do not
+/// appear elsewhere.
 ///
 /// # Errors
-/// When the system does not let it. Where that is known beforehand, this process is where it was.
+/// When the system refuses it. If that is known beforehand, this process stays in its namespaces.
 pub(super) fn enter() -> Result<OuterNamespace, NamespaceUnavailable> {
     let outer = if is_privileged() { OuterNamespace::Mounts } else { OuterNamespace::UserAndMounts };
     let ids = IdMaps::own();
@@ -50,30 +50,30 @@ pub(super) fn enter() -> Result<OuterNamespace, NamespaceUnavailable> {
     Ok(outer)
 }
 
-/// Whatever is mounted here from now on is mounted in the namespaces within this one as well.
+/// Lets mounts made here from now on appear in the namespaces within this one as well.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn propagate_mounts() -> io::Result<()> {
     Ok(mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC)?)
 }
 
-/// Moves this process into a user namespace within this one, and a mount namespace of that, in which all that is mounted
-/// so far is locked. Its ids are yet to be mapped.
+/// Moves this process into a user namespace within this one, and a mount namespace of that, in which all earlier mounts
+/// are locked. Its ids must still be mapped.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn nest() -> io::Result<()> {
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)
 }
 
-/// Takes the right to mount and unmount in this namespace, and to make another one beside it, from this process and from
-/// all that it starts, for good. What is mounted here later has a topmost mount that is not locked: who may mount could
-/// unmount it, or mount the folder around it elsewhere without it. Whoever makes a user namespace of their own has the
-/// right there: in it, all that is mounted by then is locked.
+/// Drops the right to mount and unmount in this namespace, and to make another one beside it, for this process and all
+/// its children, for good. The topmost one of later mounts is not locked: a process with the right could unmount it, or
+/// mount the folder around it elsewhere without it. A process that makes a user namespace of its own has the right
+/// there, but all earlier mounts are locked in it.
 ///
 /// # Errors
-/// When the system does not let it: this process may not change its capabilities.
+/// When the system refuses it: this process may not change its capabilities.
 pub(super) fn give_up_mounting() -> io::Result<()> {
     give_up(CapabilitySet::SYS_ADMIN)
 }
@@ -87,20 +87,20 @@ fn give_up(right: CapabilitySet) -> io::Result<()> {
     Ok(set_capabilities(None, own)?)
 }
 
-/// Sees to it that this process, and all that it starts, makes no user namespace within its own: one from before is the way
-/// round what is mounted later. Who may raise the limit again could not be held to it, so that right goes as well.
+/// Prevents this process and all its children from making a user namespace: in an earlier one, later mounts can be
+/// bypassed. The right to raise the limit again is dropped as well.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn give_up_namespaces() -> io::Result<()> {
     fs::write("/proc/sys/user/max_user_namespaces", "0")?;
     give_up(CapabilitySet::SYS_RESOURCE)
 }
 
-/// Makes a mount namespace that nobody else sees, and moves into it.
+/// Makes a private mount namespace and moves into it.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn step_aside() -> io::Result<()> {
     unshare(UnshareFlags::NEWNS)?;
     Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
@@ -114,7 +114,7 @@ pub(super) fn of_mounts() -> io::Result<File> {
     File::open("/proc/self/ns/mnt")
 }
 
-/// What tells the mount namespace of a process from others; none where that process is gone, or not to be looked at.
+/// The identity of the mount namespace of a process; none if the process is gone or not accessible.
 pub(super) fn name_of_mounts(process: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{process}/ns/mnt")).ok()
 }
@@ -130,7 +130,7 @@ pub(super) fn of_users() -> io::Result<File> {
 /// Moves into a mount namespace.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn into_mounts(of: BorrowedFd<'_>) -> io::Result<()> {
     Ok(move_into_link_name_space(of, Some(LinkNameSpaceType::Mount))?)
 }
@@ -138,12 +138,12 @@ pub(super) fn into_mounts(of: BorrowedFd<'_>) -> io::Result<()> {
 /// Moves into a user namespace. Only a process of one thread may.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn into_users(of: &impl AsFd) -> io::Result<()> {
     Ok(move_into_link_name_space(of.as_fd(), Some(LinkNameSpaceType::User))?)
 }
 
-/// The user and the group of this process. In a user namespace that it makes they are nobody's until they are mapped.
+/// The user and the group of this process. In a new user namespace they must be mapped first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IdMaps {
     user: u32,
@@ -151,28 +151,28 @@ pub(super) struct IdMaps {
 }
 
 impl IdMaps {
-    /// Those of this process, as they are now.
+    /// The current ids of this process.
     pub(super) fn own() -> Self {
         Self { user: geteuid().as_raw(), group: getegid().as_raw() }
     }
 
-    /// In the user namespace that this process made, they are what they were before.
+    /// Maps the ids to themselves in the user namespace that this process made.
     ///
     /// # Errors
-    /// When the system does not let it.
+    /// When the system refuses it.
     pub(super) fn map(self) -> io::Result<()> {
         let Self { user, group } = self;
-        // One's own are all that may be mapped without privileges, and the group only by who gives up changing groups.
+        // Without privileges only the own ids may be mapped, and the group only after `setgroups` was denied.
         fs::write("/proc/self/setgroups", "deny")?;
         fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
         fs::write("/proc/self/uid_map", format!("{user} {user} 1"))
     }
 }
 
-/// In the user namespace that another process made within this one, all ids are those that they are here.
+/// Maps all ids to themselves in the user namespace that another process made within this one.
 ///
 /// # Errors
-/// When the system does not let it.
+/// When the system refuses it.
 pub(super) fn map_all(process: u32) -> io::Result<()> {
     for map in ["gid_map", "uid_map"] {
         let own = fs::read_to_string(format!("/proc/self/{map}"))?;
@@ -193,12 +193,12 @@ fn is_privileged() -> bool {
     capabilities(None).is_ok_and(|own| own.effective.contains(needed))
 }
 
-/// Whether user namespaces may be made but be of no use: then this has to be tried in a process that can be thrown away.
+/// Whether user namespaces may be allowed but useless: this has to be tried in a process that is then discarded.
 pub(super) fn has_to_be_tried() -> bool {
     !is_privileged() && says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
 }
 
-/// The same as `unshare_unsafe`: what makes that one unsafe, `FILES`, is never asked for here.
+/// Calls `unshare_unsafe` without `FILES`, the flag that makes that function unsafe.
 #[allow(deprecated)]
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
     Ok(rustix::thread::unshare(flags)?)
@@ -208,7 +208,7 @@ fn says(file: &str, what: &str) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.trim() == what)
 }
 
-/// Why, as far as the system says it.
+/// The reason according to the system.
 fn unavailable(error: &io::Error) -> NamespaceUnavailable {
     let advice = if says("/proc/sys/user/max_user_namespaces", "0") {
         "sysctl user.max_user_namespaces=10000 allows them"
@@ -222,7 +222,7 @@ fn unavailable(error: &io::Error) -> NamespaceUnavailable {
     NamespaceUnavailable { why: error.to_string(), advice }
 }
 
-/// The same, from a process that tried.
+/// The reason after a failed trial.
 pub(super) fn refused() -> NamespaceUnavailable {
     unavailable(&io::ErrorKind::PermissionDenied.into())
 }

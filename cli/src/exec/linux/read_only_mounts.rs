@@ -1,8 +1,8 @@
 //! The mounts that keep held files from being written, in the mount namespace of this process.
 //!
-//! A held file, or folder, is mounted onto itself, read-only: it cannot be written, and not be replaced, moved or removed,
-//! since it is a mount point. So is every folder between it and the root, writable: or that could be moved away, and
-//! another one be put into its place.
+//! A held file, or folder, is mounted onto itself, read-only: it cannot be written, and not be replaced, moved or
+//! removed, since it is a mount point. Every folder between it and the root is mounted onto itself, too, but writable:
+//! otherwise the folder could be moved away and replaced.
 
 use super::{foreign_mounts::ForeignMounts, namespace};
 use crate::exec::{portable, protection::UncoveredReason};
@@ -26,11 +26,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Mounts of a file that was there before the command: what the command's namespace begins with is locked in it.
+/// The number of mounts over a file before the command starts: they are locked in the command's namespace.
 const AT_FIRST: u8 = 1;
 
-/// Mounts of a file later on. Of a tree of mounts that comes from without, the lowest is not locked and those on it are:
-/// in a user namespace of its own, that was there before, a command cannot unmount the one that it sees. It can still mount
+/// The number of mounts over a file later on. Of propagated mounts, the lowest is not locked, but those on it are:
+/// in an earlier user namespace of its own, a command cannot unmount the top one. It can still mount
 /// the folder around it elsewhere without it, see docs/security.md.
 const LATER: u8 = 2;
 
@@ -43,17 +43,17 @@ pub(super) struct ReadOnlyMounts {
     /// The folders that are mount points, so that they cannot be moved.
     #[serde(with = "portable::many")]
     folders: BTreeSet<PathBuf>,
-    /// What is mounted read-only, and how many times.
+    /// The paths that are mounted read-only, with the number of mounts.
     #[serde(with = "portable::counted")]
     mounted: BTreeMap<PathBuf, u8>,
-    /// What shall be.
+    /// The paths that shall be mounted read-only.
     #[serde(with = "portable::many")]
     wanted: BTreeSet<PathBuf>,
 }
 
 impl ReadOnlyMounts {
-    /// Mounts what exists of these paths, before anything runs in this namespace. Gives what could not be mounted, too.
-    /// The current folder is another one afterwards.
+    /// Mounts the existing ones of these paths, before any command runs in this namespace. Also returns the failed
+    /// ones. Changes the current folder.
     ///
     /// # Errors
     /// When the checkout cannot be opened.
@@ -69,11 +69,11 @@ impl ReadOnlyMounts {
         };
         let root = open_root(&mounts.root)?;
         let mut refused = mounts.hold_folders(&root, paths);
-        // Mounts of folders, made here, are as that of the root.
+        // Mounts of folders have the flags of the root's mount.
         let folders = mounts.folders.iter().map(PathBuf::as_path).chain([Path::new(".")]);
         let known: Vec<u64> = folders.filter_map(|at| Some(look_at(&root, at).ok()?.stx_mnt_id)).collect();
         let foreign = ForeignMounts::beneath(&mounts.root, |path| mounts.folders.contains(path));
-        // None where something in it is locked, as beneath another one: then each file is mounted for itself.
+        // None if a mount in it is locked, as within another `nexus exec`: then each file is mounted by itself.
         let view = ReadOnlyView::of(&root, &mounts.root).ok();
         // Short paths are found sooner.
         fchdir(&root)?;
@@ -82,7 +82,7 @@ impl ReadOnlyMounts {
         for path in paths {
             let above = path.parent().filter(|above| !above.as_os_str().is_empty());
             if last != Some(above) && above.is_some_and(|above| !mounts.folders.contains(above)) {
-                // It is behind a link, or there is nothing: said of the folder, or here.
+                // The path is behind a link, or missing: reported for the folder, or here.
                 refused.push((
                     path.clone(),
                     beneath(&root, path).err().map_or(UncoveredReason::Refused, |error| gap(&error)),
@@ -114,11 +114,11 @@ impl ReadOnlyMounts {
         self.wanted = paths;
     }
 
-    /// Unmounts what is not wanted any more, and mounts what is wanted and is not mounted: also what was made since, and
-    /// what somebody else has replaced, which takes a mount away in all namespaces.
+    /// Unmounts paths that shall no longer be mounted, and mounts missing ones: also new files, and
+    /// replaced files, whose mounts the replacement removed in all namespaces.
     ///
     /// # Errors
-    /// When the system does not let it. What could not be done is tried again the next time.
+    /// When the system refuses it. Failed mounts are tried again the next time.
     pub(super) fn adjust(&mut self) -> io::Result<()> {
         let root = open_root(&self.root)?;
         let over: Vec<PathBuf> =
@@ -137,7 +137,8 @@ impl ReadOnlyMounts {
         if missing.is_empty() { Ok(()) } else { self.mount(&root, &missing) }
     }
 
-    /// Mounts read-only what others see the moment that it is mounted: it is made so aside, and then moved here as a whole.
+    /// Mounts paths read-only for other namespaces at once: the mounts are prepared in a private namespace, and then
+    /// moved here.
     fn mount(&mut self, root: &OwnedFd, paths: &[PathBuf]) -> io::Result<()> {
         self.hold_folders(root, paths);
         let here = namespace::of_mounts()?;
@@ -157,14 +158,14 @@ impl ReadOnlyMounts {
                 beneath(&root, &path).and_then(|target| Ok(move_mount(&tree, "", &target, "", flags)?));
             match moved {
                 Ok(()) => drop(self.mounted.insert(path, LATER)),
-                // The others are mounted all the same.
+                // The other paths are mounted all the same.
                 Err(error) => drop(failed.get_or_insert(error)),
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// Makes mount points of the folders above these paths. Gives what could not be.
+    /// Makes mount points of the folders above these paths. Returns the failed ones.
     fn hold_folders(&mut self, root: &OwnedFd, paths: &[PathBuf]) -> Vec<(PathBuf, UncoveredReason)> {
         let mut above: BTreeSet<&Path> = BTreeSet::new();
         let mut last = None;
@@ -175,7 +176,7 @@ impl ReadOnlyMounts {
                 above.extend(path.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()));
             }
         }
-        // The outer ones come first: a set is in that order.
+        // Outer folders come first in the order of the set.
         let mut refused = Vec::new();
         for folder in above {
             if self.folders.contains(folder) && beneath(root, folder).is_ok_and(|folder| is_mount(&folder)) {
@@ -187,7 +188,7 @@ impl ReadOnlyMounts {
             });
             match held {
                 Ok(()) => drop(self.folders.insert(folder.to_owned())),
-                // What is in it does not exist either, which is said there.
+                // The paths in it do not exist either, which is reported there.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => refused.push((folder.to_owned(), gap(&error))),
             }
@@ -212,7 +213,7 @@ fn link_to(file: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-/// What a path beneath the root is; the last of its names is not followed if it is a link.
+/// The metadata of a path beneath the root. A symbolic link at its end is not followed.
 fn look_at(root: &OwnedFd, path: &Path) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::STATX_DONT_SYNC;
     Ok(statx(root, path, flags, StatxFlags::TYPE | StatxFlags::MNT_ID)?)
@@ -222,8 +223,8 @@ fn is_file(stat: &Statx) -> bool {
     FileType::from_raw_mode(u32::from(stat.stx_mode)).is_file()
 }
 
-/// The whole checkout read-only, on top of itself, while mounts are made of it: a mount of a read-only mount is read-only
-/// at once, which takes a third of the calls.
+/// The whole checkout read-only, on top of itself, while mounts are made of it: a mount of a read-only mount is
+/// read-only at once, which takes a third of the calls.
 struct ReadOnlyView {
     root: PathBuf,
 }
@@ -238,7 +239,7 @@ impl ReadOnlyView {
         Ok(view)
     }
 
-    /// Mounts a file of it, of which it is known that it is behind no link. The current folder is the root beneath.
+    /// Mounts a file of the view, which must not be behind a link. The current folder is the root beneath.
     fn mount(&self, path: &Path) -> io::Result<()> {
         Ok(mount_bind(self.root.join(path), path)?)
     }
@@ -246,7 +247,8 @@ impl ReadOnlyView {
 
 impl Drop for ReadOnlyView {
     fn drop(&mut self) {
-        // It is on top: what is mounted beneath it is seen again. One that stayed would keep all from being written.
+        // The view is on top: without it, the mounts beneath it are visible. If it stayed, the whole checkout would be
+        // read-only.
         let _ = unmount(&self.root, UnmountFlags::DETACH);
     }
 }
@@ -262,7 +264,7 @@ fn is_mountable(file: &OwnedFd) -> bool {
 /// Whether something is mounted there.
 fn is_mount(file: &OwnedFd) -> bool {
     let stat = statx(file, "", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, StatxFlags::empty());
-    // Linux before 5.8 does not report it: what is read-only there is taken for a mount.
+    // Linux before 5.8 does not report it: there a read-only file counts as a mount.
     let is_read_only = || fstatvfs(file).is_ok_and(|of| of.f_flag.contains(StatVfsMountFlags::RDONLY));
     stat.is_ok_and(|stat| {
         let is_said = stat.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT);
@@ -270,7 +272,7 @@ fn is_mount(file: &OwnedFd) -> bool {
     })
 }
 
-/// Mounts a path onto itself, read-only. Gives the mount.
+/// Mounts a path onto itself, read-only. Returns the mount.
 fn make_read_only(root: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::Result<OwnedFd> {
     let below = beneath(root, path)?;
     match kind(&below)? {
@@ -279,7 +281,7 @@ fn make_read_only(root: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::R
         _ => return Err(io::ErrorKind::Unsupported.into()),
     }
     bind(&link_to(&below), foreign.are_in(path))?;
-    // A mount is made read-only for itself: those in it stay as they were. The inner ones first, while all can be reached.
+    // The flag applies to one mount and not to those in it. Inner mounts come first, while all can be reached.
     for inner in foreign.within(path) {
         remount_read_only(&beneath(root, inner)?)?;
     }
@@ -293,7 +295,7 @@ fn remount_read_only(mount: &OwnedFd) -> io::Result<()> {
     Ok(mount_remount(link_to(mount), flags, "")?)
 }
 
-/// Mounts something onto itself; with what is mounted in it where that is wanted, or locked.
+/// Mounts a path onto itself, with the mounts in it if they are wanted or locked.
 fn bind(at: &str, with_others: bool) -> io::Result<()> {
     if with_others || mount_bind(at, at).is_err() {
         mount_bind_recursive(at, at)?;
@@ -301,7 +303,7 @@ fn bind(at: &str, with_others: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What a mount has, and may not lose where less is allowed than outside.
+/// The flags of a mount that an unprivileged namespace may not clear.
 fn kept(mount: &OwnedFd) -> io::Result<MountFlags> {
     let now = fstatvfs(mount)?.f_flag;
     let pairs = [
@@ -316,7 +318,7 @@ fn kept(mount: &OwnedFd) -> io::Result<MountFlags> {
     Ok(kept.fold(MountFlags::empty(), MountFlags::union))
 }
 
-/// Two read-only mounts of a path on each other, apart from all others.
+/// Two stacked read-only mounts of a path, in a private namespace.
 fn stacked(aside: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::Result<OwnedFd> {
     let lower = make_read_only(aside, path, foreign)?;
     // A mount of a read-only mount is read-only.
@@ -328,7 +330,7 @@ fn stacked(aside: &OwnedFd, path: &Path, foreign: &ForeignMounts) -> io::Result<
     Ok(open_tree(&lower, "", flags)?)
 }
 
-/// Takes the mounts of a path away.
+/// Unmounts the mounts over a path.
 fn make_writable(root: &OwnedFd, path: &Path, times: u8) -> io::Result<()> {
     for _ in 0..times {
         let mount = match beneath(root, path) {

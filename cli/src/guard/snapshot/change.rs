@@ -1,9 +1,9 @@
-//! What is different from a snapshot, and what was there before.
+//! The differences from a snapshot, with the earlier contents.
 
 use super::copies;
 use std::path::PathBuf;
 
-/// Changes that are reported at once: one command does not change more.
+/// Most changes that are reported at once: one command does not change more.
 const MAX_CHANGES: usize = 10_000;
 
 /// A file that changed since the last snapshot.
@@ -13,13 +13,13 @@ pub(crate) struct FileChange {
     pub(crate) path: PathBuf,
     /// The root of its work tree.
     pub(crate) top: PathBuf,
-    /// What it was before, so that it can be restored.
+    /// Its earlier content, so that it can be restored.
     pub(crate) prior: PriorContent,
     /// Whether it changed since another commit was checked out.
     pub(crate) is_from_other_commit: bool,
 }
 
-/// What a file was before.
+/// The earlier content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PriorContent {
     /// The content that it has in this commit.
@@ -42,7 +42,7 @@ impl PriorContent {
     }
 }
 
-/// What is different from a snapshot.
+/// The differences from a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SnapshotDiff {
     /// The files that changed.
@@ -52,12 +52,12 @@ pub(crate) struct SnapshotDiff {
 }
 
 impl SnapshotDiff {
-    /// Nothing could be compared, for this reason.
+    /// A result without any comparison, for this reason.
     pub(super) fn unchecked(why: impl Into<String>) -> Self {
         Self { changes: Vec::new(), unchecked: vec![why.into()] }
     }
 
-    /// Adds what another comparison found.
+    /// Adds the result of another comparison.
     pub(super) fn add(&mut self, other: Self) {
         self.changes.extend(other.changes);
         for reason in other.unchecked {

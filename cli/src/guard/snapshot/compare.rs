@@ -1,4 +1,4 @@
-//! What became different between two looks.
+//! Compares two states of work trees.
 
 use super::{
     change::{FileChange, PriorContent, SnapshotDiff},
@@ -16,14 +16,14 @@ use std::{
     time::Instant,
 };
 
-/// The longest content that is compared with git's line by line: sources are shorter.
+/// Largest content that is compared with that of git line by line, in bytes: sources are shorter.
 const MAX_COMPARED_BYTES: u64 = 1 << 20;
 
-/// Contents that are compared so: there is one git for each.
+/// Most contents that are compared in this way: each needs a git process.
 const MAX_COMPARED: usize = 32;
 
-/// What became different in the trees that are known, and in repositories that were made in folders of those: each of
-/// their files is new.
+/// The changes in known trees, and in new repositories within their folders, in which every file
+/// is new.
 pub(super) fn changes(
     before: &[TreeState],
     now: &[TreeState],
@@ -36,7 +36,7 @@ pub(super) fn changes(
         match before.iter().find(|known| known.is_of(&state.work_tree())) {
             Some(known) => diff.add(Comparison::new(known, state, copies, end).made()),
             None if inner.contains(state.top()) => diff.add(all_new(state)),
-            // Another command leads there, which has not begun.
+            // The tree belongs to another command, which has not begun.
             None => continue,
         }
         inner.extend(state.repositories());
@@ -47,7 +47,7 @@ pub(super) fn changes(
     diff
 }
 
-/// A repository that was made or put there meanwhile.
+/// The changes in a new repository: all of its files.
 fn all_new(state: &TreeState) -> SnapshotDiff {
     let paths = state.files.iter().map(|seen| &seen.path).chain(state.tracked.iter().map(|(path, _)| path));
     let changes = paths.map(|path| FileChange {
@@ -65,9 +65,9 @@ struct Comparison<'a> {
     copies: &'a Copies,
     git: Git,
     end: Instant,
-    /// What was looked at by itself before.
+    /// The files that were observed one by one before.
     files: HashMap<&'a Path, &'a ObservedFile>,
-    /// What differs between the two commits, and whether the first one has it.
+    /// The files that differ between the two commits, and whether the first one has the file.
     history: BTreeMap<PathBuf, bool>,
     found: BTreeMap<PathBuf, FileChange>,
     unchecked: Vec<String>,
@@ -116,7 +116,7 @@ impl<'a> Comparison<'a> {
         SnapshotDiff { changes: self.found.into_values().collect(), unchecked: self.unchecked }
     }
 
-    /// What differs between the commits that were checked out.
+    /// Finds the files that differ between the two checked-out commits.
     fn find_history(&mut self) {
         if let (Some(before), Some(now)) = (&self.before.head, &self.now.head)
             && before != now
@@ -124,13 +124,13 @@ impl<'a> Comparison<'a> {
             match git::changed_between(&self.git, before, now) {
                 Ok(changed) => self.history = changed.into_iter().collect(),
                 Err(error) => {
-                    self.unchecked.push(format!("what came with another commit cannot be told ({error})"));
+                    self.unchecked.push(format!("what came with another commit is unknown ({error})"));
                 }
             }
         }
     }
 
-    /// A file that git says differs from HEAD now.
+    /// Compares a file that now differs from HEAD according to git.
     fn compare(&mut self, seen: &ObservedFile) {
         let path: &Path = seen.path.as_ref();
         if let Some(before) = self.files.get(path) {
@@ -140,17 +140,17 @@ impl<'a> Comparison<'a> {
             return;
         }
         let tracked = self.before.tracked(path);
-        // Only what the index says of it is otherwise, which is what is committed next, or HEAD is.
+        // Only its entry in the index differs, or HEAD does.
         let is_same_file = tracked == Some(seen.stamp);
         if is_same_file && (!seen.is_staged || self.history.contains_key(path)) {
             return;
         }
-        // One of those that were not looked at: there is nothing to go by but its time.
+        // The file was not observed before: only its change time can be compared.
         if tracked.is_none() && self.before.is_cut && !self.is_since(path) {
             return;
         }
         let prior = match (tracked, self.history.get(path)) {
-            // A submodule at another commit: there is no content to bring back.
+            // A submodule at another commit has no content to restore.
             _ if seen.stamp == FileStamp::FOLDER => PriorContent::Unknown,
             (Some(FileStamp::MISSING), _) => PriorContent::Missing,
             (Some(_), _) | (None, Some(true)) => self.committed(),
@@ -161,11 +161,11 @@ impl<'a> Comparison<'a> {
         self.add(path, prior, false);
     }
 
-    /// Files that git says are as in HEAD, and that are not the files that they were: its flags, filters and settings
-    /// may say so, or somebody wrote them anew with the same content.
+    /// Compares files that are as in HEAD according to git, but have another stamp: flags, filters and settings of git
+    /// can hide a change, or the file was rewritten with the same content.
     fn compare_tracked(&mut self, listed: &BTreeSet<&Path>) {
         let mut suspects: Vec<&Path> = Vec::new();
-        // Both are in the order of the index, and mostly the same.
+        // Both lists are in the order of the index, and mostly the same.
         let mut seen = self.now.tracked.iter().peekable();
         for (path, stamp) in &self.before.tracked {
             let path: &Path = path.as_ref();
@@ -196,7 +196,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Those of these files whose content is not the one in a commit, as it is or with other ends of lines.
+    /// The files whose content differs from the one in a commit, apart from line ends.
     fn written_otherwise<'p>(
         &self,
         head: &str,
@@ -204,7 +204,7 @@ impl<'a> Comparison<'a> {
     ) -> Result<Vec<&'p Path>, crate::error::Error> {
         let wanted: BTreeSet<&Path> = suspects.iter().copied().collect();
         let blobs = git::blobs(&self.git, head, &wanted)?;
-        // What is no plain file, or has a name of several lines, is not one that git can be asked about so.
+        // Git cannot be asked in this way about other than plain files, or names with line ends.
         let is_plain = |path: &&&Path| {
             let is_file = fs::symlink_metadata(self.now.top().join(path)).is_ok_and(|meta| meta.is_file());
             is_file && !path.as_os_str().as_encoded_bytes().contains(&b'\n')
@@ -225,7 +225,7 @@ impl<'a> Comparison<'a> {
         Ok(others)
     }
 
-    /// Whether a file says what git keeps under this name, whatever ends its lines.
+    /// Whether a file has the content of this git blob, apart from line ends.
     fn is_content(&self, path: &Path, blob: &str) -> bool {
         if Instant::now() >= self.end {
             return false;
@@ -277,7 +277,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Whether something of a file changed since it was looked at, by the time that no program sets.
+    /// Whether a file changed since it was observed, by its change time, which no program can set.
     fn is_since(&self, path: &Path) -> bool {
         let Ok(meta) = fs::symlink_metadata(self.now.top().join(path)) else { return true };
         #[cfg(unix)]

@@ -1,4 +1,5 @@
-//! Copies of files that git could not give back: each is named by its content, and only its owner may read it.
+//! Copies of files that git could not restore. Each is named by the hash of its content, and only its owner may read
+//! it.
 
 use crate::{config::atomic, confined::read_bytes};
 use sha2::{Digest, Sha256};
@@ -8,19 +9,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The longest file of which a copy is kept: sources are shorter.
+/// Largest file of which a copy is kept, in bytes: sources are shorter.
 pub(super) const MAX_FILE_BYTES: u64 = 512 << 10;
 
-/// Bytes of all copies of a run; beyond, the oldest go.
+/// Most bytes of all copies of a run: beyond that, the oldest ones are deleted.
 pub(super) const MAX_BYTES: u64 = 32 << 20;
 
-/// Copies of a run; beyond, the oldest go: most sources are short.
+/// Most copies of a run: beyond that, the oldest ones are deleted. Most sources are short.
 const MAX_COPIES: usize = 20_000;
 
 /// A copy that is not finished after this long never will be.
 const UNFINISHED: Duration = Duration::from_secs(60);
 
-/// The folder that they are in.
+/// The folder of the copies.
 #[derive(Clone, Debug)]
 pub(super) struct Copies {
     folder: PathBuf,
@@ -39,8 +40,8 @@ impl Copies {
         self.path(hash).is_file()
     }
 
-    /// Keeps a copy; gives whether it was written. It is not waited for a disk: of a copy that a crash cuts off, the
-    /// name says that it is not whole. Whoever needs one and has none is told so.
+    /// Writes a copy unless it exists. Returns whether it was written. It is not synced: after a crash the hash in the
+    /// name shows that a copy is incomplete, and a missing copy is reported when it is needed.
     pub(super) fn keep(&self, hash: &str, content: &[u8]) -> bool {
         if self.has(hash) {
             return false;
@@ -55,7 +56,7 @@ impl Copies {
         true
     }
 
-    /// Removes the oldest where there are too many, and what was not finished.
+    /// Deletes the oldest copies beyond the limits, and unfinished ones.
     pub(super) fn clear(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let mut all: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
@@ -89,7 +90,7 @@ pub(super) fn hashed(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a copy has the content that its name says.
+/// Whether a copy has the content of the hash in its name.
 pub(super) fn is_whole(copy: &Path) -> bool {
     let content = read_bytes(copy, MAX_FILE_BYTES).ok();
     content.is_some_and(|content| copy.file_name().is_some_and(|name| *name == *hashed(&content)))

@@ -1,5 +1,5 @@
-//! Which work trees a command is looked at in: the one that it starts in, those that its text leads to, and those that
-//! its host says the agent works in. Asks no git.
+//! Finds the work trees that a command may change: the one in which it starts, those that its text names, and those in
+//! which the agent works according to its host. Does not run git.
 
 use super::super::checkout::LinkedCheckout;
 use crate::git::WorkTree;
@@ -9,22 +9,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Work trees of one look, with submodules and other repositories in their folders: git is asked about each of them.
+/// Most work trees of one check, with submodules and other repositories in their folders: git runs for each of them.
 pub(super) const MAX_TREES: usize = 64;
 
-/// Words of a command that are looked at.
+/// Most words of a command that are checked.
 const MAX_WORDS: usize = 1_000;
 
-/// Folders that a command may have gone to, from each of which its words may lead further.
+/// Most folders that a command may have changed to, from each of which its words may lead further.
 const MAX_FOLDERS: usize = 8;
 
-/// Repositories around another one.
+/// Most repositories around another one.
 const MAX_AROUND: usize = 3;
 
-/// Entries of a linked folder without a repository that are looked at: it may be around several.
+/// Most entries that are checked in a linked folder without a repository, which may contain several repositories.
 const MAX_ENTRIES: usize = 200;
 
-/// What ends a word of a shell, and stands between an option or a variable and its value.
+/// Characters that end a word of a shell, or separate an option or a variable from its value.
 const BETWEEN: &str = ";&|()<>\"'`=,";
 
 /// The work trees that are linked, the one of the folder first.
@@ -41,7 +41,7 @@ pub(crate) fn of_command(folder: &Path, named: &[PathBuf], command: &str) -> Vec
 #[derive(Default)]
 struct LinkedWorkTrees {
     trees: Vec<WorkTree>,
-    /// Folders that were looked at.
+    /// Folders that were checked.
     seen: HashSet<PathBuf>,
 }
 
@@ -74,7 +74,7 @@ impl LinkedWorkTrees {
         }
     }
 
-    /// A linked folder that is no repository is around some.
+    /// Adds the repositories in a linked folder that is no repository itself.
     fn add_inner(&mut self, folder: &Path) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries.flatten().take(MAX_ENTRIES) {
@@ -85,7 +85,7 @@ impl LinkedWorkTrees {
     }
 }
 
-/// What words of a command name that is there, each from the folders that words before it may have led to.
+/// Existing paths that words of a command name, each relative to the folders that earlier words may have led to.
 fn mentioned(folder: &Path, command: &str) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_owned()];
     let mut found: Vec<PathBuf> = Vec::new();

@@ -1,5 +1,5 @@
-//! The snapshot of a run: taken before a command, and compared after it. It answers in time even when a disk or git takes
-//! too long.
+//! The snapshot of a run: taken before a command, and compared after it. It answers in time even when a disk or git
+//! takes too long.
 
 use super::{
     change::SnapshotDiff,
@@ -38,8 +38,9 @@ impl WorkTreeSnapshot {
         Self { folder }
     }
 
-    /// Takes a snapshot of work trees before a command. Returns what earlier commands changed whose end was not reported.
-    /// `unchecked` are reasons that are known already. It returns in time even when a disk or git takes too long.
+    /// Takes a snapshot of work trees before a command. Returns what earlier commands changed whose end was not
+    /// reported. `unchecked` are reasons that are known already. It returns in time even when a disk or git takes too
+    /// long.
     pub(crate) fn before(&self, call: &str, trees: Vec<WorkTree>, unchecked: Vec<String>) -> SnapshotDiff {
         let call = call.to_owned();
         self.with_deadline(move |snapshot, end| {
@@ -61,7 +62,7 @@ impl WorkTreeSnapshot {
         })
     }
 
-    /// What changed since the command began, or since the last snapshot during it. None where the command is not known.
+    /// The changes since the command began, or since the last snapshot during it. None for an unknown command.
     pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
         let (sender, receiver) = mpsc::sync_channel(1);
@@ -81,7 +82,8 @@ impl WorkTreeSnapshot {
         receiver.try_recv().unwrap_or(true).then_some(diff)
     }
 
-    /// What commands changed whose end was not reported. With `is_last` the agent is done, so that none of them still runs.
+    /// The changes of commands whose end was not reported. With `is_last` the agent is done, so that none of them still
+    /// runs.
     pub(crate) fn left_over(&self, is_last: bool) -> SnapshotDiff {
         // Most hooks find none, and need not take the lock.
         if !RunningCommands::may_be_any(&self.folder) {
@@ -135,8 +137,8 @@ impl WorkTreeSnapshot {
         diff
     }
 
-    /// Reads the states of work trees, those of the last snapshot included where running commands need them. Returns the
-    /// reasons why parts could not be read, too.
+    /// Reads the states of work trees, those of the last snapshot included where running commands need them. Returns
+    /// the reasons why parts could not be read, too.
     fn observe(
         &self,
         before: &[TreeState],

@@ -1,4 +1,4 @@
-//! The commands of a run whose end nobody told yet. Whoever changes the list holds its lock.
+//! The commands of a run whose end was not reported yet. A process that changes the list holds its lock.
 
 use super::run_folder::{now_ms, replace};
 use crate::config::atomic;
@@ -8,10 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Commands that are remembered: agents run a few at a time.
+/// Most commands in the list: agents run a few at a time.
 const MAX_COMMANDS: usize = 64;
 
-/// Milliseconds after which a command that was looked at once counts as over: hosts let none run for longer than ten
+/// Milliseconds after which a command that was checked once counts as over: hosts let none run for longer than ten
 /// minutes.
 const LONGEST_MS: u64 = 15 * 60_000;
 
@@ -20,16 +20,16 @@ const LONGEST_MS: u64 = 15 * 60_000;
 struct RunningCommand {
     /// The host's id of the tool call; several calls may share one.
     call: String,
-    /// When, in milliseconds of the Unix epoch.
+    /// The time, in milliseconds of the Unix epoch.
     at: u64,
-    /// Whether what it changed was looked at, up to some moment, without being asked for.
+    /// Whether its changes up to some moment were already checked with those of another command.
     is_settled: bool,
-    /// Why something was not looked at when it began.
+    /// Why parts were not checked when it began.
     #[serde(rename = "gaps")]
     unchecked: Vec<String>,
 }
 
-/// All of them.
+/// The list of running commands, with its lock.
 #[derive(Debug)]
 pub(super) struct RunningCommands {
     file: PathBuf,
@@ -42,12 +42,12 @@ fn file_in(folder: &Path) -> PathBuf {
 }
 
 impl RunningCommands {
-    /// Whether there may be one, for whoever holds no lock.
+    /// Whether there may be a running command. Needs no lock.
     pub(super) fn may_be_any(folder: &Path) -> bool {
         fs::metadata(file_in(folder)).is_ok_and(|meta| meta.len() > "[]".len() as u64)
     }
 
-    /// Reads the list; others that look wait until this one is gone.
+    /// Locks and reads the list. Other processes wait until the lock is dropped.
     pub(super) fn lock(folder: &Path) -> Result<Self, String> {
         let failed = |error| format!("{} cannot be locked: {error}", folder.display());
         atomic::make_private_folder(folder).map_err(failed)?;
@@ -59,24 +59,24 @@ impl RunningCommands {
         Ok(Self { file, all, _lock: lock })
     }
 
-    /// Whether there is one.
+    /// Whether a command is running.
     pub(super) const fn is_any(&self) -> bool {
         !self.all.is_empty()
     }
 
-    /// Whether there is one that was not looked at since it began.
+    /// Whether a command was not checked since it began.
     pub(super) fn is_unsettled(&self) -> bool {
         self.all.iter().any(|begun| !begun.is_settled)
     }
 
-    /// All of them were looked at just now.
+    /// Marks all commands as checked.
     pub(super) fn settle(&mut self) {
         let now = now_ms();
         self.all.retain(|begun| now.saturating_sub(begun.at) < LONGEST_MS);
         self.all.iter_mut().for_each(|begun| begun.is_settled = true);
     }
 
-    /// Another one begins.
+    /// Adds a command that begins.
     pub(super) fn begin(&mut self, call: String, unchecked: Vec<String>) -> Result<(), String> {
         self.all.push(RunningCommand { call, at: now_ms(), is_settled: false, unchecked });
         let over = self.all.len().saturating_sub(MAX_COMMANDS);
@@ -84,13 +84,13 @@ impl RunningCommands {
         self.write()
     }
 
-    /// One is over. Gives why something was not looked at when it began.
+    /// Removes a command that is over. Returns why parts were not checked when it began.
     pub(super) fn end(&mut self, call: &str) -> Vec<String> {
         let found = self.all.iter().position(|begun| begun.call == call);
         found.map(|at| self.all.remove(at).unchecked).unwrap_or_default()
     }
 
-    /// All are over.
+    /// Removes all commands.
     pub(super) fn end_all(&mut self) {
         self.all.clear();
     }

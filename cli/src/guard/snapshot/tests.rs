@@ -1,4 +1,4 @@
-//! What is seen of what a command changed, and how it comes back.
+//! Tests the changes that are found after a command, and their restoration.
 
 use super::*;
 use crate::git::WorkTree;
@@ -62,7 +62,7 @@ impl Tree {
         diff.changes.iter().map(|change| (name(&change.path), change.prior.clone())).collect()
     }
 
-    /// What a command changed, by name; all of it was looked at.
+    /// The changes of a command, by name. Everything must have been checked.
     fn changed(&self, command: &str) -> Vec<(String, PriorContent)> {
         let diff = self.looked_at(command);
         assert_eq!(diff.unchecked, [""; 0], "{command}");
@@ -75,7 +75,7 @@ impl Tree {
         self.ends("one")
     }
 
-    /// The names of what changed.
+    /// The names of the changed files.
     fn names(&self, diff: &SnapshotDiff) -> Vec<String> {
         self.named(diff).into_iter().map(|(name, _)| name).collect()
     }
@@ -129,7 +129,7 @@ fn what_git_could_not_give_back_is_kept() {
         let mode = fs::metadata(copy).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    // Taken back to HEAD it does not differ from it, and is not what it was all the same.
+    // Reset to HEAD, the file no longer differs from it, but is not the earlier file either.
     tree.write("src/b.rs", "theirs\n");
     let changed = tree.changed("git checkout -q src/b.rs");
     assert!(
@@ -190,11 +190,11 @@ fn a_thousand_files_are_compared_and_copied_without_waiting_for_a_disk() {
     assert_eq!(changed.len(), 1_502);
     let count = |is_one: fn(&PriorContent) -> bool| changed.iter().filter(|(_, prior)| is_one(prior)).count();
     assert_eq!(count(|prior| matches!(prior, PriorContent::Committed(_))), 2);
-    // How many copies there is time for is the machine's affair; the rest is seen all the same.
+    // The number of copies depends on the machine's speed; the other changes are found all the same.
     let kept = count(|prior| matches!(prior, PriorContent::Kept(_)));
     assert!(kept > 0, "{changed:?}");
     assert_eq!(kept + count(|prior| *prior == PriorContent::Unknown), 1_500);
-    // What was committed meanwhile is told apart by one question, too.
+    // Files that were committed meanwhile are also recognised with one call of git.
     tree.commits("Many");
     let changed =
         tree.changed("for file in src/*.rs; do echo more >> $file; done; rm src/1.rs; echo x > new");
@@ -222,7 +222,7 @@ fn copies_that_were_not_finished_are_thrown_away() {
     assert!(!PriorContent::Kept(copy).is_there());
 }
 
-/// Ways to make git pass over what is written.
+/// Ways to make git overlook a write.
 const HIDDEN_BY: [&str; 10] = [
     "git update-index --assume-unchanged src/a.rs",
     "git update-index --skip-worktree src/a.rs",
@@ -236,7 +236,7 @@ const HIDDEN_BY: [&str; 10] = [
     "git sparse-checkout set --no-cone /src/b.rs; git show HEAD:src/a.rs > src/a.rs",
 ];
 
-/// Writes a file so that its length and its time of modification are the same.
+/// Writes a file and keeps its length and its modification time.
 const SLY: &str = "touch -r src/a.rs time; echo FIRST > src/a.rs; touch -r time src/a.rs; rm time";
 
 #[test]
@@ -247,10 +247,10 @@ fn no_state_of_git_hides_what_is_written() {
                 let names = tree.names(diff);
                 assert!(names.iter().any(|name| name == "src/a.rs"), "{hidden}, {write}, {when}: {diff:?}");
             };
-            // What a command does to git itself while it runs.
+            // Done by the command itself while it runs.
             let tree = Tree::new();
             is_seen(&tree.looked_at(&format!("{hidden}; {write}")), &tree, "at once");
-            // What an earlier one did.
+            // Done by an earlier command.
             let tree = Tree::new();
             tree.runs(&format!("{hidden}; true"));
             is_seen(&tree.looked_at(write), &tree, "later");
@@ -292,13 +292,13 @@ fn a_command_whose_end_nobody_tells_is_looked_at_before_the_next_one() {
     tree.runs("echo mine > src/a.rs");
     let diff = tree.begins("next");
     assert_eq!(tree.names(&diff), ["src/a.rs"], "{diff:?}");
-    // Told once; and if it goes on all the same, what it changes then is told, too.
+    // Reported once. If the command goes on all the same, its further changes are reported, too.
     assert_eq!(tree.begins("third"), SnapshotDiff::default());
     tree.runs("echo mine > src/b.rs");
     assert_eq!(tree.names(&tree.ends("killed")), ["src/b.rs"]);
     assert_eq!((tree.ends("third"), tree.ends("next")), (SnapshotDiff::default(), SnapshotDiff::default()));
     assert_eq!(tree.snapshot.after("next"), None);
-    // What changes while no command runs is none of theirs.
+    // Changes while no command runs do not belong to a command.
     tree.runs("echo theirs > src/a.rs");
     assert_eq!(tree.begins("fourth"), SnapshotDiff::default());
     assert_eq!(tree.ends("fourth"), SnapshotDiff::default());
@@ -316,7 +316,7 @@ fn what_is_left_over_is_looked_at_when_the_agent_stops_and_then_forgotten() {
     assert_eq!(tree.snapshot.left_over(true), SnapshotDiff::default());
     let files = fs::read_dir(tree.folder.path().join("run")).expect("it is there").count();
     assert!(files <= 4, "{files}");
-    // A command that is refused leaves nothing.
+    // A refused command leaves no entry.
     tree.begins("refused");
     tree.snapshot.cancel("refused");
     tree.runs("echo theirs > src/b.rs");
@@ -332,7 +332,7 @@ fn other_repositories_in_folders_of_one_are_looked_into() {
         matches!(changed.as_slice(), [(name, PriorContent::Committed(_))] if name == "inner/x.rs"),
         "{changed:?}"
     );
-    // One that was made meanwhile hides nothing either.
+    // A repository that is made meanwhile hides nothing either.
     let changed = tree.changed("git init -q src && echo mine > src/a.rs && echo mine > src/new.rs");
     let names: Vec<&str> = changed.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"src/a.rs") && names.contains(&"src/new.rs"), "{changed:?}");

@@ -1,4 +1,4 @@
-//! What a work tree is like at one moment.
+//! The state of a work tree at one moment.
 
 use super::{
     copies::{self, Copies},
@@ -19,16 +19,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Files of a work tree that differ from HEAD and are looked at one by one: more than that is no work of people.
+/// Most files that differ from HEAD and are checked one by one: people do not change more.
 const MAX_FILES: usize = 20_000;
 
-/// Files of a work tree that are as in HEAD and are looked at one by one: 100 ms. Of more, git says which changed.
+/// Most files as in HEAD that are checked one by one, in 100 ms. With more files, git reports which changed.
 const MAX_TRACKED: usize = 50_000;
 
-/// Bytes that are read and kept for one command: a few milliseconds of reading and hashing.
+/// Most bytes that are read and kept for one command: a few milliseconds of reading and hashing.
 const MAX_READ_BYTES: u64 = 8 << 20;
 
-/// How long contents are read and kept for one command, which waits for it.
+/// The longest time that contents are read and kept for one command, which waits for it.
 const LONGEST_READING: Duration = Duration::from_millis(500);
 
 /// Whether contents that git could not restore are read.
@@ -40,27 +40,28 @@ pub(super) enum Contents {
     Unread,
 }
 
-/// What was seen of a work tree.
+/// The observed state of a work tree.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TreeState {
     top: StoredPath,
     /// The commit that was checked out.
     pub(super) head: Option<String>,
-    /// What differed from it, and what git was told not to compare. Names are from the root, here and below.
+    /// The files that differed from it, and those that git is configured not to compare. Names are from the root, here
+    /// and below.
     pub(super) files: Vec<ObservedFile>,
-    /// What was as in it.
+    /// The files that were as in it.
     pub(super) tracked: Vec<(StoredPath, FileStamp)>,
-    /// Whether git did not say it.
+    /// The error if git did not answer.
     pub(super) failure: Option<String>,
-    /// Whether there were more files that differed than were looked at.
+    /// Whether more files differed than were checked.
     pub(super) is_cut: bool,
     /// Other repositories in folders of it.
     repositories: Vec<StoredPath>,
-    /// When, in milliseconds of the Unix epoch.
+    /// The time, in milliseconds of the Unix epoch.
     pub(super) at: u64,
 }
 
-/// A file that was looked at by itself.
+/// A file that was observed by itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ObservedFile {
     pub(super) path: StoredPath,
@@ -69,13 +70,13 @@ pub(super) struct ObservedFile {
     pub(super) hash: Option<String>,
     /// Whether HEAD has it.
     pub(super) is_in_head: bool,
-    /// Whether it is otherwise in the index than in HEAD.
+    /// Whether it differs between the index and HEAD.
     pub(super) is_staged: bool,
-    /// Whether git says that it differs.
+    /// Whether it differs according to git.
     pub(super) is_listed: bool,
 }
 
-/// What no program sets as it likes of a file, in one number.
+/// The inode and the change time of a file in one number, which no program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileStamp(u64);
 
@@ -83,10 +84,10 @@ impl FileStamp {
     /// There is no file.
     pub(super) const MISSING: Self = Self(0);
 
-    /// A folder is nothing that changes by itself.
+    /// The stamp of every folder: a folder does not change by itself.
     pub(super) const FOLDER: Self = Self(1);
 
-    /// Of the file itself and not of what it leads to.
+    /// The stamp of a file. A symbolic link is not followed.
     pub(super) fn of(path: &Path) -> Self {
         let Ok(meta) = fs::symlink_metadata(path) else { return Self::MISSING };
         if meta.is_dir() {
@@ -105,7 +106,7 @@ impl FileStamp {
     }
 }
 
-/// What reading may still cost.
+/// The remaining budget for reading.
 #[derive(Debug)]
 pub(super) struct ReadBudget {
     bytes: u64,
@@ -115,14 +116,14 @@ pub(super) struct ReadBudget {
 }
 
 impl ReadBudget {
-    /// Of a look that ends then; where nothing is to be read, it is nothing.
+    /// The budget of a check that ends then; zero if nothing is to be read.
     pub(super) fn new(end: Instant, is_read: bool) -> Self {
         let bytes = if is_read { MAX_READ_BYTES } else { 0 };
         Self { bytes, end: end.min(Instant::now() + LONGEST_READING), has_written: false }
     }
 }
 
-/// Looks at files, while git does so for itself.
+/// Reads the stamps of files, while git makes its own comparison.
 fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, FileStamp)> {
     let mut path = top.join("_");
     let stamp = |file: Indexed| {
@@ -136,7 +137,7 @@ fn stamped(top: &Path, indexed: Vec<Indexed>) -> Vec<(Indexed, FileStamp)> {
 }
 
 impl TreeState {
-    /// Looks at a tree, without reading contents. A look that nobody compares with goes by the names that are known.
+    /// Observes a tree without reading contents. A state that nothing will be compared with uses the known names.
     pub(super) fn take(tree: &WorkTree, known: Option<&Self>, end: Instant, contents: Contents) -> Self {
         let mut state = Self {
             top: StoredPath(tree.top.clone()),
@@ -150,7 +151,7 @@ impl TreeState {
         };
         if WorkTree::at(&tree.top).is_none() {
             state.fill_without(&tree.top, known, "it is no work tree any more");
-            // With its folder all of its files are gone: there is nothing that git would know better.
+            // Without its folder all of its files are gone: git is not needed.
             state.failure.take_if(|_| tree.top.symlink_metadata().is_err());
             return state;
         }
@@ -192,11 +193,11 @@ impl TreeState {
             if entry.is_repository {
                 self.repositories.push(StoredPath(entry.path.components().collect()));
                 if !entry.is_in_head && !entry.is_staged {
-                    // Its files are its own, and looked at as such.
+                    // The files of another repository belong to its own state.
                     continue;
                 }
             }
-            // One that was only taken out of the index is listed twice.
+            // A file that was only removed from the index is listed twice.
             if let Some(at) = listed.get(&entry.path) {
                 let seen: &mut ObservedFile = &mut self.files[*at];
                 seen.is_in_head |= entry.is_in_head;
@@ -247,7 +248,7 @@ impl TreeState {
         }
     }
 
-    /// Git does not answer: what is known from before is looked at all the same.
+    /// Observes the known files without git, which does not answer.
     fn fill_without(&mut self, top: &Path, known: Option<&Self>, why: &str) {
         self.failure = Some(why.to_owned());
         let Some(known) = known else { return };
@@ -262,8 +263,8 @@ impl TreeState {
         self.tracked = known.tracked.iter().map(|(path, _)| (path.clone(), stamp(path))).collect();
     }
 
-    /// Reads what git could not give back, as far as that goes, and keeps copies. What was read before and is the same
-    /// file is not read again.
+    /// Reads contents that git could not restore, within the budget, and keeps copies. A file that was read before and
+    /// is the same is not read again.
     pub(super) fn read(&mut self, known: Option<&Self>, copies: &Copies, budget: &mut ReadBudget) {
         if budget.bytes == 0 {
             return;
@@ -291,7 +292,7 @@ impl TreeState {
         }
     }
 
-    /// What a file was that was as in HEAD.
+    /// The stamp of a file that was as in HEAD.
     pub(super) fn tracked(&self, path: &Path) -> Option<FileStamp> {
         // In the order of the index, which is that of bytes.
         let wanted = path.as_os_str().as_encoded_bytes();
@@ -318,7 +319,7 @@ impl TreeState {
         self.repositories.iter().map(|path| self.top.0.join(path))
     }
 
-    /// Why something of it was not looked at.
+    /// Why parts of it were not checked.
     pub(super) fn unchecked_reason(&self) -> Option<String> {
         let top = self.top.0.display();
         match &self.failure {

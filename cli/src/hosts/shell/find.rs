@@ -1,4 +1,4 @@
-//! What `find` writes. It searches no folder itself: a pattern stands for the files that `find` would find.
+//! The writes of `find`. It searches no folder itself: a pattern stands for the files that `find` would find.
 
 use super::{state::Shell, target::EVERYTHING, value::Value};
 

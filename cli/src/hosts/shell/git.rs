@@ -1,5 +1,5 @@
-//! What git writes in the working tree: the files that it names, the uncommitted changes that it discards, and the commands
-//! that it runs. The guard before a commit checks changes of the history.
+//! The writes of git in the working tree: the files that it names, the uncommitted changes that it discards, and the
+//! commands that it runs. The guard before a commit checks changes of the history.
 
 use super::{
     input::Input,
@@ -235,7 +235,8 @@ fn checkout(shell: &mut Shell, words: &[Value]) {
     if parsed.has(&["b", "B", "orphan", "detach", "t", "track"]) {
         return;
     }
-    // The first word may be a commit, unless there is such a file. The following words are files, even if they are gone.
+    // The first word may be a commit, unless there is such a file. The following words are files, even if they are
+    // gone.
     let is_there =
         |word: &Value| word.known().and_then(|path| shell.resolve(path)).is_some_and(|path| path.exists());
     let is_file = parsed.operands.first().is_some_and(is_there);
@@ -267,7 +268,7 @@ fn restored(shell: &mut Shell, path: &Value, is_of_commit: bool) {
     }
 }
 
-/// What git prints, if it prints names of files.
+/// The output of git, if it is names of files.
 pub(super) fn printed(shell: &mut Shell, words: &[Value]) -> Input {
     let scope = shell.scope.clone();
     let found = within(shell, words);

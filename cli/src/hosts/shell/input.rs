@@ -1,4 +1,4 @@
-//! What a command reads: its standard input, or a file.
+//! The input of a command: its standard input, or a file.
 
 use super::{scope::MAX_VALUES, value::Value};
 use crate::confined::read_bounded;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Bytes of a file with a list of names that are read.
 const MAX_LIST_BYTES: u64 = 64 << 10;
 
-/// What a command reads.
+/// The input of a command.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Input {
     /// Nothing is known of it.

@@ -1,15 +1,15 @@
 //! Which files a shell command writes, as far as its text shows it. It runs nothing and never fails: an unknown name
 //! becomes a pattern of all files that it could be, or is left to the snapshots of [`guard`](crate::guard).
 //!
-//! `shuck-parser` parses the text (ARCHITECTURE.md says why); this interprets the tree. Time, depth and size are bounded:
-//! a text beyond the bounds counts as unreadable.
+//! `shuck-parser` parses the text (ARCHITECTURE.md says why); this interprets the tree. Time, depth and size are
+//! bounded: a text beyond the bounds counts as unreadable.
 //! - [`read`]: parses a text. [`value`]: a text with parts that are unknown. [`budget`]: bounds the work.
-//! - [`scope`]: folder, variables and functions. [`input`]: what a command reads. [`writes`]: what it writes. [`unrooted`]:
-//!   patterns of files in a folder that is not known. [`state`]: the shell, which has all of these. [`paths`]: where a path
-//!   leads.
+//! - [`scope`]: folder, variables and functions. [`input`]: what a command reads. [`writes`]: what it writes.
+//!   [`unrooted`]: patterns of files in a folder that is not known. [`state`]: the shell, which has all of these.
+//!   [`paths`]: where a path leads.
 //! - [`expand`] and [`parameter`]: the values of a word. [`glob`]: the files that match a pattern.
-//! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: assignments of variables.
-//!   [`printed`]: what a command prints for the next one. [`target`]: collects what is written.
+//! - [`walk`]: goes through the commands in order. [`compound`]: branches and loops. [`assign`]: assignments of
+//!   variables. [`printed`]: what a command prints for the next one. [`target`]: collects what is written.
 //! - [`simple`]: a simple command. [`starters`]: programs that start another one. [`options`], [`programs`], [`row`],
 //!   [`table`]: the usual programs, as a table. [`special`], [`archives`], [`fetched`], [`find`], [`git`], [`sed`]:
 //!   programs that no table can describe. [`interpreters`], [`languages`], [`texts`]: programs that run a text.
@@ -68,7 +68,7 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     let (sender, receiver) = mpsc::sync_channel(1);
     let (command, folder) = (command.to_owned(), folder.to_owned());
     let reading = move || {
-        // The caller may have given up.
+        // The caller may have stopped waiting.
         let _ = sender.send(read_through(&command, &folder));
     };
     // If the thread panics or does not end, the command counts as unreadable. The thread ends with this process.

@@ -1,6 +1,7 @@
 //! Splits the words of a program into options and operands. A program's options are written as for getopt: `t:` takes a
-//! value, `i::` only one that is joined to it, `0:::` only digits that are joined to it. Long options end in `:` or `?` for
-//! the same. If the letters begin with `-`, each option is one word: `-style=file` and `-nostdlib` are one option each.
+//! value, `i::` only one that is joined to it, `0:::` only digits that are joined to it. Long options end in `:` or `?`
+//! for the same. If the letters begin with `-`, each option is one word: `-style=file` and `-nostdlib` are one option
+//! each.
 
 use super::value::Value;
 
@@ -41,15 +42,15 @@ impl Parsed {
 impl Spec {
     /// Parses all options, wherever they stand.
     pub(super) fn parse(self, words: &[Value]) -> Parsed {
-        self.told_apart(words, false)
+        self.parse_words(words, false)
     }
 
     /// Parses the options in front of the first operand. The following words belong to another program.
     pub(super) fn parse_front(self, words: &[Value]) -> Parsed {
-        self.told_apart(words, true)
+        self.parse_words(words, true)
     }
 
-    fn told_apart(self, words: &[Value], is_front: bool) -> Parsed {
+    fn parse_words(self, words: &[Value], is_front: bool) -> Parsed {
         let mut parsed = Parsed::default();
         let mut words = words.iter();
         let mut is_known = true;
@@ -97,8 +98,8 @@ impl Spec {
         known.is_some()
     }
 
-    /// Parses `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last. Returns whether the meaning of
-    /// the next word is known.
+    /// Parses `-xvf FILE`, `-tsrc`: letters, of which one that takes a value is the last. Returns whether the meaning
+    /// of the next word is known.
     fn cluster<'a>(
         self,
         word: &Value,

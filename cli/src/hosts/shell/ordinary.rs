@@ -5,7 +5,7 @@ use crate::{guard::changes, repository::Tree};
 use nexus_domain::pattern::Pattern;
 use std::fs;
 
-/// What of these files a command would be refused for, in this repository.
+/// The files among these for which a command would be refused, in this repository.
 pub(crate) fn refused_for(writes: &Writes, root: &Path, held: &[&str]) -> Vec<String> {
     let named = |path: &Path| -> Option<String> {
         let name = path.strip_prefix(root).ok()?.to_string_lossy().into_owned();
@@ -48,7 +48,7 @@ pub(crate) fn refused_for(writes: &Writes, root: &Path, held: &[&str]) -> Vec<St
     refused
 }
 
-/// What others hold meanwhile.
+/// The files that others hold in the tests.
 const HELD: [&str; 7] = [
     "src/db.rs",
     "src/api/",
@@ -176,7 +176,7 @@ const COMMANDS: &[&str] = &[
     "sed 's/new src/x/' README.md",
     "sed -n 's/view lib/q/p; /show src\\/db.rs/p' README.md",
     "gcc -nostdlib -Wall -fsyntax-only src/other.c",
-    // What only looks.
+    // Commands that only read.
     "black --check src; black --diff src/db.py; isort --check-only src; isort -c --diff src",
     "rustfmt --check src/db.rs; rustfmt --emit stdout src/db.rs",
     "cargo fmt --check; cargo fmt -- --check",

@@ -1,4 +1,4 @@
-//! What a command prints, as far as its words show it, for the reader of its output: the next command of a pipeline,
+//! The output of a command, as far as its words show it, for the reader of the output: the next command of a pipeline,
 //! `$(…)`, `<(…)`.
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 use shuck_ast::{BinaryOp, Command, CompoundCommand, RedirectKind, Stmt, StmtSeq};
 
 impl Shell {
-    /// What these commands print.
+    /// The output of these commands.
     pub(super) fn printed(&mut self, sequence: &StmtSeq, source: &str) -> Input {
         let scope = self.scope.clone();
         let mut whole = Value::default();
@@ -33,7 +33,7 @@ impl Shell {
         input
     }
 
-    /// What a statement prints.
+    /// The output of a statement.
     pub(super) fn printed_by(&mut self, statement: &Stmt, source: &str) -> Input {
         let is_elsewhere = |kind| {
             matches!(
@@ -120,7 +120,7 @@ impl Shell {
                 .scope
                 .folder()
                 .map_or(Input::Unknown, |folder| text(Value::text(folder.to_string_lossy()))),
-            "mktemp" => text(made_anew(words)),
+            "mktemp" => text(temporary_path(words)),
             "dirname" => match operands.first().and_then(Value::known) {
                 Some(path) => text(Value::text(
                     path.rsplit_once('/')
@@ -194,7 +194,7 @@ const PRINTING: [&str; 26] = [
 const OF_TEMPORARY_FILES: [&str; 3] = ["/tmp/", "/var/tmp/", "/dev/shm/"];
 
 /// The path that `mktemp` prints: a new file or folder, which nobody holds.
-fn made_anew(words: &[Value]) -> Value {
+fn temporary_path(words: &[Value]) -> Value {
     let parsed =
         Spec { short: "p:dqtu", long: &["tmpdir?", "suffix:", "directory", "quiet", "dry-run"] }.parse(words);
     let template = parsed.operands.first();

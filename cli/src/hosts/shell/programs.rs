@@ -1,5 +1,5 @@
-//! What the usual programs write, by the rows of [`super::table`]: which of their words are files, and which options keep
-//! them from writing. Programs that no row can describe are in [`super::special`] and its neighbours.
+//! The writes of the usual programs, by the rows of [`super::table`]: which of their words are files, and which options
+//! keep them from writing. Programs that no row can describe are in [`super::special`] and its neighbours.
 
 use super::{
     row::{Effect, Operands},

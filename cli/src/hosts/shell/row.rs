@@ -14,7 +14,7 @@ pub(super) enum Operands {
     Last,
 }
 
-/// What happens to these files.
+/// The effect on these files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// They are written, and created if they are missing.

@@ -1,5 +1,6 @@
-//! What a program of sed writes: `w FILE`, `s/a/b/w FILE`, and the commands of `e`. It parses the program as sed does, so
-//! that a `w` within a pattern or a text does not count, and it stops where it does not understand the program.
+//! The writes of a program of sed: `w FILE`, `s/a/b/w FILE`, and the commands of `e`. It parses the program as sed
+//! does, so that a `w` within a pattern or a text does not count, and it stops where it does not understand the
+//! program.
 
 use super::{
     options::Spec,

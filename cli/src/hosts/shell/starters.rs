@@ -57,7 +57,7 @@ const WRAPPERS: &[(&[&str], Spec, usize)] = &[
 /// Where the other command begins after the subcommand.
 #[derive(Clone, Copy)]
 enum Start {
-    /// At the first word that is no option, after so many other words.
+    /// At the first word that is no option, after this many other words.
     After(usize),
     /// After `--`, or as a text after `-c`.
     Dashes,

@@ -14,7 +14,7 @@ pub(super) const EVERYTHING: &str = "**";
 /// The name by which programs mean a stream instead of a file.
 const STREAM: &str = "-";
 
-/// What is done to a file.
+/// The effect on a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     /// It is written, and created if it is missing.
@@ -92,8 +92,8 @@ impl Shell {
         }
     }
 
-    /// Notes files of whose names only a part is known. Names in scripts do not count, since nobody knows whether a script
-    /// reaches them, and neither do names of which nothing is known.
+    /// Notes files of whose names only a part is known. Names in scripts do not count, since nobody knows whether a
+    /// script reaches them, and neither do names of which nothing is known.
     fn act_on_any(&mut self, action: Action, file: &Value) {
         if file.is_unknown() || self.is_script {
             return;

@@ -1,11 +1,11 @@
-//! What is seen of commands as agents type them.
+//! Tests the parsing of commands as agents type them.
 
 use super::*;
 use proptest::prelude::*;
 use std::fs;
 use std::path::PathBuf;
 
-/// What a command writes that starts in `/repo/app`, as text.
+/// The writes of a command that starts in `/repo/app`, as text.
 fn seen(command: &str) -> Vec<String> {
     let writes = writes(command, Path::new("/repo/app"));
     let name = |path: &PathBuf| {
@@ -231,7 +231,7 @@ fn what_is_too_much_to_look_at_may_be_anything() {
     ] {
         assert!(writes(&command, Path::new("/repo/app")).may_write_anything, "{}", &command[..60]);
     }
-    // Whoever writes nothing finds whatever it wants.
+    // A `find` that writes nothing may find any file.
     assert_eq!(writes(&format!("ls {alternatives} /*/*/*/*/*"), Path::new("/repo/app")), Writes::default());
     let text = "$x \\\" ".repeat(60_000);
     assert_eq!(seen(&format!("x=1; echo \"{text}\" > a; rm b")), ["a", "b"]);
@@ -399,7 +399,7 @@ fn what_cannot_be_read_is_said_to_be_unreadable() {
             &command[..command.len().min(60)]
         );
     }
-    // What stands in front of it is seen.
+    // The commands in front of it are parsed.
     assert_eq!(seen("rm a.rs\necho 'b")[0], "a.rs");
 }
 

@@ -1,4 +1,4 @@
-//! What a command writes, or may write: lists of paths and patterns, each of a bounded length.
+//! The files that a command writes, or may write: lists of paths and patterns, each of a bounded length.
 
 use super::unrooted::UnrootedPattern;
 use std::{collections::BTreeSet, path::PathBuf};
@@ -97,14 +97,14 @@ fn add_unrooted(list: &mut Vec<UnrootedPattern>, below: Option<PathBuf>, pattern
     fits
 }
 
-/// Folders of one command that are looked at: git is asked about each of them.
+/// Most folders of one command that are checked: git runs for each of them.
 const MAX_FOLDERS: usize = 20;
 
-/// Paths of one command that are looked at: a longer list is no work of an editor.
+/// Most paths of one command that are checked: no editor makes a longer list.
 const MAX_PATHS: usize = 2_000;
 
 /// Patterns of one command: comparing them with what is held is work for the cluster.
 const MAX_PATTERNS: usize = 100;
 
-/// Names in texts of programs that are looked at.
+/// Most names in texts of programs that are checked.
 const MAX_NAMED: usize = 256;

@@ -135,7 +135,7 @@ impl PeerServer {
 /// would only fill the disk.
 const MAX_REFUSALS_LOGGED: u32 = 20;
 
-/// Counts the refused connections that were logged lately.
+/// Counts the refused connections of the current log interval.
 #[derive(Default)]
 struct RefusalLog(Mutex<Option<(Instant, u32)>>);
 

@@ -1,4 +1,4 @@
-//! What the two ends of a snapshot's connection send to each other.
+//! The messages between the two ends of a snapshot's connection.
 
 use nexus_raft_store::{SnapshotMeta, TypeConfig, Vote};
 use openraft::raft::SnapshotResponse;
@@ -30,6 +30,6 @@ pub(super) enum Progress {
     Working,
     /// The snapshot is installed.
     Done(SnapshotResponse<TypeConfig>),
-    /// The follower has given up, with the reason.
+    /// The follower has aborted the transfer, with the reason.
     Failed(String),
 }

@@ -35,7 +35,7 @@ pub struct NewDecision {
     pub feature: Option<Slug>,
     /// One line for people.
     pub title: Title,
-    /// What was decided.
+    /// The decision, in Markdown.
     pub decision: Arc<str>,
     /// The reasons for it.
     pub rationale: Option<Arc<str>>,

@@ -1,4 +1,4 @@
-//! What commands carry about a new API key.
+//! The fields of a new API key in commands.
 
 use crate::{
     entity::{ApiKey, KeyPrefix},

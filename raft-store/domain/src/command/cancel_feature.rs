@@ -1,4 +1,4 @@
-//! Cancels a feature, whoever holds it.
+//! Cancels a feature, whichever session holds it.
 
 use crate::{
     decide::{
@@ -15,7 +15,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Cancels a feature that is not over, whoever holds it.
+/// Cancels a feature that is not over, whichever session holds it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CancelFeature {
     /// The project of the feature.

@@ -34,7 +34,7 @@ impl Decide for DeleteEngineer {
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {
         // Only the node that received it can retry it: the engineer has no API key any more.
-        if ctx.is_asked_by(self.engineer) { Ok(()) } else { ctx.admin().map(drop) }
+        if ctx.is_engineer(self.engineer) { Ok(()) } else { ctx.admin().map(drop) }
     }
 
     fn decide(&self, ctx: Context<'_>, work: &mut WorkBudget) -> Result<Decision, Refusal> {

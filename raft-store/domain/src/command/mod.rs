@@ -1,4 +1,4 @@
-//! What can be asked of the cluster. Each command is one file: what it carries, the facts about it, who may see its
+//! The commands of the cluster. Each command is one file: its fields, the facts about it, the right to see its
 //! answer again, and its decision. It carries everything that applying it needs, ids, times and random values included,
 //! so that every node computes the same result. What several commands need is in [`decide`](crate::decide).
 //!
@@ -67,7 +67,7 @@ macro_rules! commands {
     ($($module:ident::$name:ident,)*) => {
         $(pub use $module::$name;)*
 
-        /// What can be asked of the cluster. Every id in it was created by the node that received the request.
+        /// A command to the cluster. Every id in it was created by the node that received the request.
         #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
         pub enum Command {
             $(

@@ -16,7 +16,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Ready features that one pick-next looks at, if its budget allows. If so many are blocked, something must be released
+/// Ready features that one pick-next checks, if its budget allows. If this many are blocked, something must be released
 /// first.
 const MAX_CANDIDATES: usize = 1_000;
 

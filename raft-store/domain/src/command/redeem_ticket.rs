@@ -28,7 +28,7 @@ impl Decide for RedeemTicket {
     }
 
     fn decide(&self, ctx: Context<'_>, _work: &mut WorkBudget) -> Result<Decision, Refusal> {
-        // Expired tickets were removed before the command was looked at.
+        // Expired tickets were removed before the command was decided.
         let ticket = ctx.state.ticket(self.digest).ok_or(Refusal::TicketInvalid)?;
         Ok(Decision::new(vec![Event::TicketRedeemed(ticket.clone())], Reply::Ticket(ticket.clone())))
     }

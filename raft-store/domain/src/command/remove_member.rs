@@ -29,7 +29,7 @@ impl Decide for RemoveMember {
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {
         // The request itself took the actor's rights away. Its answer contains nothing more.
-        if ctx.is_asked_by(self.engineer) { ctx.writer().map(drop) } else { ctx.lead(self.project).map(drop) }
+        if ctx.is_engineer(self.engineer) { ctx.writer().map(drop) } else { ctx.lead(self.project).map(drop) }
     }
 
     fn decide(&self, ctx: Context<'_>, _work: &mut WorkBudget) -> Result<Decision, Refusal> {

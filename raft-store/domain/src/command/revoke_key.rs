@@ -25,7 +25,7 @@ impl Decide for RevokeKey {
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {
         // Only the node that received it can retry it: no client is authenticated by that key any more.
-        if ctx.is_asked_with(self.key) {
+        if ctx.uses_key(self.key) {
             return Ok(());
         }
         ctx.writer()?;

@@ -41,7 +41,7 @@ pub struct NewCheckpoint {
     pub session: SessionId,
     /// The feature that the work is about.
     pub feature: FeatureId,
-    /// What caused the checkpoint. A periodic one that repeats the newest one is not stored.
+    /// The cause of the checkpoint. A periodic one that repeats the newest one is not stored.
     pub kind: CheckpointKind,
     /// The client's own record: the JSON text of an object with sorted keys.
     pub context: Arc<str>,

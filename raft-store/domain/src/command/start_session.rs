@@ -29,7 +29,7 @@ pub struct StartSession {
     pub agent: Option<AgentName>,
     /// The feature that the session works on.
     pub feature: Option<FeatureId>,
-    /// What the client reports about itself.
+    /// The client's description of itself.
     pub metadata: SessionMetadata,
 }
 

@@ -118,7 +118,7 @@ pub struct OverlappingClaim {
     pub is_assumed: bool,
 }
 
-/// What a refusal or a list says about a claim that collides.
+/// The description of a colliding claim in a refusal or a list.
 pub(crate) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, ClaimRef>) -> Conflict {
     let (held, claim_ref) = (at.held, *at.holder);
     let session = state.session(claim_ref.session).expect("every claim belongs to a session that is kept");

@@ -1,4 +1,4 @@
-//! What a rule can read: the state, and who asks. Nothing in it can be changed.
+//! The input of a rule: the state and the actor. Nothing in it can be changed.
 
 use crate::{
     actor::{Acting, Actor},
@@ -7,7 +7,7 @@ use crate::{
     time::{Fence, Revision, WallTime},
 };
 
-/// What a rule can read.
+/// The input of a rule.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) state: &'a State,
@@ -27,13 +27,13 @@ impl Context<'_> {
         self.revision.into()
     }
 
-    /// Whether this engineer asks.
-    pub(crate) fn is_asked_by(&self, engineer: EngineerId) -> bool {
+    /// Whether the actor is this engineer.
+    pub(crate) fn is_engineer(&self, engineer: EngineerId) -> bool {
         matches!(self.actor, Actor::Engineer { id, .. } if id == engineer)
     }
 
     /// Whether the actor uses this API key.
-    pub(crate) fn is_asked_with(&self, used: KeyId) -> bool {
+    pub(crate) fn uses_key(&self, used: KeyId) -> bool {
         matches!(self.actor, Actor::Engineer { key, .. } if key == used)
     }
 }

@@ -1,4 +1,4 @@
-//! What every command has to say: the facts about it, who may see its answer again, and its decision.
+//! The interface of every command: the facts about it, the right to see its reply again, and its decision.
 
 use super::context::Context;
 use crate::{
@@ -36,7 +36,7 @@ pub(crate) trait Decide {
     fn decide(&self, ctx: Context<'_>, work: &mut WorkBudget) -> Result<Decision, Refusal>;
 }
 
-/// What other crates need to know about a command.
+/// The facts about a command that other crates need.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Facts {
     /// The version of the rules that introduced it. It must not be in the log of a cluster with older rules.

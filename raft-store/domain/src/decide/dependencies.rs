@@ -1,4 +1,4 @@
-//! What features depend on: which of it is open, and that it forms no cycle.
+//! Dependencies of features: finds open ones, and checks that they form no cycle.
 
 use super::{access::not_found, context::Context};
 use crate::{

@@ -1,4 +1,4 @@
-//! What commands about features share: finding one, and changing its status.
+//! Shared steps of commands about features: finding one, and changing its status.
 
 use super::{access::not_found, context::Context, decision::Decision};
 use crate::{

@@ -70,7 +70,7 @@ pub(crate) fn files_claimed(
     holdings::claimed(ctx, feature.project, holder, Some(feature.id), paths, mode)
 }
 
-/// Those of `paths` that are not among `others`.
+/// The `paths` that are not among `others`.
 pub(crate) fn without(paths: &Arc<[Pattern]>, others: &[Pattern]) -> Arc<[Pattern]> {
     if others.is_empty() || paths.is_empty() {
         return paths.clone();

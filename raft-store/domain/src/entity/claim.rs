@@ -38,7 +38,7 @@ pub struct ClaimKey {
     pub path: Pattern,
 }
 
-/// What is stored about a claim beside its [`ClaimKey`].
+/// The fields of a claim beside its [`ClaimKey`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Claim {
     /// Exclusive or shared.

@@ -1,4 +1,4 @@
-//! What the cluster stores about itself: its identity, its node ids and its join tokens.
+//! The cluster's own records: its identity, its node ids and its join tokens.
 
 use crate::{
     entity::TokenDigest,

@@ -77,7 +77,7 @@ pub enum Status {
         /// The wall time at which it was finished.
         completed_at: WallTime,
     },
-    /// It was given up.
+    /// The feature was cancelled.
     Cancelled,
 }
 
@@ -153,7 +153,7 @@ pub struct FeatureLists {
     pub depends_on: Arc<[Slug]>,
 }
 
-/// What the state stores about replaced lists of a feature. The lists are a document while events refer to them.
+/// The record of replaced lists of a feature. The lists are a document while events refer to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplacedLists {
     /// The entry that had set these lists.

@@ -49,7 +49,7 @@ impl LeaseState {
     }
 }
 
-/// What a client reports about where it runs. All of it is for people.
+/// A client's description of where it runs. All of it is for people.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SessionMetadata {
     /// The checked-out branch.
@@ -73,7 +73,7 @@ pub struct Session {
     pub agent: Option<AgentName>,
     /// The feature that it works on: the one that its client named, or its last pick.
     pub feature: Option<FeatureId>,
-    /// What its client reported about itself.
+    /// Its client's description of itself.
     pub metadata: SessionMetadata,
     /// Whether it has the long or the short lease.
     pub heartbeat_mode: HeartbeatMode,

@@ -149,7 +149,7 @@ pub enum Event {
     ProjectDeleted(ProjectDeletion),
     /// A part of a deleted project was removed.
     ProjectDeletionAdvanced {
-        /// What is left to remove.
+        /// The kind of data that is still to be removed.
         deletion: ProjectDeletion,
         /// The rows that were removed.
         rows: Arc<[RowKey]>,
@@ -162,7 +162,7 @@ pub enum Event {
         project: ProjectId,
         /// The feature whose lists were replaced.
         feature: FeatureId,
-        /// What is stored about them.
+        /// The stored form of the lists.
         kept: ReplacedLists,
     },
     /// Replaced lists are no longer stored: no event that is kept refers to them, or the feature has too many.
@@ -336,7 +336,7 @@ impl State {
             Event::ProjectUpdated(project) => {
                 touched.insert(RowKey::Project(project.id));
                 self.put_project(project.clone());
-                self.index_claims_anew(project.id);
+                self.rebuild_claim_index(project.id);
             }
             Event::MemberAdded(member) => {
                 touched.insert(RowKey::Member(member.project, member.engineer));

@@ -29,7 +29,7 @@ pub enum PatternError {
     TooComplex(Complexity),
 }
 
-/// What makes a pattern expensive to compare.
+/// The part of a pattern that makes it expensive to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Complexity {
     /// The braces nest too deep.

@@ -1,4 +1,5 @@
-//! Changes of single rows, with all indexes that are built from them. Events are folded by these, and states are loaded.
+//! Changes of single rows, with all indexes that are built from them. Events are folded by these, and states are
+//! loaded.
 
 use super::{ClaimRef, Deadline, State};
 use crate::{
@@ -256,7 +257,7 @@ impl State {
     }
 
     /// Rebuilds the index of a project's claims after its case rule changed.
-    pub(crate) fn index_claims_anew(&mut self, project: ProjectId) {
+    pub(crate) fn rebuild_claim_index(&mut self, project: ProjectId) {
         let mut index = SpelledIndex::new(self.case_of(project));
         for (key, claim) in self.claims_in(project) {
             index

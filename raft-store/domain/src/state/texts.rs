@@ -1,4 +1,4 @@
-//! What the state stores about texts, whose content it does not hold: the number and bytes of each author's texts, and
+//! Bookkeeping for texts whose content the state does not hold: the number and bytes of each author's texts, and
 //! which replaced lists of features are stored for past events.
 
 use super::State;

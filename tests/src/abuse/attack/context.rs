@@ -264,8 +264,8 @@ impl Attack {
         }
     }
 
-    /// Runs a task this many times, some at once, until all are done or a part of the time is over. Tasks that are still
-    /// running by then are aborted.
+    /// Runs a task this many times, some at once, until all are done or a part of the time is over. Tasks that are
+    /// still running by then are aborted.
     pub(crate) async fn flood<F, Fut>(&self, part: f64, width: usize, count: usize, each: F)
     where
         F: Fn(usize) -> Fut,

@@ -1,5 +1,5 @@
-//! Wildcards that are expensive to compare. One session holds them; others claim them, write them into features and check
-//! them.
+//! Wildcards that are expensive to compare. One session holds them; others claim them, write them into features and
+//! check them.
 
 use super::context::{Attack, Identity, WIDTH};
 use nexus_domain::pattern::Pattern;
@@ -40,10 +40,10 @@ pub(super) async fn send(attack: &Attack) {
     for held in bodies(|paths| json!({ "paths": paths, "mode": "shared" })) {
         attack.post(&holder, &claims, held[0].clone()).await;
     }
-    let too_dear = json!({ "paths": ["*a".repeat(60) + "[x]"] }).to_string();
+    let too_expensive = json!({ "paths": ["*a".repeat(60) + "[x]"] }).to_string();
     attack
         .flood_on(1.0, WIDTH, |n| {
-            let (paths, touches, too_dear) = (&paths, &touches, &too_dear);
+            let (paths, touches, too_expensive) = (&paths, &touches, &too_expensive);
             let (other, claims) = (&other, &claims);
             async move {
                 let member = attack.member(n);
@@ -55,7 +55,7 @@ pub(super) async fn send(attack: &Attack) {
                         drop(attack.post(&member, &check, paths[part][n % 2].clone()).await);
                     }
                     3 => drop(attack.get(&member, &attack.path("/features/available")).await),
-                    4 => drop(attack.post(&member, claims, too_dear.clone()).await),
+                    4 => drop(attack.post(&member, claims, too_expensive.clone()).await),
                     5 => feature(attack, &member, n, &touches[part]).await,
                     6 => drop(attack.post(other, &attack.path("/features/pick-next"), "{}").await),
                     _ => drop(attack.get(&member, &attack.path("/status")).await),

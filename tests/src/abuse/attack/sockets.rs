@@ -21,7 +21,8 @@ const TITLE_BYTES: usize = 190;
 /// Time between two changes.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The number of sockets that read one message in this time: less than a node waits for each. They send pings meanwhile.
+/// The number of sockets that read one message in this time: less than a node waits for each. They send pings
+/// meanwhile.
 const SLOW: usize = 150;
 const SLOWLY: Duration = Duration::from_secs(4);
 /// The number of paths of a large event, and the bytes of each.

@@ -1,5 +1,5 @@
-//! A command may write all files of its user: those that `nexus` stores, Git's own, and the link of the checkout. None of
-//! them is trusted to make a held file writable.
+//! A command may write all files of its user: those that `nexus` stores, Git's own, and the link of the checkout. None
+//! of them is trusted to make a held file writable.
 
 use super::{HELD, Scene, Shell};
 use serde_json::json;

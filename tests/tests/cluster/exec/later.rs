@@ -1,4 +1,5 @@
-//! Files that others claim while a command runs cannot be written by mounting the folders above them elsewhere, not even
+//! Files that others claim while a command runs cannot be written by mounting the folders above them elsewhere, not
+//! even
 
 use super::{HELD, Scene, Shell};
 use nexus_tests::skipped;
@@ -88,8 +89,8 @@ async fn a_file_that_is_claimed_later_cannot_be_written_by_mounting_a_folder_abo
     let at = folder.path().join("at");
     fs::create_dir(&at).expect("a folder can be made");
     let at = at.to_str().expect("it is text");
-    // A folder without earlier claims, one with an earlier claim, a file that is claimed again after a release, a new folder,
-    // and a file in a folder that is itself mounted later.
+    // A folder without earlier claims, one with an earlier claim, a file that is claimed again after a release, a new
+    // folder, and a file in a folder that is itself mounted later.
     assert_eq!(shell.runs("mkdir -p src/new/deep && echo first > src/new/deep/c.rs"), 0);
     scene.ben_releases(&[HELD]).await;
     shell.until("it is given back", HELD, true).await;
@@ -132,8 +133,8 @@ async fn a_command_cannot_prepare_to_write_a_file_that_is_claimed_later() {
     assert_eq!(scene.text("src/own.rs"), "first\n");
 }
 
-/// A known gap, described in docs/security.md: in an earlier user namespace of its own, a command may mount, and the lowest
-/// of the mounts that come into it later is not locked.
+/// A known gap, described in docs/security.md: in an earlier user namespace of its own, a command may mount, and the
+/// lowest of the mounts that come into it later is not locked.
 #[tokio::test]
 async fn an_earlier_user_namespace_can_write_a_file_that_is_claimed_later() {
     let scene = Scene::start().await;

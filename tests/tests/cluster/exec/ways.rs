@@ -1,5 +1,5 @@
-//! The table of ways to write a file from a shell (tests/data/shell-writes.tsv): each of them writes the file when it is
-//! run bare, and none of them does under `nexus exec`.
+//! The table of ways to write a file from a shell (tests/data/shell-writes.tsv): each of them writes the file when it
+//! is run bare, and none of them does under `nexus exec`.
 
 use super::{HELD, Scene};
 use nexus_tests::Checkout;

@@ -1,5 +1,5 @@
-//! Files that match wildcards of others are protected like files that are held by name: also those that Git does not list,
-//! and those that are made while the command runs.
+//! Files that match wildcards of others are protected like files that are held by name: also those that Git does not
+//! list, and those that are made while the command runs.
 
 use super::{HELD, Scene, Shell};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! No server answers, or one answers something else, or a lock blocks a hook: the policy is only for outages, and writes
-//! that were let through are settled afterwards, by the same run or another one.
+//! No server answers, or one answers something else, or a lock blocks a hook: the policy is only for outages, and
+//! writes that were let through are settled afterwards, by the same run or another one.
 
 use super::{Claude, agent_text, denied, refused, repository, worktree};
 use nexus_tests::{Agent, Cluster};

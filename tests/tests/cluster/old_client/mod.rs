@@ -1,6 +1,6 @@
-//! A client from before the cluster: it sends no header of the cluster, has no agents, and sends only the heartbeats that
-//! it always sent. It works with any node, each request goes to another one, and every object has all of its earlier
-//! fields.
+//! A client from before the cluster: it sends no header of the cluster, has no agents, and sends only the heartbeats
+//! that it always sent. It works with any node, each request goes to another one, and every object has all of its
+//! earlier fields.
 //!
 //! Here: people and projects. [`work`]: features, claims and collisions. [`record`]: sessions, checkpoints,
 //! knowledge and the roadmap. [`surroundings`]: the socket, health and errors.
