@@ -10,7 +10,7 @@
 //!   that they ask, [`exec`], which asks the kernel; [`installs`], which wire both; [`transcripts`] of the whole
 //!   command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
-//!   [`crowds`] of connections, strangers on the [`peer_port`]; [`inside`], where the disk hangs and the clock is
+//!   [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is
 //!   wrong; [`starting`], what a start refuses.
 
 mod backup;
