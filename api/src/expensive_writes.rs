@@ -82,7 +82,36 @@ fn may_be_expensive(command: &Command, state: &State) -> bool {
         }
         // These iterate over features, or over the members of the engineer's projects.
         Command::PickNext(_) | Command::ReorderRoadmap(_) | Command::DeleteEngineer(_) => true,
-        _ => false,
+        Command::FormCluster(_)
+        | Command::AdmitNode(_)
+        | Command::CreateJoinToken(_)
+        | Command::UpdateSettings(_)
+        | Command::Tick(_)
+        | Command::Heartbeats(_)
+        | Command::RegisterEngineer(_)
+        | Command::AddKey(_)
+        | Command::RevokeKey(_)
+        | Command::ChangeRole(_)
+        | Command::DeleteProject(_)
+        | Command::CreateProject(_)
+        | Command::AddMember(_)
+        | Command::RemoveMember(_)
+        | Command::DeleteFeature(_)
+        | Command::ReadyFeature(_)
+        | Command::DraftFeature(_)
+        | Command::ReleaseFeature(_)
+        | Command::CompleteFeature(_)
+        | Command::CancelFeature(_)
+        | Command::RefreshClaims(_)
+        | Command::StartSession(_)
+        | Command::EndSession(_)
+        | Command::AddLearning(_)
+        | Command::AddDecision(_)
+        | Command::MoveFeature(_)
+        | Command::IssueTicket(_)
+        | Command::RedeemTicket(_)
+        | Command::KeepAnswer(_)
+        | Command::RaiseRules(_) => false,
     }
 }
 
