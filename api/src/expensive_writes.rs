@@ -4,9 +4,7 @@
 
 use crate::{api::Api, cluster::WriteRequest, failure::ApiError};
 use nexus_api_types::Code;
-use nexus_domain::{
-    Actor, Command, Proposal, Stamp, State, WorkBudget, apply::dry_run, command, pattern::Pattern,
-};
+use nexus_domain::{Actor, Proposal, Stamp, WorkBudget, apply::dry_run};
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
@@ -30,7 +28,7 @@ impl Api {
     ) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
         let Actor::Engineer { id: engineer, .. } = write.actor else { return Ok(None) };
         let view = self.cluster.local();
-        if !may_be_expensive(&write.command, view.state()) {
+        if !write.command.may_be_expensive(view.state()) {
             return Ok(None);
         }
         let clock = view.state().clock();
@@ -55,39 +53,6 @@ impl Api {
         let permit = timeout(LONGEST_WAIT, self.expensive_writes.clone().acquire_owned()).await;
         permit.ok().and_then(Result::ok).map(Some).ok_or_else(crate::compute::busy)
     }
-}
-
-/// Fewer plain paths than this are never expensive: they take some tenths of a millisecond.
-const MANY_PATHS: usize = 200;
-
-/// Whether a command may be expensive, and so has to be computed beforehand. A usual pick is not: it is decided once,
-/// in the log.
-fn may_be_expensive(command: &Command, state: &State) -> bool {
-    match command {
-        Command::ClaimPaths(claim) => are_expensive(claim.paths.iter()),
-        Command::PickFeature(pick) => state
-            .feature_by_slug(pick.project, &pick.slug)
-            .is_some_and(|feature| are_expensive(feature.touches.iter().chain(&*feature.reads))),
-        Command::UpdateFeature(update) => {
-            let patch = &update.patch;
-            patch.touches.is_some() || patch.reads.is_some() || patch.depends_on.is_some()
-        }
-        Command::CreateFeature(create) => !create.feature.depends_on.is_empty(),
-        // These iterate over all claims of the project.
-        Command::ReleasePaths(command::ReleasePaths { project, .. })
-        | Command::ForceRelease(command::ForceRelease { project, .. })
-        | Command::SaveCheckpoint(command::SaveCheckpoint { project, .. })
-        | Command::UpdateProject(command::UpdateProject { project, .. }) => {
-            state.claim_count_in(*project) >= MANY_PATHS
-        }
-        // These iterate over features, or over the members of the engineer's projects.
-        Command::PickNext(_) | Command::ReorderRoadmap(_) | Command::DeleteEngineer(_) => true,
-        _ => false,
-    }
-}
-
-fn are_expensive<'a>(paths: impl Iterator<Item = &'a Pattern>) -> bool {
-    paths.enumerate().any(|(at, path)| at >= MANY_PATHS || path.is_wild())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// Gemini CLI.
+/// Gemini CLI, whose events have names of their own.
 pub(super) static GEMINI: AgentHost = AgentHost {
     name: "gemini",
     title: "Gemini CLI",

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 
 /// A leader that could not hand over refuses writes that store more for this long before it tries again.
 const HAND_OVER_PAUSE: Duration = Duration::from_secs(10);
-/// How long one hand-over may delay the leader's other self.
+/// How long one hand-over may delay the leader's other duties.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The disk of a voter.

@@ -67,6 +67,10 @@ async fn send_batches(leader: LeaderClient, mut signals: mpsc::Receiver<Signal>)
                 Err(_) => break,
             }
         }
+        // When the node stops, nobody waits for what is left, and retries would keep the store open.
+        if signals.is_closed() {
+            return;
+        }
         let outcome = renew(&leader, &batch).await;
         for waiter in batch.waiters {
             // A client that gave up needs no answer.

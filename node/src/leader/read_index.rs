@@ -55,6 +55,10 @@ async fn serve_read_indexes(leader: LeaderClient, mut waiters: mpsc::Receiver<Wa
         while let Ok(more) = waiters.try_recv() {
             waiting.push(more);
         }
+        // When the node stops, nobody waits for what is left, and retries would keep the store open.
+        if waiters.is_closed() {
+            return;
+        }
         let answer = read_index(&leader, Instant::now() + REQUEST_DEADLINE).await;
         for waiter in waiting {
             // A read that gave up needs no answer.

@@ -19,6 +19,7 @@ use std::{
 const LOCAL_FOLDERS: &str = "/var/tmp";
 /// The secret of nodes on several machines that were given none, which `--insecure-peers` allows. It protects nothing.
 const PUBLIC_SECRET: &str = "no secret was given: everybody knows this one";
+
 /// The secret that this node starts with: the operator's, or that in the data folder. Without either, a cluster of
 /// one node makes a new one, a cluster on this machine alone uses the secret of the user who runs it, and any other
 /// cluster, which only `--insecure-peers` allows, uses a publicly known one. None for a joining node, which

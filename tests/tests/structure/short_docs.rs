@@ -7,9 +7,6 @@ use std::fs;
 /// Words that a doc comment has at least.
 const FEWEST_WORDS: usize = 3;
 
-/// Names of products: the help of a command says no more of them.
-const PRODUCTS: [&str; 4] = ["Claude Code", "Codex CLI", "Cursor", "Gemini CLI"];
-
 /// The doc comments of a text with too few words, each with the line of its beginning.
 fn short_docs(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -25,10 +22,7 @@ fn short_docs(text: &str) -> Vec<(usize, String)> {
         }
     }
     found.extend(doc);
-    found.retain(|(_, text)| {
-        let is_product = PRODUCTS.contains(&text.trim().trim_end_matches('.'));
-        text.split_whitespace().count() < FEWEST_WORDS && !is_product
-    });
+    found.retain(|(_, text)| text.split_whitespace().count() < FEWEST_WORDS);
     found
 }
 

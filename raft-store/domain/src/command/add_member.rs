@@ -10,6 +10,7 @@ use crate::{
     rules::RulesVersion,
     usage::{MEMBER_BYTES, Usage},
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -28,6 +29,10 @@ pub struct AddMember {
 impl Decide for AddMember {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Label,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -33,6 +34,10 @@ impl Decide for AdmitNode {
     fn facts(&self) -> Facts {
         // A node with a larger disk makes room.
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: true, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, _ctx: Context<'_>) -> Result<(), Refusal> {

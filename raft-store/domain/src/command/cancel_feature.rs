@@ -12,6 +12,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,10 @@ pub struct CancelFeature {
 impl Decide for CancelFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

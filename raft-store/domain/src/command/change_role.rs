@@ -9,6 +9,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -25,6 +26,10 @@ pub struct ChangeRole {
 impl Decide for ChangeRole {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Claims paths outside of a pick, all or none.
 
 use crate::{
-    decide::{
+    decide::{are_expensive, 
         Context, Decide, Decision, Facts,
         access::not_found,
         conflicts::{conflicts, holder_note},
@@ -16,6 +16,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -36,6 +37,10 @@ pub struct ClaimPaths {
 impl Decide for ClaimPaths {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        are_expensive(self.paths.iter())
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -30,6 +31,10 @@ pub struct CompleteFeature {
 impl Decide for CompleteFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -19,6 +19,7 @@ use crate::{
     short_text::{Slug, Title},
     usage::Usage,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -63,6 +64,10 @@ pub struct NewFeature {
 impl Decide for CreateFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        !self.feature.depends_on.is_empty()
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -15,6 +15,7 @@ use crate::{
     short_text::{Label, Name, Slug},
     usage::Usage,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -39,6 +40,10 @@ pub struct CreateProject {
 impl Decide for CreateProject {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::{OutOfBudget, WorkBudget},
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,11 @@ pub struct DeleteEngineer {
 impl Decide for DeleteEngineer {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        // It iterates over the members of the engineer's projects.
+        true
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -11,6 +11,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct DraftFeature {
 impl Decide for DraftFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Releases every claim on exactly one of these paths, whichever session holds it.
 
 use crate::{
-    decide::{
+    decide::{iterates_many_claims, 
         Context, Decide, Decision, Facts,
         holdings::{self, STEPS_OF_CLAIM, charge_release},
     },
@@ -13,6 +13,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Label,
     work::{OutOfBudget, WorkBudget},
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -34,6 +35,10 @@ pub struct ForceRelease {
 impl Decide for ForceRelease {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, state: &State) -> bool {
+        iterates_many_claims(state, self.project)
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -27,6 +28,10 @@ pub struct Heartbeats {
 impl Decide for Heartbeats {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: true, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, _ctx: Context<'_>) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use crate::{
     rules::RulesVersion,
     time::Millis,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -31,6 +32,10 @@ pub struct IssueTicket {
 impl Decide for IssueTicket {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

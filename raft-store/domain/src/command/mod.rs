@@ -58,6 +58,7 @@ use crate::{
     decide::{Context, Decide, Decision, Facts, TOO_NEW},
     ids::ProjectId,
     refusal::Refusal,
+    state::State,
     work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,11 @@ impl Command {
     /// The project that the command is about; see [`Facts::project`].
     pub fn project(&self) -> Option<ProjectId> {
         self.facts().project
+    }
+
+    /// Whether deciding this command may take much work in a state, so that it is better computed beforehand.
+    pub fn may_be_expensive(&self, state: &State) -> bool {
+        self.rule().may_be_expensive(state)
     }
 
     /// Checks that a retry may see the cached answer to this command: only if its actor has the right to send the

@@ -1,7 +1,7 @@
 //! Picks a feature by name, with all of its paths.
 
 use crate::{
-    decide::{
+    decide::{are_expensive, 
         Context, Decide, Decision, Facts,
         conflicts::{conflicts, holder_note},
         dependencies::open_dependencies,
@@ -15,6 +15,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,12 @@ pub struct PickFeature {
 impl Decide for PickFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, state: &State) -> bool {
+        state
+            .feature_by_slug(self.project, &self.slug)
+            .is_some_and(|feature| are_expensive(feature.touches.iter().chain(&*feature.reads)))
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

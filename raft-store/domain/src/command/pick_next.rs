@@ -13,6 +13,7 @@ use crate::{
     refusal::{Blocked, MAX_LISTED, Refusal},
     rules::RulesVersion,
     work::{OutOfBudget, WorkBudget},
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,11 @@ pub struct PickNext {
 impl Decide for PickNext {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        // It iterates over features.
+        true
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

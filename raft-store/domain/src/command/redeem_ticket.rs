@@ -8,6 +8,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub struct RedeemTicket {
 impl Decide for RedeemTicket {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, _ctx: Context<'_>) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ use crate::{
     settings::Registration,
     short_text::{Email, Name},
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -40,6 +41,10 @@ pub struct RegisterEngineer {
 impl Decide for RegisterEngineer {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

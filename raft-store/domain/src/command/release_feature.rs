@@ -13,6 +13,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,6 +30,10 @@ pub struct ReleaseFeature {
 impl Decide for ReleaseFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

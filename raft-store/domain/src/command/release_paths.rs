@@ -1,7 +1,7 @@
 //! Releases paths that were claimed outside of a pick, also those that were claimed for a feature.
 
 use crate::{
-    decide::{
+    decide::{iterates_many_claims, 
         Context, Decide, Decision, Facts,
         holdings::{self, STEPS_OF_CLAIM, charge_release},
         sessions::acting_session,
@@ -13,6 +13,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::{OutOfBudget, WorkBudget},
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -32,6 +33,10 @@ pub struct ReleasePaths {
 impl Decide for ReleasePaths {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, state: &State) -> bool {
+        iterates_many_claims(state, self.project)
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use crate::{
     rules::RulesVersion,
     short_text::Slug,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -26,6 +27,11 @@ pub struct ReorderRoadmap {
 impl Decide for ReorderRoadmap {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        // It iterates over features.
+        true
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub struct RevokeKey {
 impl Decide for RevokeKey {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 //! repeats the newest one is not stored.
 
 use crate::{
-    decide::{
+    decide::{iterates_many_claims, 
         Context, Decide, Decision, Facts,
         access::not_found,
         checkpoints::{kept, of_work},
@@ -16,6 +16,7 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     work::{OutOfBudget, WorkBudget},
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -52,6 +53,10 @@ pub struct NewCheckpoint {
 impl Decide for SaveCheckpoint {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, state: &State) -> bool {
+        iterates_many_claims(state, self.project)
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -23,6 +23,7 @@ use crate::{
     short_text::{Slug, Title},
     usage::{Owner, Usage},
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};
@@ -63,6 +64,10 @@ pub struct FeaturePatch {
 impl Decide for UpdateFeature {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        self.patch.touches.is_some() || self.patch.reads.is_some() || self.patch.depends_on.is_some()
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

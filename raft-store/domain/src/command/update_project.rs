@@ -2,7 +2,7 @@
 //! that member's file system does; only a lead may switch back. Refused while claims of two sessions would collide.
 
 use crate::{
-    decide::{Context, Decide, Decision, Facts, conflicts::conflict},
+    decide::{iterates_many_claims, Context, Decide, Decision, Facts, conflicts::conflict},
     entity::Project,
     event::Event,
     ids::ProjectId,
@@ -31,6 +31,10 @@ pub struct UpdateProject {
 impl Decide for UpdateProject {
     fn facts(&self) -> Facts {
         Facts { since: RulesVersion::FIRST, grows: true, is_internal: false, project: Some(self.project) }
+    }
+
+    fn may_be_expensive(&self, state: &State) -> bool {
+        iterates_many_claims(state, self.project)
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

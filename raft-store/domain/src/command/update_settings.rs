@@ -8,6 +8,7 @@ use crate::{
     rules::RulesVersion,
     settings::{Settings, SettingsPatch},
     work::WorkBudget,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +24,10 @@ impl Decide for UpdateSettings {
     fn facts(&self) -> Facts {
         // Less history makes room.
         Facts { since: RulesVersion::FIRST, grows: false, is_internal: false, project: None }
+    }
+
+    fn may_be_expensive(&self, _state: &State) -> bool {
+        false
     }
 
     fn may_replay(&self, ctx: Context<'_>) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     rules::RulesVersion,
+    state::State,
     work::WorkBudget,
 };
 
@@ -19,6 +20,10 @@ pub const TOO_NEW: &str = "not every node of the cluster knows how to do this ye
 pub(crate) trait Decide {
     /// The facts about the command.
     fn facts(&self) -> Facts;
+
+    /// Whether deciding may take much work in this state. The node that receives such a command computes beforehand how
+    /// much, and proposes one of them at a time. A usual pick is not expensive: it is decided once, in the log.
+    fn may_be_expensive(&self, state: &State) -> bool;
 
     /// Checks that the actor has the right to send this command now, before a retry gets the cached answer. The right
     /// may have been lost since the first request, or the API key of the retry may be narrower. It checks rights and

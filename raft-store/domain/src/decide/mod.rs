@@ -2,7 +2,7 @@
 //!
 //! Reading order, from the bottom to the top:
 //! - `context` and `decision`: what a rule reads, and what a command says. [`access`]: rights.
-//! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions.
+//! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions. `expense`: what may take much work.
 //! - `sessions`, `checkpoints`, `features`, `picks`, `roadmap`: what belongs to one subject.
 //! - `session_end`, `expiry`, `engineer_deletion`, `project_deletion`: what ends, in a bounded part an entry.
 
@@ -13,6 +13,7 @@ pub(crate) mod context;
 pub(crate) mod decision;
 pub(crate) mod dependencies;
 pub(crate) mod engineer_deletion;
+pub(crate) mod expense;
 pub(crate) mod expiry;
 pub(crate) mod features;
 pub(crate) mod holdings;
@@ -26,6 +27,7 @@ pub(crate) mod sessions;
 
 pub(crate) use context::Context;
 pub(crate) use decision::{Decide, Decision, Effects};
+pub(crate) use expense::{are_expensive, iterates_many_claims};
 
 pub use conflicts::{OverlappingClaim, blocker, overlapping_claims};
 pub use decision::{Facts, TOO_NEW};
