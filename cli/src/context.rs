@@ -173,7 +173,12 @@ impl<'a> Context<'a> {
             {
                 self.out.note(warning);
             }
-            return linked?.map(|found| found.link.project_id).ok_or_else(no_project);
+            return match linked? {
+                Some(found) => Ok(found.link.project_id),
+                // Whoever has no key yet needs one first.
+                None if !self.client.has_key() => Err(Error::NotLoggedIn),
+                None => Err(no_project()),
+            };
         };
         if let Ok(id) = named.parse() {
             return Ok(id);

@@ -40,7 +40,10 @@ use crate::{
     context::Context,
     error::Error,
 };
-use clap::Parser;
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ContextValue},
+};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -48,7 +51,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&with_plain_usage(error)),
     };
     let out = output::Output::new(cli.global.json, cli.global.no_color);
     match cli.command {
@@ -65,6 +68,23 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// The same error with the usage line of the command's help. Clap's own one lists what was given so far, and that
+/// includes the servers of the environment.
+fn with_plain_usage(mut error: clap::Error) -> clap::Error {
+    if error.get(ContextKind::Usage).is_some() {
+        let mut command = Cli::command();
+        command.build();
+        let mut deepest = &mut command;
+        for word in std::env::args_os().skip(1) {
+            if deepest.find_subcommand(&word).is_some() {
+                deepest = deepest.find_subcommand_mut(&word).expect("it was found just now");
+            }
+        }
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(deepest.render_usage()));
+    }
+    error
 }
 
 /// Reports arguments that cannot be parsed, or prints help. Help is for people, even with `--json`.

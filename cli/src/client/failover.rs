@@ -203,6 +203,11 @@ impl Client {
         if failures.was_there { Round::Later(said) } else { Round::Nobody }
     }
 
+    /// Whether there is an API key to send.
+    pub(crate) const fn has_key(&self) -> bool {
+        self.token.is_some()
+    }
+
     pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
         let key = match &request.key {
             ApiKey::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),

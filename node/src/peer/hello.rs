@@ -119,7 +119,7 @@ pub enum Refusal {
         theirs: ClusterId,
     },
     /// Another member answered, or a node that is none.
-    #[error("it is {}, not node {expected}", name(*.actual))]
+    #[error("{}", wrong_node(*.actual, *.expected))]
     WrongNode {
         /// The node that the caller expected.
         expected: NodeId,
@@ -162,8 +162,11 @@ pub enum Refusal {
     Unintelligible,
 }
 
-fn name(node: Option<NodeId>) -> String {
-    node.map_or_else(|| "not a member yet".to_owned(), |node| format!("node {node}"))
+fn wrong_node(actual: Option<NodeId>, expected: NodeId) -> String {
+    match actual {
+        Some(actual) => format!("it is node {actual}, not node {expected}"),
+        None => format!("node {expected} was expected there, and it is not a member yet"),
+    }
 }
 
 /// The answer to [`Hello`].

@@ -155,7 +155,7 @@ pub enum Refusal {
     #[error("this engineer is a member already")]
     MemberExists,
     /// A feature cannot change from its status to the requested one.
-    #[error("feature {slug} is {from}{}", beyond(.from, .to))]
+    #[error("feature {slug} is {}{}", stage(.from), beyond(.from, .to))]
     InvalidTransition {
         /// The slug of the feature.
         slug: Slug,
@@ -165,7 +165,11 @@ pub enum Refusal {
         to: String,
     },
     /// Only drafts can be deleted as drafts.
-    #[error("feature {slug} is {status}: only drafts can be deleted; {}", instead_of_deleting(status))]
+    #[error(
+        "feature {slug} is {}: only drafts can be deleted; {}",
+        stage(status),
+        instead_of_deleting(status)
+    )]
     NotADraft {
         /// The slug of the feature.
         slug: Slug,
@@ -173,7 +177,7 @@ pub enum Refusal {
         status: String,
     },
     /// Only done or cancelled features can be deleted as finished.
-    #[error("feature {slug} is {status}: only what is done or cancelled can be deleted as finished")]
+    #[error("feature {slug} is {}: only what is done or cancelled can be deleted as finished", stage(status))]
     NotFinished {
         /// The slug of the feature.
         slug: Slug,
@@ -264,7 +268,7 @@ pub enum Refusal {
     #[error("the slug {0} is reserved; choose another one")]
     SlugReserved(Slug),
     /// Paths can be claimed for a feature only while it is picked.
-    #[error("feature {slug} is {status}: paths can be claimed for it once it is picked")]
+    #[error("feature {slug} is {}: paths can be claimed for it once it is picked", stage(status))]
     NotActive {
         /// The slug of the feature.
         slug: Slug,
@@ -365,8 +369,13 @@ fn blocked_bytes(blocked: &Blocked) -> usize {
     blocked.slug.as_str().len() + by
 }
 
+/// A status after "is".
+fn stage(status: &str) -> &str {
+    if status == "draft" { "a draft" } else { status }
+}
+
 fn beyond(from: &str, to: &str) -> String {
-    if from == to { " already".to_owned() } else { format!(": it cannot become {to}") }
+    if from == to { " already".to_owned() } else { format!(": it cannot become {}", stage(to)) }
 }
 
 fn instead_of_deleting(status: &str) -> &'static str {

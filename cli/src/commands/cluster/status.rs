@@ -15,50 +15,61 @@ use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
 #[command(after_help = "\
 Examples:
   nexus cluster status
+  nexus cluster status --wide
   nexus cluster status --server http://10.0.0.2:7401 --json")]
-pub(crate) struct Status {}
+pub(crate) struct Status {
+    /// Also show the peers' addresses, and what each node has applied
+    #[arg(long)]
+    wide: bool,
+}
 
-/// A node that the leader did not hear of for this long counts as silent: it answers several
-/// times a second when all is well.
-const SILENT_MS: u64 = 5_000;
+/// A node that the leader did not hear of for this long counts as silent: it answers several times a second when all is
+/// well.
+const SILENT_MS: u64 = 2_000;
 
 impl Status {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let answer = context.client.send(Request::get("/cluster/status")).await?;
-        context.out.answer(&answer, |status: ClusterStatus| print(context, &status))
+        context.out.answer(&answer, |status: ClusterStatus| print(context, &status, self.wide))
     }
 }
 
-fn print(context: &Context<'_>, status: &ClusterStatus) -> Result<(), Error> {
-    let out = context.out;
-    let mut table = Table::new(&[
-        "NODE",
-        "ROLE",
-        "CLIENTS",
-        "PEERS",
-        "LAG",
-        "LAST SEEN",
-        "APPLIED",
-        "STATE HASH",
-        "DISK",
-        "",
-    ]);
+/// The nodes, one each row. What matters comes first.
+fn table(status: &ClusterStatus, is_wide: bool) -> Table {
+    let mut head = vec!["NODE", "ROLE", "LAST SEEN", "LAG", "STATE", "DISK FREE", "CLIENTS"];
+    if is_wide {
+        head.extend(["PEERS", "APPLIED", "STATE HASH"]);
+    }
+    head.push("");
+    let mut table = Table::new(&head);
+    let is_alone = status.nodes.len() == 1;
     for node in &status.nodes {
         let (seen, tone) = last_seen(node);
-        let here = if node.this_node { "answers" } else { "" };
-        table.row([
+        let mut row = vec![
             (node.id.to_string(), Tone::Plain),
             role(node.role),
-            (node.client_addr.clone(), Tone::Plain),
-            (node.peer_addr.clone(), Tone::Faint),
-            (node.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string()), Tone::Plain),
             (seen, tone),
-            (node.applied.map_or_else(|| "-".to_owned(), |applied| applied.to_string()), Tone::Plain),
-            state_hash(node),
+            (node.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string()), Tone::Plain),
+            state(node, is_alone),
             disk(node),
-            (here.to_owned(), Tone::Faint),
-        ]);
+            (node.client_addr.clone(), Tone::Plain),
+        ];
+        if is_wide {
+            row.extend([
+                (node.peer_addr.clone(), Tone::Faint),
+                (applied(node), Tone::Plain),
+                (node.state_hash.clone().unwrap_or_else(|| "-".to_owned()), Tone::Faint),
+            ]);
+        }
+        row.push((if node.this_node { "answers" } else { "" }.to_owned(), Tone::Faint));
+        table.row(row);
     }
+    table
+}
+
+fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result<(), Error> {
+    let out = context.out;
+    let table = table(status, is_wide);
     out.table(&table)?;
     out.line("")?;
     let (health, tone) = health(status);
@@ -138,13 +149,28 @@ fn last_seen(node: &Node) -> (String, Tone) {
     }
 }
 
-fn state_hash(node: &Node) -> (String, Tone) {
-    let hash = node.state_hash.as_deref().unwrap_or("-");
-    if node.state_mismatch { (format!("{hash} MISMATCH"), Tone::Bad) } else { (hash.to_owned(), Tone::Faint) }
+/// Whether the state of a node equals that of the others after the same entry. The hashes themselves are of different
+/// entries most of the time, so they cannot be compared by eye.
+fn state(node: &Node, is_alone: bool) -> (String, Tone) {
+    match (node.state_mismatch, &node.state_hash) {
+        (true, _) => ("MISMATCH".to_owned(), Tone::Bad),
+        (false, None) => ("unknown".to_owned(), Tone::Warn),
+        (false, Some(_)) if is_alone => ("-".to_owned(), Tone::Plain),
+        (false, Some(_)) => ("equal".to_owned(), Tone::Good),
+    }
+}
+
+/// The last entry that a node has applied. Other nodes reported it up to two seconds ago, and may have applied more.
+fn applied(node: &Node) -> String {
+    match node.applied {
+        None => "-".to_owned(),
+        Some(applied) if node.this_node => applied.to_string(),
+        Some(applied) => format!("at least {applied}"),
+    }
 }
 
 fn disk(node: &Node) -> (String, Tone) {
-    let free = node.disk_free_bytes.map_or_else(|| "-".to_owned(), |free| format!("{} MiB free", free >> 20));
+    let free = node.disk_free_bytes.map_or_else(|| "-".to_owned(), format::bytes);
     match (node.disk_low, node.disk_slow) {
         (true, _) => (format!("{free}, NEARLY FULL"), Tone::Bad),
         (false, true) => (format!("{free}, SLOW"), Tone::Warn),
@@ -239,7 +265,34 @@ mod tests {
             health(&cluster(&[None, Some(9_000), Some(1), Some(1), Some(1)])).0,
             "Degraded: silent node 2; bears the loss of one more node"
         );
+        // Four seconds are a lot: a node answers several times a second.
+        assert!(health(&cluster(&[None, Some(4_000), Some(1)])).0.starts_with("Degraded: silent node 2"));
         assert_eq!(health(&cluster(&[None])).0, "Healthy, but alone: the loss of this node stops everything");
+    }
+
+    #[test]
+    fn what_matters_fits_into_eighty_columns_and_the_rest_is_shown_on_request() {
+        let mut status = cluster(&[None, Some(100), Some(200)]);
+        for node in &mut status.nodes {
+            node.client_addr = format!("10.200.100.{}:7401", node.id);
+            node.peer_addr = format!("10.200.100.{}:7501", node.id);
+            node.disk_free_bytes = Some(250 << 30);
+            (node.applied, node.state_hash) = (Some(270 + node.id), Some(format!("{:016x}", node.id)));
+        }
+        status.nodes[2].state_hash = None;
+        let lines = table(&status, false).within(80).stripped();
+        assert_eq!(
+            lines,
+            [
+                "NODE  ROLE    LAST SEEN   LAG  STATE    DISK FREE  CLIENTS",
+                "1     leader  leads       0    equal    250.0 GiB  10.200.100.1:7401  answers",
+                "2     voter   100 ms ago  0    equal    250.0 GiB  10.200.100.2:7401",
+                "3     voter   200 ms ago  0    unknown  250.0 GiB  10.200.100.3:7401",
+            ]
+        );
+        let wide = table(&status, true).within(200).stripped();
+        assert!(wide[1].contains("271") && !wide[1].contains("at least"), "{wide:?}");
+        assert!(wide[2].contains("at least 272  0000000000000002"), "{wide:?}");
     }
 
     #[test]

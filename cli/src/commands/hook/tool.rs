@@ -75,7 +75,9 @@ async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdi
         match write_access::acquire(context, &files.checkout, &files.written).await? {
             WriteAccess::AlreadyHeld => {}
             WriteAccess::Claimed(paths) => {
-                message += &format!("\nNexus: {} was free and is yours alone now.", format::list(&paths));
+                let (were, are) = if paths.len() == 1 { ("was", "is") } else { ("were", "are") };
+                let files = format::list(&paths);
+                message += &format!("\nNexus: {files} {were} free and {are} yours alone now.");
             }
             WriteAccess::HeldByOthers(held) => return Ok(Verdict::Refuse(denial(context, &held, files))),
         }

@@ -9,8 +9,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::{Slug, Title},
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -8,9 +8,9 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
+    state::State,
     usage::{MEMBER_BYTES, Usage},
     work::WorkBudget,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

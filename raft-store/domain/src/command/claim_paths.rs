@@ -1,9 +1,10 @@
 //! Claims paths outside of a pick, all or none.
 
 use crate::{
-    decide::{are_expensive, 
+    decide::{
         Context, Decide, Decision, Facts,
         access::not_found,
+        are_expensive,
         conflicts::{conflicts, holder_note},
         holdings::{self, within_limit, within_limit_of_feature},
         lists::{check_patterns, distinct},
@@ -15,8 +16,8 @@ use crate::{
     refusal::{EntityKind, MAX_LISTED, Refusal},
     reply::Reply,
     rules::RulesVersion,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -17,9 +17,9 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::{Slug, Title},
+    state::State,
     usage::Usage,
     work::WorkBudget,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -13,9 +13,9 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::{Label, Name, Slug},
+    state::State,
     usage::Usage,
     work::WorkBudget,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

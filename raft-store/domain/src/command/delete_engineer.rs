@@ -13,8 +13,8 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
-    work::{OutOfBudget, WorkBudget},
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use serde::{Deserialize, Serialize};
 

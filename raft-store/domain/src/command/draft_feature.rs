@@ -10,8 +10,8 @@ use crate::{
     refusal::Refusal,
     rules::RulesVersion,
     short_text::Slug,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 

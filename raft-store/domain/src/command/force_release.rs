@@ -1,9 +1,10 @@
 //! Releases every claim on exactly one of these paths, whichever session holds it.
 
 use crate::{
-    decide::{iterates_many_claims, 
+    decide::{
         Context, Decide, Decision, Facts,
         holdings::{self, STEPS_OF_CLAIM, charge_release},
+        iterates_many_claims,
     },
     entity::ReleaseReason,
     ids::{FeatureId, ProjectId, SessionId},
@@ -12,8 +13,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::Label,
-    work::{OutOfBudget, WorkBudget},
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use serde::{Deserialize, Serialize};
 use std::{

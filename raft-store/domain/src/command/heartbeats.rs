@@ -9,8 +9,8 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     rules::RulesVersion,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

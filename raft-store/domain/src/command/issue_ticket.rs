@@ -8,9 +8,9 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
+    state::State,
     time::Millis,
     work::WorkBudget,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -12,8 +12,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::Slug,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 

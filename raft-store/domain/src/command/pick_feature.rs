@@ -1,8 +1,8 @@
 //! Picks a feature by name, with all of its paths.
 
 use crate::{
-    decide::{are_expensive, 
-        Context, Decide, Decision, Facts,
+    decide::{
+        Context, Decide, Decision, Facts, are_expensive,
         conflicts::{conflicts, holder_note},
         dependencies::open_dependencies,
         features::{find, transition},
@@ -14,8 +14,8 @@ use crate::{
     refusal::{MAX_LISTED, Refusal},
     rules::RulesVersion,
     short_text::Slug,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 

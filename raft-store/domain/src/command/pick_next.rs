@@ -12,8 +12,8 @@ use crate::{
     ids::ProjectId,
     refusal::{Blocked, MAX_LISTED, Refusal},
     rules::RulesVersion,
-    work::{OutOfBudget, WorkBudget},
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use serde::{Deserialize, Serialize};
 

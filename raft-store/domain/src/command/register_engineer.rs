@@ -11,8 +11,8 @@ use crate::{
     rules::RulesVersion,
     settings::Registration,
     short_text::{Email, Name},
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Releases paths that were claimed outside of a pick, also those that were claimed for a feature.
 
 use crate::{
-    decide::{iterates_many_claims, 
+    decide::{
         Context, Decide, Decision, Facts,
         holdings::{self, STEPS_OF_CLAIM, charge_release},
+        iterates_many_claims,
         sessions::acting_session,
     },
     entity::ReleaseReason,
@@ -12,8 +13,8 @@ use crate::{
     refusal::Refusal,
     reply::Reply,
     rules::RulesVersion,
-    work::{OutOfBudget, WorkBudget},
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use serde::{Deserialize, Serialize};
 use std::{

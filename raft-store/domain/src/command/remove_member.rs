@@ -9,8 +9,8 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,11 @@
 //! repeats the newest one is not stored.
 
 use crate::{
-    decide::{iterates_many_claims, 
+    decide::{
         Context, Decide, Decision, Facts,
         access::not_found,
         checkpoints::{kept, of_work},
+        iterates_many_claims,
         quota::text_within_quota,
         sessions::{renew_lease, require_not_ending},
     },
@@ -15,8 +16,8 @@ use crate::{
     refusal::{EntityKind, Refusal},
     reply::Reply,
     rules::RulesVersion,
-    work::{OutOfBudget, WorkBudget},
     state::State,
+    work::{OutOfBudget, WorkBudget},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -13,8 +13,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::AgentName,
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

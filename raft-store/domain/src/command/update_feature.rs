@@ -21,9 +21,9 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     short_text::{Slug, Title},
+    state::State,
     usage::{Owner, Usage},
     work::WorkBudget,
-    state::State,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, sync::Arc};

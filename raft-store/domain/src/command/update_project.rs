@@ -2,7 +2,7 @@
 //! that member's file system does; only a lead may switch back. Refused while claims of two sessions would collide.
 
 use crate::{
-    decide::{iterates_many_claims, Context, Decide, Decision, Facts, conflicts::conflict},
+    decide::{Context, Decide, Decision, Facts, conflicts::conflict, iterates_many_claims},
     entity::Project,
     event::Event,
     ids::ProjectId,

@@ -7,8 +7,8 @@ use crate::{
     reply::Reply,
     rules::RulesVersion,
     settings::{Settings, SettingsPatch},
-    work::WorkBudget,
     state::State,
+    work::WorkBudget,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
