@@ -25,6 +25,9 @@ const SILENT_MS: u64 = 5_000;
 impl Status {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let answer = context.client.send(Request::get("/cluster/status")).await?;
+        if let Ok(status) = answer.parse::<ClusterStatus>() {
+            context.client.learn_members(&status);
+        }
         context.out.answer(&answer, |status: ClusterStatus| print(context, &status))
     }
 }
