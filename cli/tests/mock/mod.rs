@@ -170,7 +170,7 @@ pub struct Hung {
 }
 
 impl Hung {
-    /// Starts one.
+    /// Starts a server that accepts connections and reads nothing.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
