@@ -143,6 +143,10 @@ async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>)
 
     let status = async { client.send(Request::get("/cluster/status")).await?.parse::<ClusterStatus>() };
     let status = if has_key { status.await.ok() } else { None };
+    if status.as_ref().is_some_and(|status| status.removed) {
+        let fix = "take it off the list of servers, or let it join again with an empty data folder";
+        return (Check::wrong(&name, fault, "was removed from the cluster", fix), Some(skew));
+    }
     let ready = async { health("/health/ready").await?.parse::<Readiness>() };
     match ready.await {
         Ok(ready) if ready.status != "ready" => {
