@@ -260,6 +260,8 @@ pub struct NodeStatus {
     pub failed_snapshots: u64,
     /// Elections that this node won since it started.
     pub elections_won: u64,
+    /// Whether other members say that the cluster has removed this node.
+    pub removed: bool,
     /// Time since a quorum acknowledged the leader; known to the leader alone.
     pub quorum_seen: Option<Duration>,
 }

@@ -4,7 +4,7 @@
 use crate::{
     agent_run::{self, Actor, RunRecord, RunRecords},
     args::Global,
-    client::{Client, Request},
+    client::{Client, Deadline, KnownServers, Request},
     config::{
         link::{self, FoundLink},
         login::{Login, LoginFile},
@@ -15,7 +15,7 @@ use crate::{
     text::format,
 };
 use nexus_api_types::{engineer::Me, project::Project};
-use std::{cell::OnceCell, time::Duration};
+use std::cell::OnceCell;
 use tokio::runtime::{self, Runtime};
 use uuid::Uuid;
 
@@ -33,7 +33,8 @@ pub(crate) struct Context<'a> {
     pub(crate) servers: Vec<Server>,
     /// The API key of the command line or the environment, which goes before the saved one.
     pub(crate) given_token: Option<String>,
-    timeout: Duration,
+    /// Whether the servers are those of one command line alone, which are asked without the cluster's other members.
+    has_own_servers: bool,
     records: RunRecords,
     actor: OnceCell<Actor>,
     /// Whether `--session` or `NEXUS_SESSION` named who acts.
@@ -55,7 +56,11 @@ impl<'a> Context<'a> {
         let named = given(global.session).filter(|text| !agent_run::is_inherited(text));
         let named = named.map(|text| Actor::named(&text, &records)).transpose()?;
         let token = given_token.clone().or_else(|| login.token.clone());
-        let client = Client::new(&servers, token, global.timeout).watched(out.is_watched());
+        let has_own_servers =
+            global.server.is_some_and(|typed| !typed.trim().is_empty() && !is_in_environment(&typed));
+        let client = Client::new(&servers, token, Deadline::after(global.timeout))
+            .knowing(KnownServers::beside(login_file.path()), !has_own_servers)
+            .watched(out.is_watched());
         if let Some(Actor::Session(id)) = named {
             client.act_as(Some(id));
         }
@@ -69,7 +74,7 @@ impl<'a> Context<'a> {
             login_file,
             servers,
             given_token,
-            timeout: global.timeout,
+            has_own_servers,
             records,
             actor,
             is_named,
@@ -77,12 +82,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The time that a command has for all of its requests.
-    pub(crate) const fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// The same context with these servers.
+    /// The same context with these servers, and the same deadline.
     ///
     /// # Errors
     /// When TLS cannot be set up, or what login saved cannot be read.
@@ -91,12 +91,14 @@ impl<'a> Context<'a> {
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
             out: self.out,
-            client: Client::new(&servers, token, self.timeout).watched(self.out.is_watched()),
+            client: Client::new(&servers, token, self.client.deadline().clone())
+                .knowing(KnownServers::beside(self.login_file.path()), !self.has_own_servers)
+                .watched(self.out.is_watched()),
             login,
             login_file: self.login_file.clone(),
             servers,
             given_token: self.given_token.clone(),
-            timeout: self.timeout,
+            has_own_servers: self.has_own_servers,
             records: self.records.clone(),
             actor: self.actor.clone(),
             is_named: self.is_named,
@@ -226,6 +228,11 @@ impl<'a> Context<'a> {
     pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
         self.client.send(Request::get("/projects")).await?.parse()
     }
+}
+
+/// Whether the servers were set for all commands, and not typed for this one.
+fn is_in_environment(servers: &str) -> bool {
+    std::env::var("NEXUS_SERVER").is_ok_and(|set| set == servers)
 }
 
 /// An empty value counts as none.

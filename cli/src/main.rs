@@ -104,5 +104,9 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
     let runtime = context::runtime()?;
     let context = Context::new(cli.global, out)?;
-    runtime.block_on(commands::run(cli.command, &context))
+    let ended = runtime.block_on(commands::run(cli.command, &context));
+    drop(context);
+    // A name server that does not answer holds a thread for longer than the command has time.
+    runtime.shutdown_background();
+    ended
 }

@@ -70,6 +70,18 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
     items.map(|item| parse(item).map_err(|problem| format!("server {item:?}: {problem}"))).collect()
 }
 
+/// The server at a member's address for clients, `host:port`, if the API key may be sent there: members are asked in plain
+/// text, so only where a configured server is, and never from this machine to the network or the other way round, as
+/// behind a tunnel. A reverse proxy hides its members.
+pub(crate) fn of_member(configured: &[Server], address: &str) -> Option<Server> {
+    let member = parse(address).ok().filter(|member| !address.contains("://") && member.0.path() == "/")?;
+    let is_unspecified = matches!(member.0.host_str(), Some("0.0.0.0" | "[::]"));
+    let is_alike = |server: &Server| {
+        !server.is_encrypted() && server.0.path() == "/" && server.is_loopback() == member.is_loopback()
+    };
+    (!is_unspecified && configured.iter().all(is_alike)).then_some(member)
+}
+
 /// The servers that are asked by default.
 pub(crate) fn defaults() -> Vec<Server> {
     let parsed = DEFAULT_SERVERS.iter().map(|server| parse(server));
@@ -109,6 +121,24 @@ mod tests {
     fn what_is_no_http_address_is_refused() {
         for text in ["", "ftp://host", "http://", "unix:///run/nexus", "http://ana:secret@host"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_asked_only_where_the_key_goes_already() {
+        let is_asked = |configured, address| of_member(&parse_list(configured).unwrap(), address).is_some();
+        assert!(is_asked("10.0.0.1:7401", "10.0.0.2:7401"));
+        assert!(is_asked("localhost:7401", "127.0.0.1:7402"));
+        for (configured, address) in [
+            ("https://10.0.0.1:7401", "10.0.0.2:7401"),
+            ("http://10.0.0.1/nexus", "10.0.0.2:7401"),
+            ("localhost:7401", "10.0.0.2:7401"),
+            ("10.0.0.1:7401", "127.0.0.1:7401"),
+            ("10.0.0.1:7401", "0.0.0.0:7401"),
+            ("10.0.0.1:7401", "http://10.0.0.2:7401"),
+            ("10.0.0.1:7401", "host:7401/elsewhere"),
+        ] {
+            assert!(!is_asked(configured, address), "{configured} {address}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod mock;
 
-use mock::{NOBODY, NOBODY_ELSE, Person, Server, data, failure, feature, project, unavailable};
+use mock::{Hung, NOBODY, NOBODY_ELSE, Person, Server, data, failure, feature, project, unavailable};
 use serde_json::{Value, json};
 
 const DONE: &str = "POST /projects/019a0000-0000-7000-8000-000000000001/features/api/done";
@@ -94,6 +94,109 @@ fn a_silent_server_leaves_time_for_the_next_one() {
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("no answer within"), "{ended:#?}");
     assert!(ended.stderr.contains("may have been done"), "{ended:#?}");
+}
+
+#[test]
+fn a_hung_server_is_overtaken_and_a_write_has_one_key_on_both() {
+    let hung = Hung::start();
+    let good = Server::start().on(DONE, data(feature("api", "done")));
+    let ana = Person::at_work(&[hung.url(), good.url()]);
+    // Half of an hour would be the share of the first server.
+    ana.types("feature done api --timeout 1h").done();
+    let key = good.only_request().header("idempotency-key").to_owned();
+    assert!(!key.is_empty());
+    assert!(hung.first_request().contains(&key), "both servers were asked for one write");
+}
+
+#[test]
+fn the_next_command_does_not_ask_the_hung_server_first() {
+    let hung = Hung::start();
+    let good = Server::start().on("GET /projects", data(json!([project("billing", mock::ID)])));
+    let ana = Person::at_work(&[hung.url(), good.url()]);
+    ana.types("project list").done();
+    assert_eq!(hung.requests(), 1);
+    for _ in 0..3 {
+        ana.types("project list").done();
+    }
+    assert_eq!(hung.requests(), 1, "it is asked last");
+    assert_eq!(good.requests().len(), 4);
+}
+
+#[test]
+fn a_server_that_answers_again_is_asked_in_its_turn() {
+    let (first, second) = (Server::start(), Server::start());
+    let list = || data(json!([project("billing", mock::ID)]));
+    let (first, second) = (first.on("GET /projects", list()), second.on("GET /projects", list()));
+    let ana = Person::at_work(&[first.url(), second.url()]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let known = ana.config().with_file_name("servers.json");
+    let silent_at = |at: u128| json!({ "silent": { first.url(): at as u64 } }).to_string();
+    std::fs::write(&known, silent_at(now)).unwrap();
+    ana.types("project list").done();
+    assert_eq!((first.requests().len(), second.requests().len()), (0, 1));
+    std::fs::write(&known, silent_at(now - 120_000)).unwrap();
+    ana.types("project list").done();
+    assert_eq!(
+        (first.requests().len(), second.requests().len()),
+        (1, 1),
+        "two minutes later it is asked again"
+    );
+    std::fs::write(&known, "{ this is no").unwrap();
+    ana.types("project list").done();
+    assert_eq!(first.requests().len(), 2, "a damaged file says nothing");
+}
+
+#[test]
+fn a_member_that_the_cluster_named_is_asked_when_the_configured_server_is_gone() {
+    let member = Server::start().on("GET /projects", data(json!([project("billing", mock::ID)])));
+    let address = member.url().trim_start_matches("http://");
+    let node = json!({ "id": 1, "role": "leader", "peerAddr": "127.0.0.1:1", "clientAddr": address, "lag": 0,
+        "lastSeenMs": null, "thisNode": true });
+    let status = json!({ "clusterId": null, "nodeId": 1, "version": "1", "leader": 1, "term": 1, "committed": 1, "applied": 1,
+        "stateHash": "0", "healthy": true, "toleratesLosses": 0, "nodes": [node], "timestamp": "2026-01-31T12:00:00Z" });
+    let configured = Server::start()
+        .on("GET /cluster/status", data(status))
+        .on("GET /projects", unavailable("not_applied"));
+    let ana = Person::at_work(&[configured.url()]);
+    ana.types("cluster status").done();
+    ana.types("project list").done();
+    assert_eq!(member.requests().len(), 1);
+    assert_eq!(ana.saved()["servers"], json!([configured.url()]), "what is configured stays as it is");
+    // Servers of one command line are those alone.
+    let ended = ana.types(&format!("project list --timeout 300ms --server {}", configured.url()));
+    assert_eq!(ended.code, 3, "{ended:#?}");
+}
+
+#[test]
+fn a_backup_ends_with_the_time_of_the_command() {
+    let (one, other) = (Hung::start(), Hung::start());
+    let ana = Person::at_work(&[one.url(), other.url()]);
+    let begun = std::time::Instant::now();
+    let ended = ana.types("cluster backup -o monday.backup --timeout 500ms");
+    assert_eq!(ended.code, 3, "{ended:#?}");
+    assert!(ended.stderr.contains("no answer within"), "{ended:#?}");
+    // It took 75 s for each server.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+}
+
+#[test]
+fn a_stale_backup_is_asked_for_as_such() {
+    let server = Server::start()
+        .on("GET /auth/me", data(mock::me()))
+        .on("GET /cluster/backup", failure(403, "FORBIDDEN", "for admins", Value::Null));
+    let ana = Person::at_work(&[server.url()]);
+    assert_eq!(ana.types("cluster backup --stale").code, 1);
+    let asked = server.requests();
+    assert!(asked.iter().all(|asked| asked.line.ends_with("?consistency=stale")), "{asked:#?}");
+}
+
+#[test]
+fn all_that_doctor_asks_has_one_deadline() {
+    let (one, other) = (Hung::start(), Hung::start());
+    let ana = Person::at_work(&[one.url(), other.url()]);
+    let begun = std::time::Instant::now();
+    ana.types("doctor --timeout 900ms");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use nexus_node::{
     run::{RunningNode, Sources},
     serve::open_files,
     settings::{
-        args::{Cli, Command, DevArgs, LogArgs, StartArgs},
+        args::{Cli, Command, DevArgs, StartArgs},
         config::Config,
         logging,
     },
@@ -39,7 +39,7 @@ fn main() {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     check_processor()?;
-    let (config, log, temporary) = match cli.command {
+    let (config, temporary) = match cli.command {
         Command::Start(args) => start(*args)?,
         Command::Dev(args) => dev(args)?,
         Command::NewSecret => {
@@ -54,7 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
     };
     let Some(mut config) = config else { return Ok(()) };
-    logging::start(&log)?;
+    logging::start(&config.log)?;
     config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -95,17 +95,16 @@ fn remove(folder: &Path) {
     }
 }
 
-type StartOptions = (Option<Config>, LogArgs, Option<std::path::PathBuf>);
+type StartOptions = (Option<Config>, Option<std::path::PathBuf>);
 
 fn start(args: StartArgs) -> anyhow::Result<StartOptions> {
-    let (log, only_check) = (args.log.clone(), args.check_config);
+    let only_check = args.check_config;
     let config = Config::from_args(args)?;
-    logging::check(&log)?;
     if only_check {
         println!("The settings are fine.");
-        return Ok((None, log, None));
+        return Ok((None, None));
     }
-    Ok((Some(config), log, None))
+    Ok((Some(config), None))
 }
 
 fn dev(args: DevArgs) -> anyhow::Result<StartOptions> {
@@ -116,7 +115,8 @@ fn dev(args: DevArgs) -> anyhow::Result<StartOptions> {
             (folder.clone(), Some(folder))
         }
     };
-    Ok((Some(Config::alone(folder, args.listen)), args.log, temporary))
+    let config = Config { log: args.log, ..Config::alone(folder, args.listen) };
+    Ok((Some(config), temporary))
 }
 
 fn check_backup(file: &Path) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,6 +23,9 @@ pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
 /// A member that lacks at most this many entries has caught up: they are less than a second of writes.
 pub(crate) const MAX_LAG: u64 = 1_000;
 
+/// The answer of a node that the cluster has removed.
+pub(crate) const REMOVED: &str = "this node was removed from the cluster; ask another one";
+
 /// A node whose Raft runs. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Node {
@@ -31,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) store: StoreHandle,
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
+    is_removed: Arc<AtomicBool>,
 }
 
 /// The leader, as far as this node knows.
@@ -71,7 +75,14 @@ impl MemberProgress {
 impl Node {
     /// A node whose Raft runs on a store.
     pub(crate) fn new(raft: Raft, store: StoreHandle, timing: Timing) -> Self {
-        Self { id: NodeId(*raft.node_id()), raft, store, timing, elections_won: Arc::default() }
+        Self {
+            id: NodeId(*raft.node_id()),
+            raft,
+            store,
+            timing,
+            elections_won: Arc::default(),
+            is_removed: Arc::default(),
+        }
     }
 
     /// The newest state that this node has applied.
@@ -206,6 +217,16 @@ impl Node {
     pub(crate) async fn time_since_leader(&self) -> Duration {
         let last_heard = self.raft.with_raft_state(openraft::RaftState::vote_last_modified).await;
         last_heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Whether other members say that the cluster has removed this node.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the cluster has removed this node.
+    pub(crate) fn set_removed(&self, is_removed: bool) {
+        self.is_removed.store(is_removed, Ordering::Relaxed);
     }
 
     /// Counts an election that this node has won.

@@ -119,6 +119,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         applied: view.revision().0,
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
+        removed: own.removed,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
         quotas,

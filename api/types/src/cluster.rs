@@ -104,6 +104,9 @@ pub struct ClusterStatus {
     pub state_hash: String,
     /// Whether this node could answer a linearizable read now.
     pub healthy: bool,
+    /// Whether the other nodes say that this one was removed from the cluster. Left out where they do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// The number of nodes that may be lost without stopping writes.
     pub tolerates_losses: u64,
     /// The members, by id.

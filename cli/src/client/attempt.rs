@@ -2,9 +2,9 @@
 
 use super::request::Request;
 use crate::{error::Refused, server::Server};
-use nexus_api_types::{Data, ErrorBody, Failure, envelope::Outcome, header as names};
+use nexus_api_types::{Data, ErrorBody, Failure, envelope::Outcome, header as names, health::Readiness};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{io, time::Duration};
 
 /// A server's answer is cut off here: the largest list of features is far smaller.
@@ -150,6 +150,11 @@ fn text<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 }
 
 fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attempt {
+    // Health has the same answer for either outcome.
+    let is_health = request.has_no_envelope && head.status == StatusCode::SERVICE_UNAVAILABLE;
+    if is_health && let Ok(data) = serde_json::from_slice::<Readiness>(body) {
+        return Attempt::Answered { data: json!(data), revision: None };
+    }
     if head.status.is_success() {
         let data = match request.reader {
             Some(reader) => reader(body),

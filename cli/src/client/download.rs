@@ -3,7 +3,9 @@
 
 use super::{
     attempt::{self, Attempt},
-    failover::{Client, Failures},
+    deadline::Deadline,
+    failover::Client,
+    race::Failures,
     request::Request,
 };
 use crate::error::Error;
@@ -11,29 +13,39 @@ use bytes::Bytes;
 use nexus_api_types::header as names;
 use reqwest::{Response, header};
 use std::time::Duration;
+use tokio::time::timeout_at;
 
-/// A server may have to write the whole down first; it gives up after a minute.
-const PREPARATION: Duration = Duration::from_secs(75);
 /// A download without progress for this long has failed.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// An answer that is being read.
 pub(crate) struct Download {
     response: Response,
+    deadline: Deadline,
 }
 
 impl Client {
-    /// Asks server after server, once each, until one begins to answer.
+    /// Asks server after server, once each, until one begins to answer. A server may have to write the whole down first, so
+    /// that one which is silent for long is not told from one that works: `first` is what a server answers at once when it
+    /// could do it, and the one that does is asked first.
     ///
     /// # Errors
-    /// The cluster's refusal, or why each of the servers could not do it.
-    pub(crate) async fn download(&self, request: Request) -> Result<Download, Error> {
+    /// The cluster's refusal, or why each of the servers could not do it by the deadline.
+    pub(crate) async fn download(&self, first: Request, request: Request) -> Result<Download, Error> {
+        self.send(first).await?;
         let headers = self.headers(&request)?;
         let mut failures = Failures::new(self.servers.len());
-        for (at, connected) in self.servers.iter().enumerate() {
+        let order = self.order();
+        for at in order {
+            let limit = self.deadline().left();
+            if limit.is_zero() {
+                failures.note_unasked(at);
+                continue;
+            }
+            let connected = &self.servers[at];
             let builder = self.build(connected.connection()?, &connected.server, &request, &headers);
-            match attempt::open(&connected.server, &request, builder, PREPARATION).await {
-                Ok(response) => return Ok(Download { response }),
+            match attempt::open(&connected.server, &request, builder, limit).await {
+                Ok(response) => return Ok(Download { response, deadline: self.deadline().clone() }),
                 Err(Attempt::Refused(refused) | Attempt::Limited { refused, .. }) => {
                     return Err(Error::Refused(refused));
                 }
@@ -67,13 +79,19 @@ impl Download {
     /// The next piece; none at the end.
     ///
     /// # Errors
-    /// When it ends too early, or nothing comes for a minute.
+    /// When it ends too early, nothing comes for a minute, or the time of the command is over.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let broken = |why: &str| Error::local(format!("the answer broke off: {why}")).hint("run it again");
-        match tokio::time::timeout(SILENCE, self.response.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece),
-            Ok(Err(error)) => Err(broken(&error.to_string())),
-            Err(_) => Err(broken("nothing came for a minute")),
+        let chunk = timeout_at(self.deadline.end(), tokio::time::timeout(SILENCE, self.response.chunk()));
+        match chunk.await {
+            Ok(Ok(Ok(piece))) => Ok(piece),
+            Ok(Ok(Err(error))) => Err(broken(&error.to_string())),
+            Ok(Err(_)) => Err(broken("nothing came for a minute")),
+            Err(_) => {
+                let total = self.deadline.total().as_secs_f64();
+                Err(Error::local(format!("the answer was not complete after {total} s in total"))
+                    .hint("give it longer: --timeout 10m"))
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
-//! The same request to server after server, until one could do it. Every command has one deadline
-//! for all it asks; every write has one identity, however often it is sent.
+//! The same request to server after server, until one could do it. A server that is slow to answer is overtaken: the next
+//! one is asked while the answer of the first may still come. Every command has one deadline for all it asks; every write
+//! has one identity, however often it is sent, and is applied once.
 
 use super::{
-    attempt::{self, Attempt, Failed},
+    attempt::{self, Attempt},
+    deadline::Deadline,
+    known_servers::KnownServers,
+    race::{Failures, Race},
     request::{ApiKey, Request},
 };
 use crate::{
@@ -11,10 +15,12 @@ use crate::{
     output::Progress,
     server::Server,
 };
-use nexus_api_types::header as names;
+use futures::{StreamExt, future::FutureExt};
+use nexus_api_types::{cluster::ClusterStatus, header as names};
 use reqwest::{RequestBuilder, header::HeaderValue};
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
+    collections::VecDeque,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -27,17 +33,22 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest such wait: nobody should sit idle for long after the cluster is back.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// The time after which the next server is asked too: many times what an answer usually takes, and little to whoever
+/// waits. It doubles from server to server, so that a cluster that is slow as a whole is not asked everything thrice.
+const OVERTAKE_AFTER: Duration = Duration::from_millis(100);
+
 /// A cluster as a command sees it.
 pub(crate) struct Client {
     pub(super) servers: Vec<Connected>,
+    /// How many of the servers are configured: those before the members that the cluster named.
+    configured: usize,
+    known: KnownServers,
     token: Option<String>,
     /// The session that acts.
     session: Cell<Option<Uuid>>,
-    timeout: Duration,
-    /// Set by the first request: what a person types before it takes no time of it.
-    deadline: Cell<Option<Instant>>,
-    /// The server that answered last: asked first.
-    last_good: Cell<usize>,
+    deadline: Deadline,
+    /// The servers in the order in which they are asked: the one that answered last first, those that kept silent last.
+    order: RefCell<Vec<usize>>,
     /// The log index of the last write: later reads of this command see it on every server.
     written: Cell<Option<u64>>,
     /// Whether a person watches, for whom a message is printed when it takes long.
@@ -51,6 +62,10 @@ pub(super) struct Connected {
 }
 
 impl Connected {
+    fn to(server: &Server) -> Self {
+        Self { server: server.clone(), connection: OnceCell::new() }
+    }
+
     /// # Errors
     /// When TLS cannot be set up.
     pub(super) fn connection(&self) -> Result<&reqwest::Client, Error> {
@@ -64,24 +79,51 @@ impl Connected {
 }
 
 impl Client {
-    /// A client of these servers, at least one, with this API key. `timeout` is for all that is ever asked of it.
-    pub(crate) fn new(servers: &[Server], token: Option<String>, timeout: Duration) -> Self {
-        let connect = |server: &Server| Connected { server: server.clone(), connection: OnceCell::new() };
+    /// A client of these servers, at least one, with this API key. All that is ever asked of it ends by the deadline.
+    pub(crate) fn new(servers: &[Server], token: Option<String>, deadline: Deadline) -> Self {
         Self {
-            servers: servers.iter().map(connect).collect(),
+            servers: servers.iter().map(Connected::to).collect(),
+            configured: servers.len(),
+            known: KnownServers::default(),
             token,
             session: Cell::new(None),
-            timeout,
-            deadline: Cell::new(None),
-            last_good: Cell::new(0),
+            deadline,
+            order: RefCell::new((0..servers.len()).collect()),
             written: Cell::new(None),
             is_watched: false,
         }
     }
 
+    /// With what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the members
+    /// of the cluster are asked after the servers that are configured.
+    pub(crate) fn knowing(mut self, known: KnownServers, and_members: bool) -> Self {
+        if and_members {
+            self.servers.extend(known.members(&self.configured()).iter().map(Connected::to));
+        }
+        let mut order: Vec<usize> = (0..self.servers.len()).collect();
+        order.sort_by_key(|at| known.is_silent(&self.servers[*at].server));
+        self.order = RefCell::new(order);
+        self.known = known;
+        self
+    }
+
+    fn configured(&self) -> Vec<Server> {
+        self.servers[..self.configured].iter().map(|connected| connected.server.clone()).collect()
+    }
+
     /// The server that answered last; before any answer, the one that is asked first.
     pub(crate) fn server(&self) -> &Server {
-        &self.servers[self.last_good.get()].server
+        &self.servers[self.order.borrow()[0]].server
+    }
+
+    /// The servers in the order in which they are asked, by their places.
+    pub(super) fn order(&self) -> Vec<usize> {
+        self.order.borrow().clone()
+    }
+
+    /// The number of servers that a request may be sent to.
+    pub(crate) const fn server_count(&self) -> usize {
+        self.servers.len()
     }
 
     /// The session that acts.
@@ -100,9 +142,31 @@ impl Client {
         self
     }
 
+    /// The deadline of all that is asked.
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
     /// Gives further requests the whole timeout again, for commands that keep running.
     pub(crate) fn restart_timeout(&self) {
-        self.deadline.set(None);
+        self.deadline.restart();
+    }
+
+    /// Remembers the addresses of the members, for later commands.
+    pub(crate) fn learn_members(&self, status: &ClusterStatus) {
+        let addresses = status.nodes.iter().map(|node| node.client_addr.as_str());
+        self.known.learn(&self.configured(), addresses);
+    }
+
+    /// Asks for the members when that was long ago. Commands work without them, so that failures count for nothing.
+    pub(crate) async fn refresh_members(&self) {
+        if !self.known.is_due(&self.configured()) {
+            return;
+        }
+        let answer = self.send(Request::get("/cluster/status")).await;
+        if let Ok(status) = answer.and_then(|answer| answer.parse::<ClusterStatus>()) {
+            self.learn_members(&status);
+        }
     }
 
     /// Asks until a server answers or the time is over.
@@ -111,8 +175,7 @@ impl Client {
     /// The cluster's refusal, or why each of the servers could not do it.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
         let headers = self.headers(&request)?;
-        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.timeout);
-        self.deadline.set(Some(deadline));
+        let deadline = self.deadline.end();
         let progress = Progress::new(self.is_watched && !request.is_long_poll);
         progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
     }
@@ -123,84 +186,181 @@ impl Client {
             [only] => only.server.to_string(),
             servers => format!("{} servers", servers.len()),
         };
-        format!("Waiting for {whom}: {} s of {} s", gone.as_secs(), self.timeout.as_secs())
+        format!("Waiting for {whom}: {} s of {} s", gone.as_secs(), self.deadline.total().as_secs())
     }
 
     async fn ask(&self, request: &Request, headers: &Headers, deadline: Instant) -> Result<Answer, Error> {
-        let mut failures = Failures::new(self.servers.len());
+        let mut race = Race::new(self.servers.len());
         let mut wait = FIRST_WAIT;
         loop {
-            match self.ask_all(request, headers, deadline, &mut failures).await {
-                Round::Done(answer) => return Ok(answer),
-                Round::Refused(error) => return Err(error),
-                Round::Nobody => return Err(self.unreachable(failures)),
+            let round = match self.ask_all(request, headers, deadline, &mut race).await {
                 Round::Later(said) => {
                     let pause = said.unwrap_or(wait) + jitter(wait);
-                    if Instant::now() + pause >= deadline {
-                        return Err(self.unreachable(failures));
-                    }
-                    tokio::time::sleep(pause).await;
                     wait = (wait * 2).min(LONGEST_WAIT);
+                    self.pause(request, Instant::now() + pause, deadline, &mut race).await
                 }
+                round => Some(round),
+            };
+            match round {
+                Some(Round::Done(answer)) => return Ok(answer),
+                Some(Round::Refused(error)) => return Err(error),
+                Some(Round::Nobody) => return Err(self.unreachable(race.failures)),
+                Some(Round::Later(_)) | None => {}
             }
         }
     }
 
-    /// Asks every server once, the last good one first.
-    async fn ask_all(
-        &self,
+    /// Waits before the servers are asked again, or until one that was asked before answers. A pause that ends after the
+    /// deadline is none: what is still under way may come, and nobody is asked again.
+    async fn pause<'a>(
+        &'a self,
         request: &Request,
-        headers: &Headers,
+        until: Instant,
         deadline: Instant,
-        failures: &mut Failures,
-    ) -> Round {
-        let first = self.last_good.get();
-        let mut said = None;
-        for turn in 0..self.servers.len() {
-            let at = (first + turn) % self.servers.len();
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                failures.note_skipped(at);
-                continue;
-            }
-            // A server that keeps silent must leave time for the ones after it; those that were not
-            // there a moment ago need none.
-            let after = (turn + 1..self.servers.len()).map(|turn| (first + turn) % self.servers.len());
-            let sharing = 1 + after.filter(|at| !failures.absent[*at]).count();
-            let limit = left / u32::try_from(sharing).unwrap_or(u32::MAX);
-            let server = &self.servers[at].server;
-            let connection = match self.servers[at].connection() {
-                Ok(connection) => connection,
-                Err(error) => return Round::Refused(error),
-            };
-            let builder = self.build(connection, server, request, headers);
-            match attempt::send(server, request, builder, limit).await {
-                Attempt::Answered { data, revision } => {
-                    self.last_good.set(at);
-                    if request.is_write() {
-                        self.written.set(self.written.get().max(revision));
+        race: &mut Race<'a>,
+    ) -> Option<Round> {
+        let mut is_last = until >= deadline;
+        let end = tokio::time::sleep_until(until);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                biased;
+                Some((at, attempt)) = race.under_way.next() => match self.conclude(request, race, at, attempt, deadline) {
+                    Ok(Round::Later(said)) => {
+                        let until = Instant::now() + said.unwrap_or_default();
+                        is_last = until >= deadline;
+                        end.as_mut().reset(until);
                     }
-                    return Round::Done(Answer::at(data, revision));
-                }
-                Attempt::Refused(refused) => {
-                    self.last_good.set(at);
-                    return Round::Refused(Error::Refused(refused));
-                }
-                Attempt::Limited { retry_after, refused } => {
-                    // Asking another server instead would only get round the limit.
-                    self.last_good.set(at);
-                    return match retry_after {
-                        Some(pause) if Instant::now() + pause < deadline => Round::Later(Some(pause)),
-                        _ => Round::Refused(Error::Refused(refused)),
-                    };
-                }
-                Attempt::Failed(failed) => {
-                    said = shorter(said, failed.retry_after);
-                    failures.note(at, failed);
-                }
+                    Ok(round) => return Some(round),
+                    Err(_) => {}
+                },
+                () = &mut end, if !is_last => return None,
+                else => return Some(Round::Nobody),
             }
         }
-        if failures.was_there { Round::Later(said) } else { Round::Nobody }
+    }
+
+    /// Asks every server once that is not being asked already. The next one is asked when the one before has failed, or
+    /// has not answered for a while.
+    async fn ask_all<'a>(
+        &'a self,
+        request: &'a Request,
+        headers: &Headers,
+        deadline: Instant,
+        race: &mut Race<'a>,
+    ) -> Round {
+        let mut next: VecDeque<usize> = self.order().into();
+        next.retain(|at| race.asked_at[*at].is_none());
+        let mut said = None;
+        let mut overtake_after = OVERTAKE_AFTER;
+        let mut ask_next_at = Instant::now();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if ask_next_at <= Instant::now() {
+                let Some(at) = next.pop_front() else { break };
+                if left.is_zero() {
+                    race.failures.note_unasked(at);
+                    continue;
+                }
+                // A server that must not be overtaken leaves time for the ones after it; those that were not there a
+                // moment ago need none.
+                let sharing = 1 + next.iter().filter(|at| !race.failures.absent[**at]).count();
+                let share = left / u32::try_from(sharing).unwrap_or(u32::MAX);
+                let (limit, patience) = if request.may_be_overtaken() {
+                    (left, overtake_after.min(left))
+                } else {
+                    (share, share)
+                };
+                if let Err(error) = self.start(request, headers, at, limit, race) {
+                    return Round::Refused(error);
+                }
+                overtake_after *= 2;
+                ask_next_at = Instant::now() + patience;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some((at, attempt)) = race.under_way.next() => {
+                    match self.conclude(request, race, at, attempt, deadline) {
+                        Ok(round) => return round,
+                        Err(retry_after) => said = shorter(said, retry_after),
+                    }
+                    // Nobody is waited for who is not asked.
+                    ask_next_at = Instant::now();
+                }
+                () = tokio::time::sleep_until(ask_next_at) => {}
+            }
+        }
+        if race.failures.was_there || !race.under_way.is_empty() { Round::Later(said) } else { Round::Nobody }
+    }
+
+    /// Begins to ask one server.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    fn start<'a>(
+        &'a self,
+        request: &'a Request,
+        headers: &Headers,
+        at: usize,
+        limit: Duration,
+        race: &mut Race<'a>,
+    ) -> Result<(), Error> {
+        let Connected { server, .. } = &self.servers[at];
+        let builder = self.build(self.servers[at].connection()?, server, request, headers);
+        race.asked_at[at] = Some(Instant::now());
+        let sent = async move { (at, attempt::send(server, request, builder, limit).await) };
+        race.under_way.push(sent.boxed_local());
+        Ok(())
+    }
+
+    /// What the end of one attempt means: the end of the round, or that another server has to be asked, with the time
+    /// after which this one can be asked again.
+    fn conclude(
+        &self,
+        request: &Request,
+        race: &mut Race<'_>,
+        at: usize,
+        attempt: Attempt,
+        deadline: Instant,
+    ) -> Result<Round, Option<Duration>> {
+        if !matches!(attempt, Attempt::Failed(_)) {
+            self.answered(at, race);
+        }
+        race.asked_at[at] = None;
+        match attempt {
+            Attempt::Answered { data, revision } => {
+                if request.is_write() {
+                    self.written.set(self.written.get().max(revision));
+                }
+                Ok(Round::Done(Answer::at(data, revision)))
+            }
+            Attempt::Refused(refused) => Ok(Round::Refused(Error::Refused(refused))),
+            // Asking another server instead would only get round the limit.
+            Attempt::Limited { retry_after, refused } => Ok(match retry_after {
+                Some(pause) if Instant::now() + pause < deadline => Round::Later(Some(pause)),
+                _ => Round::Refused(Error::Refused(refused)),
+            }),
+            Attempt::Failed(failed) => {
+                race.was_silent[at] |= failed.was_silent;
+                let retry_after = failed.retry_after;
+                race.failures.note(at, failed);
+                Err(retry_after)
+            }
+        }
+    }
+
+    /// The server that answered is asked first from now on, and the ones that it has overtaken last.
+    fn answered(&self, at: usize, race: &Race<'_>) {
+        let is_silent = |other: usize| {
+            let was_overtaken =
+                race.asked_at[other].is_some_and(|asked| race.asked_at[at].is_some_and(|at| asked < at));
+            other != at && (was_overtaken || race.was_silent[other])
+        };
+        let silent: Vec<usize> = (0..self.servers.len()).filter(|other| is_silent(*other)).collect();
+        self.order.borrow_mut().sort_by_key(|other| (*other != at, silent.contains(other)));
+        let silent: Vec<&Server> = silent.iter().map(|other| &self.servers[*other].server).collect();
+        self.known.note(&silent, &self.servers[at].server);
     }
 
     /// Whether there is an API key to send.
@@ -295,40 +455,6 @@ enum Round {
     Nobody,
     /// Somebody was there, in this round or before, but could not do it now.
     Later(Option<Duration>),
-}
-
-/// What went wrong so far, by server.
-pub(super) struct Failures {
-    reasons: Vec<Option<String>>,
-    /// Whether nobody was there when it was asked last.
-    absent: Vec<bool>,
-    may_be_applied: bool,
-    was_there: bool,
-}
-
-impl Failures {
-    pub(super) fn new(servers: usize) -> Self {
-        Self {
-            reasons: vec![None; servers],
-            absent: vec![false; servers],
-            may_be_applied: false,
-            was_there: false,
-        }
-    }
-
-    pub(super) fn note(&mut self, at: usize, failed: Failed) {
-        // A timeout in the rest of the time says less than an earlier error.
-        if !failed.was_silent || self.reasons[at].is_none() {
-            self.reasons[at] = Some(failed.reason);
-        }
-        self.absent[at] = !failed.is_there;
-        self.may_be_applied |= failed.may_be_applied;
-        self.was_there |= failed.is_there;
-    }
-
-    fn note_skipped(&mut self, at: usize) {
-        self.reasons[at].get_or_insert_with(|| "not asked: no time was left".to_owned());
-    }
 }
 
 fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {

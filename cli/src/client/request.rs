@@ -135,6 +135,13 @@ impl Request {
         &self.path
     }
 
+    /// Whether the next server is asked before this one has failed. Whoever waits for something to happen is no slower on
+    /// another server, and a change of the cluster itself takes its time.
+    pub(super) fn may_be_overtaken(&self) -> bool {
+        let changes_cluster = self.is_write() && self.path.starts_with("/cluster");
+        !self.is_long_poll && !changes_cluster
+    }
+
     pub(super) fn is_write(&self) -> bool {
         self.method != Method::GET
     }

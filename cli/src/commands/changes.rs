@@ -85,7 +85,8 @@ impl Changes {
     /// When the cluster refuses it or no server answers.
     pub(super) async fn poll(&mut self, context: &Context<'_>) -> Result<Events, Error> {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        let wait = longest_wait(context.timeout(), context.servers.len()).min(left.unwrap_or(LONGEST_POLL));
+        let wait = longest_wait(context.client.deadline().total(), context.client.server_count())
+            .min(left.unwrap_or(LONGEST_POLL));
         self.ask(context, wait).await
     }
 

@@ -17,7 +17,12 @@ use crate::{
 };
 use clap::Args;
 use futures::future::join_all;
-use nexus_api_types::{engineer::Me, health::Liveness, project::ProjectDetail};
+use nexus_api_types::{
+    cluster::ClusterStatus,
+    engineer::Me,
+    health::{Liveness, Readiness},
+    project::ProjectDetail,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -112,28 +117,59 @@ fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// One server: whether it answers, and by how many milliseconds this clock is ahead of its.
+/// One server: whether it answers, can serve reads, is a member, and has this version; and by how many milliseconds this
+/// clock is ahead of its.
 async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>) {
     let name = format!("server {server}");
-    let started = Instant::now();
-    let live = async {
-        let client = Client::new(std::slice::from_ref(server), None, context.timeout().min(LONGEST_LOOK));
-        client.send(Request::get("/health/live").anonymous().without_envelope()).await?.parse::<Liveness>()
+    // One of several may be down: that is what the others are for.
+    let fault = if context.servers.len() > 1 { State::Warning } else { State::Bad };
+    let deadline = context.client.deadline();
+    // What is asked of the cluster afterwards needs time, too.
+    let deadline = deadline.part(LONGEST_LOOK.min(deadline.total() / 3));
+    let token = context.given_token.clone().or_else(|| context.login.token.clone());
+    let has_key = token.is_some();
+    let client = Client::new(std::slice::from_ref(server), token, deadline);
+    let health = |path: &str| client.send(Request::get(path).anonymous().without_envelope());
+
+    let asked = Instant::now();
+    let live = async { health("/health/live").await?.parse::<Liveness>() };
+    let live = match live.await {
+        Ok(live) => live,
+        Err(error) => return (Check { status: fault, ..Check::failed(&name, context, &error) }, None),
     };
-    match live.await {
-        Ok(live) => {
-            let took = started.elapsed();
-            let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
-            let skew = context.out.clock().ahead_of_ms(live.timestamp) - half;
-            (Check::ok(&name, format!("answers in {} ms", took.as_millis())), Some(skew))
-        }
-        Err(error) => {
-            let mut check = Check::failed(&name, context, &error);
-            // One of several may be down: that is what the others are for.
-            check.status = if context.servers.len() > 1 { State::Warning } else { State::Bad };
-            (check, None)
-        }
+    let took = asked.elapsed();
+    let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
+    let skew = context.out.clock().ahead_of_ms(live.timestamp) - half;
+
+    let status = async { client.send(Request::get("/cluster/status")).await?.parse::<ClusterStatus>() };
+    let status = if has_key { status.await.ok() } else { None };
+    if status.as_ref().is_some_and(|status| status.removed) {
+        let fix = "take it off the list of servers, or let it join again with an empty data folder";
+        return (Check::wrong(&name, fault, "was removed from the cluster", fix), Some(skew));
     }
+    let ready = async { health("/health/ready").await?.parse::<Readiness>() };
+    match ready.await {
+        Ok(ready) if ready.status != "ready" => {
+            let why = ready.checks.raft.message.unwrap_or_else(|| "its storage does not answer".to_owned());
+            let fix = "nexus cluster status shows the nodes; the log of this one says more";
+            return (Check::wrong(&name, fault, format!("is not ready: {why}"), fix), Some(skew));
+        }
+        Ok(_) => {}
+        Err(error) => return (Check { status: fault, ..Check::failed(&name, context, &error) }, Some(skew)),
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    let check = match status {
+        Some(status) if status.version != own => {
+            let message = format!("runs version {}, and this is nexus {own}", status.version);
+            Check::wrong(&name, State::Warning, message, "install the same version of both")
+        }
+        Some(status) => {
+            context.client.learn_members(&status);
+            Check::ok(&name, format!("answers in {} ms", took.as_millis()))
+        }
+        None => Check::ok(&name, format!("answers in {} ms", took.as_millis())),
+    };
+    (check, Some(skew))
 }
 
 fn clock(skews: &[i64]) -> Option<Check> {
@@ -154,7 +190,6 @@ fn clock(skews: &[i64]) -> Option<Check> {
 
 async fn key(context: &Context<'_>) -> Check {
     const NAME: &str = "key";
-    context.client.restart_timeout();
     let me = async { context.client.send(Request::get("/auth/me")).await?.parse::<Me>() };
     match me.await {
         Ok(me) => Check::ok(NAME, format!("{} <{}>", me.name, me.email)),
@@ -181,7 +216,6 @@ async fn project(context: &Context<'_>, is_reachable: bool) -> Option<Check> {
         return None;
     }
     let path = format!("/projects/{}", found.link.project_id);
-    context.client.restart_timeout();
     let detail = async { context.client.send(Request::get(path)).await?.parse::<ProjectDetail>() };
     Some(match detail.await {
         Ok(_) if found.warning().is_some() => {

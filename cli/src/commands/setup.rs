@@ -57,6 +57,10 @@ impl Setup {
         let engineer = self.key(context).await?;
         // With the key that was saved.
         let context = &context.reloaded()?;
+        if !self.yes {
+            // What a person typed so far took no time of the cluster's.
+            context.client.restart_timeout();
+        }
         let project = self.project(context).await?;
         let is_wanted = self.install
             || (!self.yes

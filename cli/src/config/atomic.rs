@@ -11,16 +11,7 @@ use std::{
 /// # Errors
 /// When the folder cannot be written to; the file is then as it was.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    // In the same folder: a rename across file systems would be no single step.
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
-    let temporary = Path::new(&temporary);
-    let written = fill(temporary, content).and_then(|()| fs::rename(temporary, path));
-    if written.is_err() {
-        // The error is reported already; a file that is left over is not worth another message.
-        let _ = fs::remove_file(temporary);
-    }
-    written
+    replace(path, |temporary| fill(temporary, content))
 }
 
 /// Writes a new file that only its owner may read, and does not wait for the disk.
@@ -29,6 +20,28 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// When it is there, or cannot be written.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     write_to(path, content).map(drop)
+}
+
+/// Replaces the content of a file that only its owner may read, and does not wait for the disk: after a crash of the
+/// machine it may be empty. For what can be found out again.
+///
+/// # Errors
+/// When the folder cannot be written to; the file is then as it was.
+pub(crate) fn write_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace(path, |temporary| write_new(temporary, content))
+}
+
+fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    // In the same folder: a rename across file systems would be no single step.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
+    let temporary = Path::new(&temporary);
+    let written = write(temporary).and_then(|()| fs::rename(temporary, path));
+    if written.is_err() {
+        // The error is reported already; a file that is left over is not worth another message.
+        let _ = fs::remove_file(temporary);
+    }
+    written
 }
 
 fn fill(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -133,6 +133,7 @@ impl<'a> SupervisedSession<'a> {
             Err(Error::Refused(refused)) if refused.body.code == Code::NotFound => return Ok(None),
             Err(error) => return Err(error),
         }
+        self.context.client.refresh_members().await;
         let known = record::read(&self.file).filter(|record| record.session_id == session);
         let lease_ms = match known {
             // The first heartbeat puts the session on its short lease.

@@ -63,6 +63,11 @@ pub fn failure(status: u16, code: &str, message: &str, details: Value) -> Reply 
     Reply { status, headers: Vec::new(), body: json!({ "error": error }).to_string() }
 }
 
+/// An answer without an envelope, as health has.
+pub fn bare(status: u16, body: &Value) -> Reply {
+    Reply { status, headers: Vec::new(), body: body.to_string() }
+}
+
 /// A 503, as without a leader or a quorum.
 pub fn unavailable(outcome: &str) -> Reply {
     failure(503, "SERVICE_UNAVAILABLE", "no leader", json!({ "outcome": outcome }))
@@ -161,6 +166,47 @@ fn serve(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{extra}\r\n{body}"
     )
+}
+
+/// A server that accepts connections and never answers, as a process that hangs does.
+pub struct Hung {
+    address: String,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Hung {
+    /// Starts a server that accepts connections and reads nothing.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let held = connections.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                held.lock().unwrap().push(stream);
+            }
+        });
+        Self { address, connections }
+    }
+
+    /// The address to give to `--server`.
+    pub fn url(&self) -> &str {
+        &self.address
+    }
+
+    /// How many connections it has accepted.
+    pub fn requests(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
+    /// What the client sent on the first connection.
+    pub fn first_request(&self) -> String {
+        let mut stream = self.connections.lock().unwrap()[0].try_clone().unwrap();
+        let mut text = Vec::new();
+        // The client has closed its end by now.
+        let _ = stream.read_to_end(&mut text);
+        String::from_utf8(text).unwrap()
+    }
 }
 
 /// Addresses without a server: their ports are reserved, so that no other test gets them.

@@ -4,7 +4,7 @@
 //! - `first_entry`: forms a new cluster. `rules`: raises the rules version once every member knows a newer one.
 //! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes
 //!   are slow.
-//! - `silence`: logs that no leader is heard.
+//! - `silence`: finds out whether this node was removed, and logs that no leader is heard.
 
 pub(crate) mod disk_space;
 pub(crate) mod first_entry;
@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// Time between two runs of the duties. Leases end at most this late.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a node checks whether it hears its leader.
-const LEADER_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const LEADER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How often learners and the rules versions of members are checked.
 const LEARNER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest wait for a quorum that acknowledges an entry of the duties. The next tick tries again.

@@ -1,4 +1,4 @@
-//! Logs that this node hears no leader, and whether the cluster has removed it.
+//! Finds out whether the cluster has removed this node, and logs that it hears no leader.
 
 use crate::{
     node::Node,
@@ -7,12 +7,14 @@ use crate::{
         service::{ServiceRequest, ServiceResponse},
     },
 };
-use futures::future::join_all;
+use futures::{StreamExt, stream::FuturesUnordered};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// Longest wait for the answer to whether this node is still a member, or when it last heard its leader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Silence of the leader after which the other members are asked whether this node is still one. Longer than an election.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
 /// Time without a leader after which it is logged.
 const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// Between two such log lines.
@@ -26,11 +28,30 @@ pub(super) struct LeaderSilence {
 }
 
 impl LeaderSilence {
-    /// Checks for messages of the leader, and logs when it has been silent for long.
+    /// Checks whether the leader is heard and, where it is not, whether this node was removed. Logs either.
     pub(super) async fn check(&mut self, node: &Node, peers: &PeerClient) {
-        let Some(span) = self.note(heard_leader_recently(node).await) else { return };
-        let for_s = span.as_secs();
-        if was_removed(node, peers).await {
+        if heard_leader_recently(node).await {
+            *self = Self::default();
+            node.set_removed(false);
+            return;
+        }
+        let silent_for = self.since.get_or_insert_with(Instant::now).elapsed();
+        let was_removed = node.is_removed();
+        tokio::select! {
+            removed = is_removed(node, peers) => if let Some(removed) = removed {
+                node.set_removed(removed);
+            },
+            // A node that may lead now has other duties than to wait.
+            () = node.leader_changes() => {}
+        }
+        let is_removed = node.is_removed();
+        let is_news = is_removed && !was_removed;
+        if !is_news && !self.is_due(silent_for) {
+            return;
+        }
+        self.logged = Some(Instant::now());
+        let for_s = silent_for.as_secs();
+        if is_removed {
             tracing::error!(
                 for_s,
                 "this node was removed from the cluster. It can come back as a new one: with an empty data folder, \
@@ -44,19 +65,10 @@ impl LeaderSilence {
         }
     }
 
-    /// How long the silence has lasted, when it should be logged now.
-    fn note(&mut self, has_leader: bool) -> Option<Duration> {
-        if has_leader {
-            *self = Self::default();
-            return None;
-        }
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let is_due = since.elapsed() >= NO_LEADER_LOGGED_AFTER
-            && self.logged.is_none_or(|at| at.elapsed() >= NO_LEADER_LOG_INTERVAL);
-        is_due.then(|| {
-            self.logged = Some(Instant::now());
-            since.elapsed()
-        })
+    /// Whether the silence should be logged now.
+    fn is_due(&self, silent_for: Duration) -> bool {
+        silent_for >= NO_LEADER_LOGGED_AFTER
+            && self.logged.is_none_or(|at| at.elapsed() >= NO_LEADER_LOG_INTERVAL)
     }
 }
 
@@ -69,15 +81,24 @@ async fn heard_leader_recently(node: &Node) -> bool {
     let leader = node.leader_id();
     // When Raft does not answer in time, it waits for its disk, which is logged elsewhere.
     let silent_for = timeout(ANSWER_TIMEOUT, node.time_since_leader()).await;
-    leader.is_some() && silent_for.is_ok_and(|age| age < NO_LEADER_LOGGED_AFTER)
+    let longest = ASKED_AFTER.max(node.timing.lease());
+    leader.is_some() && silent_for.is_ok_and(|age| age < longest)
 }
 
-/// Whether another member says that this node is not a member. One that lags may say so of a new node, but that one
-/// hears its leader and does not ask.
-async fn was_removed(node: &Node, peers: &PeerClient) -> bool {
+/// Whether another member says that this node is not a member; none without any answer. The first one that says so counts:
+/// others may hang. One that lags may say so of a new node, but that one hears its leader and does not ask.
+async fn is_removed(node: &Node, peers: &PeerClient) -> Option<bool> {
     let others = node.other_members();
     let question = ServiceRequest::WhoIs { node: node.id };
-    let asking = others.iter().map(|(_, other)| peers.request(other, question.clone(), ANSWER_TIMEOUT));
-    let answers = join_all(asking).await;
-    answers.iter().any(|answer| matches!(answer, Ok(ServiceResponse::Member(None))))
+    let mut answers: FuturesUnordered<_> =
+        others.iter().map(|(_, other)| peers.request(other, question.clone(), ANSWER_TIMEOUT)).collect();
+    let mut is_member = false;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(ServiceResponse::Member(None)) => return Some(true),
+            Ok(ServiceResponse::Member(Some(_))) => is_member = true,
+            _ => {}
+        }
+    }
+    is_member.then_some(false)
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     leader::service::LeaderService,
-    node::{Leader, Node},
+    node::{Leader, Node, REMOVED},
     peer::{
         PeerClient, PeerError, PeerTarget,
         service::{ServiceRequest, ServiceResponse},
@@ -62,6 +62,8 @@ pub(crate) enum LeaderError<E> {
     Unknown(String),
     /// The leader refused it. Nothing was done.
     Refused(E),
+    /// The cluster has removed this node. Nothing was done.
+    Removed,
 }
 
 /// The end of one attempt.
@@ -94,6 +96,13 @@ impl LeaderClient {
     ) -> Result<T, LeaderError<E>> {
         let mut may_be_carried_out = false;
         loop {
+            if self.node.is_removed() {
+                return Err(if may_be_carried_out {
+                    LeaderError::Unknown(REMOVED.to_owned())
+                } else {
+                    LeaderError::Removed
+                });
+            }
             let (why, is_unknown) = match self.attempt(&request, &policy).await {
                 Attempt::Answered(response) => match read(response) {
                     Some(Ok(value)) => return Ok(value),
@@ -178,6 +187,7 @@ impl LeaderError<String> {
             Self::NotCarriedOut(why) => Unavailable::NotApplied(message(&why)),
             Self::Unknown(why) => Unavailable::Unknown(message(&why)),
             Self::Refused(why) => Unavailable::NotApplied(why),
+            Self::Removed => Unavailable::NotApplied(REMOVED.to_owned()),
         }
     }
 }

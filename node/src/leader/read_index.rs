@@ -3,7 +3,7 @@
 
 use crate::{
     leader::client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
-    node::REQUEST_DEADLINE,
+    node::{REMOVED, REQUEST_DEADLINE},
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
@@ -75,10 +75,14 @@ async fn read_index(leader: &LeaderClient, deadline: Instant) -> Result<Revision
         _ => None,
     };
     leader.ask(ServiceRequest::ReadIndex, policy, read).await.map_err(|error| {
-        let (LeaderError::NotCarriedOut(why) | LeaderError::Unknown(why) | LeaderError::Refused(why)) = error;
         // A read changes nothing, so nothing of it is unknown.
-        Unavailable::NotApplied(format!(
-            "no quorum answered in time ({why}); ?consistency=stale reads this node's own state"
-        ))
+        Unavailable::NotApplied(match error {
+            LeaderError::Removed => REMOVED.to_owned(),
+            // It was removed while the read waited.
+            LeaderError::Unknown(_) if leader.node.is_removed() => REMOVED.to_owned(),
+            LeaderError::NotCarriedOut(why) | LeaderError::Unknown(why) | LeaderError::Refused(why) => {
+                format!("no quorum answered in time ({why}); ?consistency=stale reads this node's own state")
+            }
+        })
     })
 }

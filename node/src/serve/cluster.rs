@@ -8,7 +8,7 @@ use crate::{
         read_index::ReadIndexes,
         writes::Writes,
     },
-    node::{Leader, Node, REQUEST_DEADLINE},
+    node::{Leader, Node, REMOVED, REQUEST_DEADLINE},
     peer::{
         secret::ClusterSecret,
         service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
@@ -165,13 +165,14 @@ impl Cluster for NodeCluster {
                 _ => None,
             };
             let report = self.leader.ask(ServiceRequest::Status, policy, read).await;
-            let report =
-                report.map_err(|error| {
-                    let (LeaderError::NotCarriedOut(why)
+            let report = report.map_err(|error| {
+                Unavailable::NotApplied(match error {
+                    LeaderError::NotCarriedOut(why)
                     | LeaderError::Unknown(why)
-                    | LeaderError::Refused(why)) = error;
-                    Unavailable::NotApplied(why)
-                })?;
+                    | LeaderError::Refused(why) => why,
+                    LeaderError::Removed => REMOVED.to_owned(),
+                })
+            })?;
             Ok(status::merged(self.own_status(), report))
         }
         .boxed()
@@ -261,6 +262,7 @@ impl NodeCluster {
             LeaderError::NotCarriedOut(why) => Unavailable::NotApplied(why).into(),
             LeaderError::Unknown(why) => Unavailable::Unknown(why).into(),
             LeaderError::Refused(error) => error,
+            LeaderError::Removed => Unavailable::NotApplied(REMOVED.to_owned()).into(),
         })
     }
 }

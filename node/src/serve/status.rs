@@ -39,6 +39,7 @@ pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus 
         flush_slow: disk.is_slow(),
         failed_snapshots: node.store.failed_snapshots(),
         elections_won: node.elections_won(),
+        removed: node.is_removed(),
         quorum_seen: metrics.last_quorum_acked.map(|acked| acked.elapsed()),
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use clap_complete::Shell;
+use serde::Deserialize;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -199,18 +200,20 @@ pub struct CompletionsArgs {
 }
 
 /// Which events are logged, and in which format.
-#[derive(Debug, Default, Clone, Args)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 pub struct LogArgs {
-    /// What to log: error, warn, info, debug, trace, or a filter such as info,nexus_node=debug
-    #[arg(long, env = "NEXUS_LOG", value_name = "FILTER", default_value = "info,openraft=error")]
-    pub log: String,
-    /// Format of the log
-    #[arg(long, env = "NEXUS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace, or a filter such as info,nexus_node=debug [default:
+    /// info,openraft=error]
+    #[arg(long, env = "NEXUS_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Format of the log [default: text]
+    #[arg(long, env = "NEXUS_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
 }
 
 /// Format of the log.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Lines for people to read
     #[default]

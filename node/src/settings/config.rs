@@ -1,6 +1,13 @@
 //! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
-use crate::{peer::secret::ClusterSecret, raft::setup::Timing, settings::args::StartArgs};
+use crate::{
+    peer::secret::ClusterSecret,
+    raft::setup::Timing,
+    settings::{
+        args::{LogArgs, LogFormat, StartArgs},
+        logging,
+    },
+};
 use anyhow::{Context, bail, ensure};
 use nexus_api::MAX_SOCKETS;
 use serde::Deserialize;
@@ -78,6 +85,8 @@ pub struct Config {
     pub max_connections: u32,
     /// WebSockets at once.
     pub max_sockets: u32,
+    /// Which events are logged, and in which format.
+    pub log: LogArgs,
 }
 
 /// Default of `--rate-limit`, in requests per second of one key: far more than an agent needs, and not enough to stop
@@ -91,6 +100,7 @@ struct File {
     node_id: Option<u64>,
     data_dir: Option<PathBuf>,
     listen: Option<String>,
+    port: Option<u16>,
     peer_listen: Option<String>,
     metrics_listen: Option<String>,
     advertise: Option<String>,
@@ -111,6 +121,8 @@ struct File {
     disk_reserve_mib: Option<u64>,
     max_connections: Option<u32>,
     max_sockets: Option<u32>,
+    log: Option<String>,
+    log_format: Option<LogFormat>,
 }
 
 impl Config {
@@ -125,7 +137,7 @@ impl Config {
         };
         let data_dir = args.data_dir.or(file.data_dir);
         let data_dir = data_dir.context("no data folder: give one with --data-dir")?;
-        let port = args.port.map(|port| format!("0.0.0.0:{port}"));
+        let port = args.port.or(file.port).map(|port| format!("0.0.0.0:{port}"));
         let listen = args.listen.or(file.listen).or(port).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
         let peer_listen =
             args.peer_listen.or(file.peer_listen).unwrap_or_else(|| "127.0.0.1:7501".to_owned());
@@ -194,6 +206,9 @@ impl Config {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
         }
+        let log =
+            LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
+        logging::check(&log)?;
         let allowed_hosts = split(args.allowed_hosts.or(file.allowed_hosts).as_deref());
         for host in &allowed_hosts {
             ensure!(
@@ -212,6 +227,7 @@ impl Config {
             origin,
             cluster_secret,
             timing,
+            log,
             allowed_hosts,
             allowed_origins,
             rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
@@ -252,6 +268,7 @@ impl Config {
             disk_reserve: DEFAULT_RESERVE,
             max_connections: MAX_CONNECTIONS,
             max_sockets: MAX_SOCKETS,
+            log: LogArgs::default(),
         }
     }
 }
@@ -362,6 +379,7 @@ pub(crate) fn is_loopback(addr: &str) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use clap::Args as _;
 
     fn args() -> StartArgs {
         StartArgs {
@@ -421,6 +439,37 @@ mod tests {
             let error = Config::from_args(args).unwrap_err().to_string();
             assert!(error.contains(hint), "{error} does not mention {hint}");
         }
+    }
+
+    #[test]
+    fn the_file_takes_every_flag_of_start() {
+        let command = StartArgs::augment_args(clap::Command::new("start"));
+        let flags: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        assert!(flags.contains(&"log-format") && flags.contains(&"port"));
+        for flag in flags.into_iter().filter(|flag| !matches!(*flag, "config" | "check-config")) {
+            // A value of no setting's type: only a name that is known is refused for it.
+            let error = toml::from_str::<File>(&format!("{flag} = {{}}")).unwrap_err().to_string();
+            assert!(!error.contains("unknown field"), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_log_is_set_by_flag_or_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nexusd.toml");
+        let text = "data-dir = \"d\"\nport = 7409\nlog = \"warn\"\nlog-format = \"json\"\n";
+        std::fs::write(&path, text).unwrap();
+        let log = LogArgs { log: Some("debug".into()), log_format: None };
+        let args = StartArgs { config: Some(path.clone()), log, ..StartArgs::default() };
+        let config = Config::from_args(args).unwrap();
+        assert_eq!(config.listen, "0.0.0.0:7409");
+        assert_eq!(
+            (config.log.log.as_deref(), config.log.log_format),
+            (Some("debug"), Some(LogFormat::Json))
+        );
+        std::fs::write(&path, "data-dir = \"d\"\nlog = \"loud\"\n").unwrap();
+        let args = StartArgs { config: Some(path), ..StartArgs::default() };
+        assert!(Config::from_args(args).unwrap_err().to_string().contains("--log loud"));
     }
 
     #[test]

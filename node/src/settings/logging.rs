@@ -9,6 +9,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+/// What is logged by default: of openraft, only what it cannot recover from.
+const DEFAULT_FILTER: &str = "info,openraft=error";
+
 /// Checks the settings without starting to log.
 ///
 /// # Errors
@@ -19,13 +22,14 @@ pub fn check(args: &LogArgs) -> anyhow::Result<()> {
 
 fn filter(args: &LogArgs) -> anyhow::Result<Targets> {
     // `Targets` would take any other word for the name of a module, and log nothing.
-    for part in args.log.split(',').map(str::trim).filter(|part| !part.contains(['=', '['])) {
+    let text = args.log.as_deref().unwrap_or(DEFAULT_FILTER);
+    for part in text.split(',').map(str::trim).filter(|part| !part.contains(['=', '['])) {
         ensure!(
             part.parse::<LevelFilter>().is_ok(),
             "--log {part} is no level: error, warn, info, debug or trace, or MODULE=LEVEL such as nexus_node=debug"
         );
     }
-    args.log.parse().with_context(|| format!("--log {} is not a filter", args.log))
+    text.parse().with_context(|| format!("--log {text} is not a filter"))
 }
 
 /// Starts logging for the whole process.
@@ -36,7 +40,7 @@ pub fn start(args: &LogArgs) -> anyhow::Result<()> {
     let filter = filter(args)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let logs = tracing_subscriber::registry().with(filter);
-    match args.log_format {
+    match args.log_format.unwrap_or_default() {
         LogFormat::Text => {
             let is_terminal = std::io::stderr().is_terminal();
             logs.with(lines.with_target(false).with_ansi(is_terminal)).init();
@@ -52,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_refused_and_not_taken_for_a_module() {
-        let args = |log: &str| LogArgs { log: log.to_owned(), ..LogArgs::default() };
+        let args = |log: &str| LogArgs { log: Some(log.to_owned()), ..LogArgs::default() };
         for sound in ["info", "info,openraft=error", "warn,nexus_node=debug"] {
             assert!(check(&args(sound)).is_ok(), "{sound}");
         }

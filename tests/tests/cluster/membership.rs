@@ -128,6 +128,47 @@ async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_while_clients_wri
 }
 
 #[tokio::test]
+async fn a_removed_node_says_everywhere_that_it_is_out() {
+    const OUT: &str = "this node was removed from the cluster";
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let (removed, other) = (leader % 3 + 1, (leader + 1) % 3 + 1);
+    let out = team.admin.via(cluster.node(removed).url());
+    team.admin.via(cluster.node(leader).url()).delete(&format!("/cluster/members/{removed}")).await.data();
+    let begun = Instant::now();
+    let health = eventually("the removed node is not ready for that reason", || async {
+        let answer = out.send(Method::GET, "/health/ready", None).await.ok()?;
+        let message = answer.body["checks"]["raft"]["message"].as_str()?.to_owned();
+        (answer.status == 503 && message.starts_with(OUT)).then_some(message)
+    })
+    .await;
+    println!("known after {:?}: {health}", begun.elapsed());
+    let status = out.get("/cluster/status").await;
+    assert_eq!((&status.data()["removed"], &status.data()["healthy"]), (&json!(true), &json!(false)));
+    let others = team.admin.via(cluster.node(other).url()).get("/cluster/status").await;
+    assert_eq!(others.data().get("removed"), None);
+    let read = out.send(Method::GET, &team.path("/features"), None).await.expect("it answers");
+    assert_eq!(read.status, 503, "{}", read.body);
+    assert!(
+        read.body["error"]["message"].as_str().is_some_and(|text| text.starts_with(OUT)),
+        "{}",
+        read.body
+    );
+    let body = json!({ "slug": "late", "title": "t", "spec": "s" });
+    let write = out.send(Method::POST, &team.path("/features"), Some(&body)).await.expect("it answers");
+    assert_eq!(
+        (write.status.as_u16(), &write.body["error"]["details"]["outcome"]),
+        (503, &json!("not_applied"))
+    );
+    assert!(
+        write.body["error"]["message"].as_str().is_some_and(|text| text.starts_with(OUT)),
+        "{}",
+        write.body
+    );
+}
+
+#[tokio::test]
 async fn a_dead_node_is_replaced_by_a_new_one_while_clients_write() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;

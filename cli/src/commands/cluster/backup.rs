@@ -32,7 +32,8 @@ const DEFAULT_NAME: &str = "nexus.backup";
 #[command(after_help = "\
 Examples:
   nexus cluster backup
-  nexus cluster backup -o /mnt/backups/monday.backup
+  nexus cluster backup -o /mnt/backups/monday.backup --timeout 10m
+  nexus cluster backup --stale --server http://10.0.0.2:7401
   nexus cluster backup -o - | age -r KEY > monday.backup.age")]
 pub(crate) struct Backup {
     /// Where to; - is stdout [default: a name with the cluster and the revision, here]
@@ -41,6 +42,9 @@ pub(crate) struct Backup {
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
+    /// Take what one server has, also without a quorum: the last writes may be missing
+    #[arg(long)]
+    stale: bool,
 }
 
 impl Backup {
@@ -52,7 +56,9 @@ impl Backup {
         }
         // Before the cluster has any work with it.
         self.output.as_deref().filter(|_| !to_stdout).map_or(Ok(()), |path| self.check_free(path))?;
-        let download = context.client.download(Request::get("/cluster/backup"));
+        let consistency = self.stale.then_some("stale");
+        let get = |path| Request::get(path).query("consistency", consistency);
+        let download = context.client.download(get("/auth/me"), get("/cluster/backup"));
         let progress = Progress::new(context.out.is_watched());
         let mut download = progress.during(download, |_| "A server prepares the backup".to_owned()).await?;
         let mut progress = Progress::new(context.out.is_watched());

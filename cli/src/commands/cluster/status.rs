@@ -30,6 +30,9 @@ const SILENT_MS: u64 = 2_000;
 impl Status {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let answer = context.client.send(Request::get("/cluster/status")).await?;
+        if let Ok(status) = answer.parse::<ClusterStatus>() {
+            context.client.learn_members(&status);
+        }
         context.out.answer(&answer, |status: ClusterStatus| print(context, &status, self.wide))
     }
 }
@@ -180,6 +183,10 @@ fn disk(node: &Node) -> (String, Tone) {
 
 /// One line about the whole.
 fn health(status: &ClusterStatus) -> (String, Tone) {
+    if status.removed {
+        let text = "Removed: the cluster goes on without this node; ask another one, and stop this one";
+        return (text.to_owned(), Tone::Bad);
+    }
     if !status.healthy || status.leader.is_none() {
         return (
             "No leader: writes and linearizable reads wait for one; is a majority of the voters running?"
@@ -299,6 +306,13 @@ mod tests {
     fn without_a_leader_nothing_is_healthy() {
         let status = ClusterStatus { healthy: false, leader: None, ..cluster(&[None, Some(1), Some(1)]) };
         assert!(health(&status).0.starts_with("No leader"));
+    }
+
+    #[test]
+    fn a_removed_node_says_that_it_is_out() {
+        let status =
+            ClusterStatus { removed: true, leader: None, healthy: false, ..cluster(&[None, Some(1)]) };
+        assert!(health(&status).0.starts_with("Removed"));
     }
 
     #[test]
