@@ -1,4 +1,5 @@
-//! Documents: the metrics and settings that they must mention, their length, and the targets of their links.
+//! Documents: the metrics and settings that they must mention, their length, their glossary, and the targets of their
+//! links.
 
 use crate::root;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -30,6 +31,23 @@ fn the_readme_is_short() {
     const LONGEST: usize = 200;
     let lines = document("README.md").lines().count();
     assert!(lines <= LONGEST, "README.md has {lines} lines: details belong into docs/");
+}
+
+#[test]
+fn the_glossary_is_short_and_names_the_file_of_each_term() {
+    /// More terms than this are a language of its own.
+    const MOST: usize = 25;
+    let architecture = document("ARCHITECTURE.md");
+    let glossary = architecture.split("\n## ").find(|part| part.starts_with("Glossary"));
+    let rows = glossary.expect("it has a glossary").lines().filter(|line| line.starts_with("| ")).skip(2);
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    assert!((1..=MOST).contains(&rows.len()), "the glossary has {} terms", rows.len());
+    for row in rows {
+        let files: Vec<String> = row[3].split(", ").map(document).collect();
+        for term in row[1].split('`').skip(1).step_by(2) {
+            assert!(files.iter().any(|file| file.contains(term)), "{term} is not in {}", row[3]);
+        }
+    }
 }
 
 /// The paths of all documents, from the root.
