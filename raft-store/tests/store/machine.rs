@@ -94,7 +94,7 @@ async fn rules_that_panic_stop_the_node_again_and_again_and_keep_nothing_of_the_
         let why = node.handle.fatal().borrow().clone().unwrap();
         assert!(matches!(why, StoreError::Apply { index: 8, .. }), "{why:?}");
         for text in [error.to_string(), why.to_string()] {
-            assert!(text.contains("the rules panicked: a tick that nobody thought of"), "{text}");
+            assert!(text.contains("the rules panicked: an unexpected tick"), "{text}");
         }
         assert!(node.apply(entries.clone()).await.is_err(), "nothing is applied afterwards");
         assert_eq!((node.applied(), node.columns()), (Some(3), columns.clone()));
