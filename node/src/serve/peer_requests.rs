@@ -59,6 +59,10 @@ impl PeerRequests {
         let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));
         let may_ask = is_join || from.and_then(|from| node.member(from)).is_some();
         match request {
+            // A node that knows no member yet cannot say that another one is none.
+            ServiceRequest::WhoIs { .. } if node.voters().is_empty() => {
+                ServiceResponse::Unavailable { reason: "this node knows no members yet".to_owned() }
+            }
             ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
             ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
             ServiceRequest::ClusterTime(time) => {
