@@ -86,7 +86,7 @@ async fn heard_leader_recently(node: &Node) -> bool {
 }
 
 /// Whether another member says that this node is not a member; none without any answer. The first one that says so counts:
-/// others may hang. One that lags may say so of a new node, but that one hears its leader and does not ask.
+/// it hears a leader, and others may hang or be removed themselves.
 async fn is_removed(node: &Node, peers: &PeerClient) -> Option<bool> {
     let others = node.other_members();
     let question = ServiceRequest::WhoIs { node: node.id };

@@ -59,11 +59,13 @@ impl PeerRequests {
         let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));
         let may_ask = is_join || from.and_then(|from| node.member(from)).is_some();
         match request {
-            // A node that knows no member yet cannot say that another one is none.
-            ServiceRequest::WhoIs { .. } if node.voters().is_empty() => {
-                ServiceResponse::Unavailable { reason: "this node knows no members yet".to_owned() }
-            }
-            ServiceRequest::WhoIs { node: id } => ServiceResponse::Member(node.member(id)),
+            ServiceRequest::WhoIs { node: id } => match node.member(id) {
+                // Without a leader, this node may lag, or be new or removed itself: it cannot say who is no member.
+                None if node.leader_id().is_none() => {
+                    ServiceResponse::Unavailable { reason: "this node hears no leader".to_owned() }
+                }
+                member => ServiceResponse::Member(member),
+            },
             ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
             ServiceRequest::ClusterTime(time) => {
                 // Only the time of the leader counts, as far as this node knows the leader.
