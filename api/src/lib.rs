@@ -17,8 +17,8 @@
 //!   operations on the cluster, which are no commands. [`sockets`]: sends events to subscribers.
 //! - [`page`], [`streamed_json`] and [`brief`]: lists. [`documents`]: texts. [`usage`]: quotas. [`metrics`]: counters
 //!   for Prometheus.
-//! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`mcp`]: the same as tools for
-//!   agents. [`service`]: the router, and the steps around every request.
+//! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`pages`]: the same for people in
+//!   browsers. [`mcp`]: the same as tools for agents. [`service`]: the router, and the steps around every request.
 
 pub mod api;
 pub mod auth;
@@ -41,6 +41,7 @@ pub mod mint;
 mod openapi;
 mod operate;
 mod page;
+mod pages;
 mod rate_limits;
 mod read;
 mod response_memory;

@@ -8,7 +8,7 @@ use crate::{
     cluster::{MAX_PREPARATION, Unavailable},
     concurrency::RequestPermit,
     failure::ApiError,
-    mcp, openapi,
+    mcp, pages,
     rate_limits::{Admitted, EarlyRefusal, remote_addr},
     response_memory::{ConnectionEnd, Reader},
     routes,
@@ -16,18 +16,16 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    body::{Body, Bytes, HttpBody},
+    body::{Body, HttpBody},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{IntoResponse, Response},
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
 use percent_encoding::percent_decode_str;
 use std::{
     net::IpAddr,
-    sync::LazyLock,
     time::{Duration, Instant},
 };
 use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
@@ -54,11 +52,11 @@ const TOO_MUCH_UNREAD: &str =
 /// The routes that a node serves to clients.
 pub fn router(api: Api) -> Router {
     let (described, _) = routes::api().into_parts();
-    let reference = Router::new().route("/openapi.json", get(openapi_json)).route("/docs", get(docs));
     let router = Router::new()
-        .nest("/api", described.merge(routes::socket()).merge(reference.clone()))
+        .nest("/api", described.merge(routes::socket()).merge(pages::reference()))
         .merge(routes::bare())
-        .merge(reference)
+        .merge(pages::reference())
+        .merge(pages::home())
         .fallback(|| async { ApiError::not_found("no such route") })
         .method_not_allowed_fallback(|| async { unknown_method() })
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -85,30 +83,6 @@ async fn without_pages(State(api): State<Api>, request: Request, next: Next) -> 
         }
         Ok(()) | Err(_) => next.run(request).await,
     }
-}
-
-async fn openapi_json() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], REFERENCE.json.clone())
-}
-
-async fn docs() -> impl IntoResponse {
-    ([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(REFERENCE.page.clone()))
-}
-
-/// The description of the API. It is made at the first request for it, and does not change while the node runs.
-static REFERENCE: LazyLock<Reference> = LazyLock::new(|| {
-    let (_, descriptions) = routes::api().into_parts();
-    let document = openapi::document(descriptions);
-    let json = document.to_json().expect("a document of plain values is JSON");
-    Reference { json: json.into(), page: openapi::page(&document).into() }
-});
-
-/// The content security policy of the reference: no scripts, and nothing is loaded.
-const DOCS_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-
-struct Reference {
-    json: Bytes,
-    page: Bytes,
 }
 
 fn cors(api: &Api) -> CorsLayer {

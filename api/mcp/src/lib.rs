@@ -16,3 +16,8 @@ pub mod transport;
 
 pub use port::{Failure, Method, Port, Request, SessionUse, ToolPermit};
 pub use server::Server;
+
+/// The tools, each with its name and its description.
+pub fn tools() -> impl Iterator<Item = (&'static str, &'static str)> {
+    tools::TOOLS.iter().map(|tool| (&*tool.name, tool.description.as_deref().unwrap_or_default()))
+}

@@ -3,17 +3,14 @@
 //! - [`routes`]: a router that takes no route without its description.
 //! - [`operation`]: the description of one route, by its [`kind`]. [`parameter`]: its parameters in path, query and headers.
 //! - [`document`]: all routes in one document.
-//! - [`page`]: the document as a page for people, which loads nothing from other hosts.
 
 mod document;
 mod kind;
 mod operation;
-mod page;
 mod parameter;
 mod routes;
 
 pub(crate) use document::document;
 pub(crate) use operation::Operation;
-pub(crate) use page::page;
 pub(crate) use parameter::Parameter;
 pub(crate) use routes::Routes;

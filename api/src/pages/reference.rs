@@ -1,73 +1,126 @@
-//! The document as a page for people: plain HTML without scripts, which loads nothing from other hosts.
+//! `/docs`: the OpenAPI document as a page for people, with an example in curl and in the command line for each route.
+//! It can be read without scripts; with them, it can be searched.
 
+use super::{
+    example,
+    html::{self, escaped, marked},
+};
+use nexus_api_types::Code;
 use serde_json::Value;
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 use utoipa::openapi::OpenApi;
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
-code,pre{font:14px/1.4 ui-monospace,monospace}details{border-top:1px solid #8884;padding:.4rem 0}\
-summary{cursor:pointer}summary b{display:inline-block;min-width:4.5rem}summary span{opacity:.75}\
-table{border-collapse:collapse;margin:.5rem 0}td,th{text-align:left;vertical-align:top;padding:.15rem 1rem .15rem 0}\
-h2{margin-top:2.5rem}pre{overflow:auto;padding:.75rem;background:#8881;border-radius:.4rem}";
+/// The errors that at least this many routes have, with the same meaning, are described once for all.
+const SHARED_BY: usize = 10;
 
 /// The reference as HTML.
-pub(crate) fn page(document: &OpenApi) -> String {
+pub(super) fn page(document: &OpenApi) -> String {
     let value = serde_json::to_value(document).unwrap_or_default();
-    let mut html = String::new();
+    let mut html = html::head("The API of Nexus");
     // Writing to a string cannot fail.
     let _ = write(&mut html, &value);
     html
 }
 
+struct Entry<'a> {
+    tag: &'a str,
+    method: &'a str,
+    path: &'a str,
+    operation: &'a Value,
+}
+
+/// The errors that many routes share: status and meaning.
+type SharedErrors<'a> = HashMap<(&'a str, &'a str), usize>;
+
 fn write(html: &mut String, document: &Value) -> std::fmt::Result {
     let info = &document["info"];
-    write!(
-        html,
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>Nexus API</title><style>{STYLE}</style><h1>Nexus API <small>{}</small></h1>",
-        escaped(text(&info["version"]))
-    )?;
+    write!(html, "<h1>The API of Nexus <small>{}</small></h1>", escaped(text(&info["version"])))?;
     for paragraph in text(&info["description"]).split("\n\n") {
         write!(html, "<p>{}</p>", marked(paragraph))?;
     }
-    html.push_str("<p>For programs: <a href=openapi.json>openapi.json</a>, OpenAPI 3.1. Paths are below <code>/api</code>.</p>");
-    let mut operations = operations(document);
-    operations.sort_by_key(|(tag, ..)| *tag);
-    let mut section = "";
-    for (tag, method, path, operation) in operations {
-        if tag != section {
-            section = tag;
-            write!(html, "<h2 id=\"{0}\">{0}</h2>", escaped(tag))?;
+    html.push_str(
+        "<p>For programs: <a href=openapi.json>openapi.json</a>, OpenAPI 3.1. Paths are below <code>/api</code>. The \
+         examples take the address of a node from <code>$NEXUS</code>, such as <code>http://127.0.0.1:7401</code>, and \
+         an API key from <code>$KEY</code>.</p>\
+         <input type=search id=search hidden placeholder=\"Search: a word of a route, a field, a command; / goes here\" \
+         aria-label=Search>",
+    );
+    let mut entries = entries(document);
+    entries.sort_by_key(|entry| entry.tag);
+    let mut shared = SharedErrors::new();
+    for entry in &entries {
+        for error in errors(entry.operation) {
+            *shared.entry(error).or_default() += 1;
         }
-        write_operation(html, method, path, operation)?;
     }
-    html.push_str("<h2 id=types>Types</h2>");
+    shared.retain(|_, routes| *routes >= SHARED_BY);
+
+    html.push_str("<nav>");
+    for tag in tags(&entries) {
+        write!(html, "<a href=\"#{0}\">{0}</a>", escaped(tag))?;
+    }
+    html.push_str("<a href=\"#tools\">tools (MCP)</a><a href=\"#errors\">errors</a><a href=\"#types\">types</a></nav><main>");
+    for tag in tags(&entries) {
+        write!(html, "<section><h2 id=\"{0}\">{0}</h2>", escaped(tag))?;
+        for entry in entries.iter().filter(|entry| entry.tag == tag) {
+            write_operation(html, document, entry, &shared)?;
+        }
+        html.push_str("</section>");
+    }
+    write_tools(html)?;
+    write_errors(html)?;
+    html.push_str("<section><h2 id=types>types</h2>");
     for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
         write!(html, "<details id=\"type-{0}\"><summary><code>{0}</code> <span>", escaped(name))?;
         write!(html, "{}</span></summary>", marked(text(&schema["description"])))?;
+        write_fields(html, schema)?;
         write!(html, "<pre>{}</pre></details>", escaped(&pretty(schema)))?;
     }
-    html.push_str("</html>");
+    html.push_str(
+        "</section><p id=nothing hidden>Nothing has all of these words.</p></main>\
+         <script src=\"docs/search.js\"></script></html>",
+    );
     Ok(())
 }
 
-type Listed<'a> = (&'a str, &'a str, &'a str, &'a Value);
-
-/// Tag, method, path and description of every operation.
-fn operations(document: &Value) -> Vec<Listed<'_>> {
+/// Every operation of the document.
+fn entries(document: &Value) -> Vec<Entry<'_>> {
     let paths = document["paths"].as_object().into_iter().flatten();
     paths
         .flat_map(|(path, item)| {
             let methods = item.as_object().into_iter().flatten();
-            methods.map(move |(method, operation)| {
-                (text(&operation["tags"][0]), method.as_str(), path.as_str(), operation)
+            methods.map(move |(method, operation)| Entry {
+                tag: text(&operation["tags"][0]),
+                method: method.as_str(),
+                path: path.as_str(),
+                operation,
             })
         })
         .collect()
 }
 
-fn write_operation(html: &mut String, method: &str, path: &str, operation: &Value) -> std::fmt::Result {
+/// The tags in order, each once.
+fn tags<'a>(entries: &[Entry<'a>]) -> Vec<&'a str> {
+    let mut tags: Vec<_> = entries.iter().map(|entry| entry.tag).collect();
+    tags.dedup();
+    tags
+}
+
+/// Status and meaning of the errors of an operation.
+fn errors(operation: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    responses
+        .map(|(status, response)| (status.as_str(), text(&response["description"])))
+        .filter(|(status, _)| status.starts_with(['4', '5']))
+}
+
+fn write_operation(
+    html: &mut String,
+    document: &Value,
+    entry: &Entry<'_>,
+    shared: &SharedErrors<'_>,
+) -> std::fmt::Result {
+    let Entry { method, path, operation, .. } = *entry;
     write!(
         html,
         "<details id=\"{}\"><summary><b>{}</b><code>{}</code> <span>{}</span></summary>",
@@ -76,34 +129,114 @@ fn write_operation(html: &mut String, method: &str, path: &str, operation: &Valu
         escaped(path),
         escaped(text(&operation["summary"]))
     )?;
-    write!(html, "<p>{}</p><table>", marked(text(&operation["description"])))?;
-    for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        let about = text(&parameter["description"]);
+    if let Some(about) = operation["description"].as_str() {
+        write!(html, "<p>{}</p>", marked(about))?;
+    }
+    write!(html, "<pre>{}</pre>", escaped(&example::curl(document, method, path, operation)))?;
+    if let Some(command) = operation["x-nexus-cli"].as_str() {
+        write!(html, "<pre>{}</pre>", escaped(command))?;
+    }
+    write_parameters(html, operation)?;
+    if let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") {
+        write!(html, "<h3>Body: {}</h3>", kind(schema))?;
+        write_fields(html, example::resolved(document, schema))?;
+    }
+    html.push_str("<h3>Answers</h3><table>");
+    let mut common = Vec::new();
+    for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+        let meaning = text(&answer["description"]);
+        if shared.contains_key(&(status.as_str(), meaning)) {
+            common.push(status.as_str());
+            continue;
+        }
+        let schema = answer["content"].as_object().and_then(|content| content.values().next());
+        let schema = schema.map(|content| kind(&content["schema"])).unwrap_or_default();
+        write!(html, "<tr><td><b>{}</b><td>{schema}<td>{}", escaped(status), marked(meaning))?;
+    }
+    html.push_str("</table>");
+    if !common.is_empty() {
+        write!(
+            html,
+            "<p class=note>Errors of many routes: <a href=\"#errors\">{}</a></p>",
+            common.join(", ")
+        )?;
+    }
+    html.push_str("</details>");
+    Ok(())
+}
+
+/// The parameters of a route: those of its path have the examples' values.
+fn write_parameters(html: &mut String, operation: &Value) -> std::fmt::Result {
+    let mut rows = operation["parameters"].as_array().into_iter().flatten().peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    html.push_str("<h3>Parameters</h3><table>");
+    for parameter in rows {
         write!(
             html,
             "<tr><td><code>{}</code><td>{}<td>{}",
             escaped(text(&parameter["name"])),
             escaped(text(&parameter["in"])),
-            marked(about)
+            marked(text(&parameter["description"]))
         )?;
     }
     html.push_str("</table>");
-    if let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") {
-        write!(html, "<p>Body: {}</p>", kind(schema))?;
-    }
+    Ok(())
+}
+
+/// The fields of a schema: name, type, whether it is required, and meaning.
+fn write_fields(html: &mut String, schema: &Value) -> std::fmt::Result {
+    let Some(fields) = schema["properties"].as_object().filter(|fields| !fields.is_empty()) else {
+        return Ok(());
+    };
+    let required: Vec<_> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     html.push_str("<table>");
-    for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
-        let schema = answer["content"].as_object().and_then(|content| content.values().next());
-        let schema = schema.map(|content| kind(&content["schema"])).unwrap_or_default();
+    for (name, field) in fields {
+        let needed = if required.contains(&name.as_str()) { "required" } else { "" };
+        let about = field["description"].as_str().or_else(|| field["oneOf"][0]["description"].as_str());
         write!(
             html,
-            "<tr><td><b>{}</b><td>{}<td>{}",
-            escaped(status),
-            schema,
-            marked(text(&answer["description"]))
+            "<tr><td><code>{}</code><td>{}<td>{needed}<td>{}",
+            escaped(name),
+            kind(field),
+            marked(about.unwrap_or_default())
         )?;
     }
-    html.push_str("</table></details>");
+    html.push_str("</table>");
+    Ok(())
+}
+
+fn write_tools(html: &mut String) -> std::fmt::Result {
+    html.push_str(
+        "<section><h2 id=tools>tools (MCP)</h2><p>Agents that speak the Model Context Protocol find these tools at \
+         <code>POST /mcp?project=SLUG&amp;agent=NAME</code> of any node, with the API key as bearer, and in \
+         <code>nexus mcp</code> over standard input and output.</p>",
+    );
+    for (name, description) in nexus_mcp::tools() {
+        write!(
+            html,
+            "<details id=\"tool-{0}\"><summary><b>tool</b><code>{0}</code></summary><p>{1}</p></details>",
+            escaped(name),
+            escaped(description)
+        )?;
+    }
+    html.push_str("</section>");
+    Ok(())
+}
+
+fn write_errors(html: &mut String) -> std::fmt::Result {
+    html.push_str(
+        "<section><h2 id=errors>errors</h2><p>An error is <code>{\"error\": {\"code\", \"message\", \"details\"?, \
+         \"requestId\"}}</code>. Programs decide by the code, which stays; messages are for people. After 429 and 503, \
+         wait as <code>Retry-After</code> says, and send a write again with the same <code>Idempotency-Key</code>.\
+         </p><table><tr><th>Status<th>Code<th>Meaning",
+    );
+    for (code, meaning) in Code::ALL {
+        write!(html, "<tr><td><b>{}</b><td><code>{code}</code><td>{}", code.status(), marked(meaning))?;
+    }
+    html.push_str("</table></section>");
     Ok(())
 }
 
@@ -121,9 +254,17 @@ fn kind(schema: &Value) -> String {
     if let Some(kinds) = schema["oneOf"].as_array() {
         return kinds.iter().map(kind).collect::<Vec<_>>().join(" or ");
     }
-    match schema.get("items") {
-        Some(items) => format!("list of {}", kind(items)),
-        None => format!("<code>{}</code>", escaped(text(&schema["type"]))),
+    if let Some(items) = schema.get("items") {
+        return format!("list of {}", kind(items));
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words =
+            words.iter().filter_map(Value::as_str).map(|word| format!("<code>{}</code>", escaped(word)));
+        return words.collect::<Vec<_>>().join(", ");
+    }
+    match &schema["type"] {
+        Value::Array(types) => types.iter().map(text).map(escaped).collect::<Vec<_>>().join(" or "),
+        one => escaped(text(one)),
     }
 }
 
@@ -135,15 +276,50 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
 
-/// Text as HTML, with `<code>` for what stands between backticks.
-fn marked(text: &str) -> String {
-    let escaped = escaped(text);
-    let parts = escaped.split('`').enumerate();
-    parts
-        .map(|(at, part)| if at % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
-        .collect()
+    fn the_page() -> String {
+        let (_, descriptions) = crate::routes::api().into_parts();
+        page(&crate::openapi::document(descriptions))
+    }
+
+    fn attributes<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
+        let begin = format!("{attribute}=");
+        let values = page.split(begin.as_str()).skip(1);
+        values
+            .map(|rest| match rest.strip_prefix('"') {
+                Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+                None => rest.split(['>', ' ']).next().unwrap_or_default(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_link_within_the_page_has_a_target_and_every_id_is_used_once() {
+        let page = the_page();
+        let ids = attributes(&page, " id");
+        let unique: HashSet<_> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "an id stands twice");
+        for link in attributes(&page, "href").into_iter().filter_map(|link| link.strip_prefix('#')) {
+            assert!(unique.contains(link), "{link}");
+        }
+    }
+
+    #[test]
+    fn every_route_has_an_example() {
+        let page = the_page();
+        let routes = page.matches("<summary><b>").count() - nexus_mcp::tools().count();
+        assert!(routes > 50, "{routes}");
+        assert_eq!(page.matches("<pre>curl").count(), routes);
+    }
+
+    #[test]
+    fn the_page_loads_nothing_but_its_own_script() {
+        let page = the_page();
+        assert_eq!(attributes(&page, " src"), ["docs/search.js"]);
+        assert!(!page.contains("<link") && !page.contains("url("));
+    }
 }

@@ -70,8 +70,14 @@ fn millis(from: Instant) -> u64 {
     u64::try_from(from.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Reports readiness: whether this node can answer a linearizable read now, by trying one.
 async fn ready(State(api): State<Api>) -> Response {
+    let readiness = readiness(&api).await;
+    let code = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(readiness)).into_response()
+}
+
+/// The readiness of this node: whether it can answer a linearizable read now, by trying one.
+pub(crate) async fn readiness(api: &Api) -> Readiness {
     let began = Instant::now();
     let read =
         tokio::time::timeout(READINESS_TIMEOUT, api.cluster.read(Consistency::Linearizable, None)).await;
@@ -89,8 +95,8 @@ async fn ready(State(api): State<Api>) -> Response {
     let status = api.cluster.status();
     let health = |ok: bool| if ok { "healthy" } else { "unhealthy" }.to_owned();
     let ready = raft_ok && storage_ok && status.role != Role::Stopped;
-    let answer = Readiness {
-        status: if ready { "ready" } else { "not_ready" }.to_owned(),
+    Readiness {
+        status: if ready { Readiness::READY } else { Readiness::NOT_READY }.to_owned(),
         checks: Checks {
             raft: RaftCheck {
                 status: health(raft_ok),
@@ -108,9 +114,7 @@ async fn ready(State(api): State<Api>) -> Response {
             },
         },
         timestamp: now(),
-    };
-    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(answer)).into_response()
+    }
 }
 
 async fn live() -> Json<Liveness> {

@@ -11,11 +11,11 @@ use utoipa::{
 };
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal, $status:literal;)+) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $text:literal, $status:literal;)+) => {
         /// A stable error code.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
         pub enum Code {
-            $($(#[$doc])* #[serde(rename = $text)] $variant,)+
+            $($(#[doc = $doc])* #[serde(rename = $text)] $variant,)+
             /// A code that a newer server knows.
             #[serde(other, rename = "UNKNOWN")]
             Unknown,
@@ -31,6 +31,9 @@ macro_rules! codes {
         impl ToSchema for Code {}
 
         impl Code {
+            /// All codes of this version, each with its meaning, in the order of their status.
+            pub const ALL: &[(Self, &str)] = &[$((Self::$variant, concat!($($doc),*))),+];
+
             /// The code as it stands in answers.
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -15,6 +15,18 @@ pub struct Readiness {
     pub timestamp: Moment,
 }
 
+impl Readiness {
+    /// The status of a node that can answer a linearizable read.
+    pub const READY: &str = "ready";
+    /// The status of a node that cannot.
+    pub const NOT_READY: &str = "not_ready";
+
+    /// Whether the node can answer a linearizable read.
+    pub fn is_ready(&self) -> bool {
+        self.status == Self::READY
+    }
+}
+
 /// The checks of readiness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Checks {

@@ -122,3 +122,24 @@ async fn metrics_without_a_key_are_for_programs_of_this_machine() {
     let trusting = Cluster::start_with(1, &["--trust-proxy", "true"]).await;
     assert_eq!(status(trusting.client()).await, 401);
 }
+
+#[tokio::test]
+async fn a_node_shows_people_how_it_is_and_where_to_go_on() {
+    let cluster = Cluster::start(1).await;
+    let url = cluster.urls().remove(0);
+    let home = reqwest::get(&url).await.expect("an answer");
+    assert_eq!(home.status(), StatusCode::OK);
+    let policy = home.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+    let home = home.text().await.expect("a page");
+    for wanted in ["This node is ready.", env!("CARGO_PKG_VERSION"), &format!("nexus setup --server {url}")] {
+        assert!(home.contains(wanted), "{wanted}: {home}");
+    }
+    // Each link of the page leads somewhere.
+    for link in home.split("href=").skip(1).map(|rest| rest.split('>').next().unwrap_or_default()) {
+        let linked = reqwest::get(format!("{url}/{link}")).await.expect("an answer");
+        assert_eq!(linked.status(), StatusCode::OK, "{link}");
+    }
+    let script = reqwest::get(format!("{url}/docs/search.js")).await.expect("an answer");
+    assert_eq!(script.headers()["content-type"], "text/javascript; charset=utf-8");
+}
