@@ -5,6 +5,7 @@
 
 mod changes;
 mod check;
+mod checkpoints;
 mod claim;
 mod claims;
 mod cluster;
@@ -97,6 +98,7 @@ pub(crate) enum Command {
     Search(search::Search),
     Save(save::Save),
     Resume(resume::Resume),
+    Checkpoints(checkpoints::Checkpoints),
     #[command(subcommand)]
     Roadmap(roadmap::Roadmap),
     #[command(subcommand, alias = "rm")]
@@ -162,6 +164,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Search(command) => command.run(context).await,
         Command::Save(command) => command.run(context).await,
         Command::Resume(command) => command.run(context).await,
+        Command::Checkpoints(command) => command.run(context).await,
         Command::Roadmap(command) => command.run(context).await,
         Command::RoadmapOps(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,

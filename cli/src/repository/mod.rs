@@ -10,5 +10,5 @@ mod tree;
 
 pub(crate) use paths::from_root;
 pub(crate) use spelling::{meant, normalized, real};
-pub(crate) use state::{branch, git_state};
+pub(crate) use state::{branch, git_state, git_state_of};
 pub(crate) use tree::Tree;
