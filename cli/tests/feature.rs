@@ -41,6 +41,32 @@ fn a_feature_is_written_down_with_everything_it_needs() {
 }
 
 #[test]
+fn typed_paths_are_those_of_the_folder_and_written_ones_those_of_the_root() {
+    let server = Server::start()
+        .on(&on("POST", ""), data(feature("api", "draft")))
+        .on(&on("PATCH", "/api"), data(feature("api", "draft")));
+    let ana = Person::at_work(&[server.url()]);
+    let deep = ana.repository().join("src/deep");
+    std::fs::write(deep.join("api.md"), "---\ntouches: [docs/, 'lib\\db.rs']\n---\nText\n").unwrap();
+    let create = "feature create -s api -t Api";
+    for (typed, expected) in [
+        (
+            " --touches a.rs,b.rs --touches :/docs/ ../c.rs",
+            json!(["src/deep/a.rs", "src/deep/b.rs", "docs/", "src/c.rs"]),
+        ),
+        (" --touches db\\x.rs :/src", json!(["src/deep/db/x.rs", "src/"])),
+        (" --from api.md", json!(["docs/", "lib/db.rs"])),
+    ] {
+        ana.types_in(&deep, &format!("{create}{typed}"), "").done();
+        assert_eq!(server.requests().last().unwrap().body["touches"], expected, "{typed}");
+    }
+    ana.types_in(&deep, "feature edit api --touches a.rs --reads :/b.rs", "").done();
+    let body = server.requests().last().unwrap().body.clone();
+    assert_eq!(body, json!({ "touches": ["src/deep/a.rs"], "reads": ["b.rs"] }));
+    assert_eq!(ana.types_in(&deep, &format!("{create} --touches ../../../x"), "").code, 2);
+}
+
+#[test]
 fn done_release_save_and_learn_are_about_the_feature_that_one_works_on() {
     let session = held("api")["sessionId"].as_str().expect("a held feature has a session").to_owned();
     let status = json!({ "activeFeatures": [held("api")], "claims": [], "sessions": [], "interrupted": [] });

@@ -28,6 +28,7 @@ mod man;
 mod mcp;
 mod next;
 mod pages;
+mod paths;
 mod people;
 mod project;
 mod resume;
