@@ -4,6 +4,7 @@
 //! In reading order, each module above those that it uses:
 //! - [`commands`]: the commands, one file each.
 //! - [`exec`]: runs a command that cannot write what others hold. [`guard`]: whether a file may be written.
+//! - [`saved_work`]: what was saved of the work on a feature.
 //! - [`session`]: the session that a run acts as, and what keeps it alive. [`context`]: what a command needs: its output,
 //!   the servers, who acts and in which project. [`agent_run`]: one run of one agent.
 //! - [`hosts`]: the agent hosts: reads their events, answers them, and plans their settings. [`install`]: puts entries
@@ -30,6 +31,7 @@ mod hosts;
 mod install;
 mod output;
 mod repository;
+mod saved_work;
 mod server;
 mod session;
 mod spec;

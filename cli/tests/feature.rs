@@ -41,6 +41,76 @@ fn a_feature_is_written_down_with_everything_it_needs() {
 }
 
 #[test]
+fn typed_paths_are_those_of_the_folder_and_written_ones_those_of_the_root() {
+    let server = Server::start()
+        .on(&on("POST", ""), data(feature("api", "draft")))
+        .on(&on("PATCH", "/api"), data(feature("api", "draft")));
+    let ana = Person::at_work(&[server.url()]);
+    let deep = ana.repository().join("src/deep");
+    std::fs::write(deep.join("api.md"), "---\ntouches: [docs/, 'lib\\db.rs']\n---\nText\n").unwrap();
+    let create = "feature create -s api -t Api";
+    for (typed, expected) in [
+        (
+            " --touches a.rs,b.rs --touches :/docs/ ../c.rs",
+            json!(["src/deep/a.rs", "src/deep/b.rs", "docs/", "src/c.rs"]),
+        ),
+        (" --touches db\\x.rs :/src", json!(["src/deep/db/x.rs", "src/"])),
+        (" --from api.md", json!(["docs/", "lib/db.rs"])),
+    ] {
+        ana.types_in(&deep, &format!("{create}{typed}"), "").done();
+        assert_eq!(server.requests().last().unwrap().body["touches"], expected, "{typed}");
+    }
+    ana.types_in(&deep, "feature edit api --touches a.rs --reads :/b.rs", "").done();
+    let body = server.requests().last().unwrap().body.clone();
+    assert_eq!(body, json!({ "touches": ["src/deep/a.rs"], "reads": ["b.rs"] }));
+    assert_eq!(ana.types_in(&deep, &format!("{create} --touches ../../../x"), "").code, 2);
+}
+
+#[test]
+fn done_release_save_and_learn_are_about_the_feature_that_one_works_on() {
+    let session = held("api")["sessionId"].as_str().expect("a held feature has a session").to_owned();
+    let status = json!({ "activeFeatures": [held("api")], "claims": [], "sessions": [], "interrupted": [] });
+    let server = Server::start()
+        .on(&format!("GET /projects/{ID}/status"), data(status))
+        .on(&on("POST", "/api/done"), data(feature("api", "done")))
+        .on(&on("POST", "/api/release"), data(feature("api", "ready")))
+        .on(&on("GET", "/billing"), data(feature("billing", "ready")))
+        .on(
+            &on("GET", "/nowhere"),
+            failure(404, "NOT_FOUND", "no feature nowhere", json!({ "resource": "feature" })),
+        )
+        .on(&on("GET", "/the"), failure(404, "NOT_FOUND", "no feature the", json!({ "resource": "feature" })))
+        .on(&on("POST", "/billing/learnings"), data(learning("x")))
+        .on(&on("POST", "/api/learnings"), data(learning("x")));
+    let ana = Person::at_work(&[server.url()]);
+    let types = |line: &str| ana.types(&format!("{line} --session {session}"));
+    for step in ["done", "release"] {
+        for named in ["", " api", " -f api"] {
+            let ended = types(&format!("feature {step}{named}")).done();
+            assert!(ended.stdout.starts_with("api is "), "{ended:#?}");
+        }
+    }
+    for (typed, slug, content) in [
+        ("'Floats lie'", "api", "Floats lie"),
+        ("billing 'x y'", "billing", "x y"),
+        ("-f billing 'x y'", "billing", "x y"),
+        ("the migration comes first", "api", "the migration comes first"),
+    ] {
+        types(&format!("learn {typed}")).done();
+        let sent = server.requests().into_iter().rfind(|request| request.line.starts_with("POST")).unwrap();
+        assert_eq!(sent.line, format!("POST /api/projects/{ID}/features/{slug}/learnings"), "{typed}");
+        assert_eq!(sent.body, json!({ "content": content }), "{typed}");
+    }
+    let sent = server.requests().iter().filter(|request| request.line.starts_with("POST")).count();
+    for typed in ["nowhere x", "billing", "billing is not done yet"] {
+        let ended = types(&format!("learn {typed}"));
+        assert!(ended.code != 0 && ended.stderr.contains("Hint: "), "{typed}: {ended:#?}");
+    }
+    let after = server.requests().iter().filter(|request| request.line.starts_with("POST")).count();
+    assert_eq!(after, sent, "nothing was stored");
+}
+
+#[test]
 fn a_spec_may_come_from_stdin_or_be_the_title() {
     let server = Server::start().on(&on("POST", ""), data(feature("api", "draft")));
     let ana = Person::at_work(&[server.url()]);

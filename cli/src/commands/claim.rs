@@ -1,19 +1,20 @@
 //! `nexus claim`: takes files while one works.
 
-use super::working;
-use crate::{args::values, client::Request, context::Context, error::Error, repository, text::format};
+use super::{paths, working};
+use crate::{args::values, client::Request, context::Context, error::Error, text::format};
 use clap::Args;
 use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
 
 /// Take files while you work: all of them, or none
 ///
-/// Paths are those of the folder that you are in, as for git: files, folders (src/auth/) or globs in quotes.
-/// They belong to the feature that you work on and are free when it is over.
+/// Paths are those of the folder that you are in, as for git, or of the root after :/. They are files, folders
+/// (src/auth/) or globs in quotes; commas separate several. They belong to the feature that you work on and are free when it is over.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus claim src/db.rs docs/
   nexus claim 'src/**/*.sql' -f billing-api
+  nexus claim :/Cargo.toml,:/Cargo.lock       # from any folder
   nexus claim --shared Cargo.toml")]
 pub(crate) struct Claim {
     /// Paths to take
@@ -29,8 +30,7 @@ pub(crate) struct Claim {
 
 impl Claim {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let paths =
-            self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
+        let paths = paths::typed(context, &self.paths)?;
         let project = context.project().await?;
         context.print_lost_claims(project);
         context.session_for_work(project).await?;

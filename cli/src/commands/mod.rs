@@ -5,6 +5,7 @@
 
 mod changes;
 mod check;
+mod checkpoints;
 mod claim;
 mod claims;
 mod cluster;
@@ -27,6 +28,7 @@ mod man;
 mod mcp;
 mod next;
 mod pages;
+mod paths;
 mod people;
 mod project;
 mod resume;
@@ -97,6 +99,7 @@ pub(crate) enum Command {
     Search(search::Search),
     Save(save::Save),
     Resume(resume::Resume),
+    Checkpoints(checkpoints::Checkpoints),
     #[command(subcommand)]
     Roadmap(roadmap::Roadmap),
     #[command(subcommand, alias = "rm")]
@@ -162,6 +165,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Search(command) => command.run(context).await,
         Command::Save(command) => command.run(context).await,
         Command::Resume(command) => command.run(context).await,
+        Command::Checkpoints(command) => command.run(context).await,
         Command::Roadmap(command) => command.run(context).await,
         Command::RoadmapOps(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,

@@ -1,21 +1,26 @@
 //! `nexus resume`: where work was left, for who goes on with it.
 
 use super::working;
-use crate::{answer::Answer, args::values, client::Request, context::Context, error::Error, text::format};
-use clap::Args;
-use nexus_api_types::{
-    checkpoint::{Checkpoint, CheckpointType},
-    feature::Feature,
-    session::ProjectStatus,
+use crate::{
+    answer::Answer,
+    args::values,
+    client::Request,
+    context::Context,
+    error::Error,
+    saved_work::{SavedWork, saved_work},
 };
+use clap::Args;
+use nexus_api_types::{checkpoint::Checkpoint, feature::Feature, session::ProjectStatus};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Features that are shown: who has more unfinished work names one.
 const MOST: usize = 20;
 
 /// Show where work was left: your own, and what was interrupted
+///
+/// What was saved last and how the session ended are shown together; nexus checkpoints lists all that was saved.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,10 +42,8 @@ impl Resume {
         };
         let mut found = Vec::new();
         for feature in features.into_iter().take(MOST) {
-            let latest = Request::get(format!("/projects/{project}/sessions/checkpoints/latest"))
-                .query("featureId", Some(feature.id));
-            let checkpoint = context.client.send(latest).await?.parse()?;
-            found.push(UnfinishedFeature { feature, checkpoint });
+            let SavedWork { latest, saved, noted } = saved_work(context, project, feature.id).await?;
+            found.push(UnfinishedFeature { feature, checkpoint: latest, saved, noted });
         }
         context.out.answer(&Answer::new(json!(found)), |found: Vec<UnfinishedFeature>| {
             if found.is_empty() {
@@ -49,11 +52,12 @@ impl Resume {
                     .note("Nothing was left unfinished: nexus next takes the best feature that is free");
             }
             let mut is_first = true;
-            for UnfinishedFeature { feature, checkpoint } in &found {
+            for UnfinishedFeature { feature, checkpoint, saved, noted } in found {
                 if !std::mem::take(&mut is_first) {
                     context.out.line("")?;
                 }
-                print(context, feature, checkpoint.as_ref())?;
+                let work = SavedWork { latest: checkpoint, saved, noted };
+                print(context, &feature, &work)?;
             }
             Ok(())
         })
@@ -64,7 +68,12 @@ impl Resume {
 #[derive(Serialize, Deserialize)]
 struct UnfinishedFeature {
     feature: Feature,
+    /// The newest checkpoint, which may say only that the session ended.
     checkpoint: Option<Checkpoint>,
+    /// The newest one that a client saved.
+    saved: Option<Checkpoint>,
+    /// The newest one that a client saved with a note.
+    noted: Option<Checkpoint>,
 }
 
 async fn unfinished(context: &Context<'_>, project: Uuid) -> Result<Vec<Feature>, Error> {
@@ -74,7 +83,7 @@ async fn unfinished(context: &Context<'_>, project: Uuid) -> Result<Vec<Feature>
     Ok(features)
 }
 
-fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoint>) -> Result<(), Error> {
+fn print(context: &Context<'_>, feature: &Feature, work: &SavedWork) -> Result<(), Error> {
     let out = context.out;
     out.title(&format!("{}: {}", feature.slug, feature.title))?;
     match feature.interrupted_at {
@@ -84,33 +93,8 @@ fn print(context: &Context<'_>, feature: &Feature, checkpoint: Option<&Checkpoin
         )?,
         None => out.field("Status", values::status_name(feature.status))?,
     }
-    let Some(checkpoint) = checkpoint else {
-        return out.field("Saved", "never: nexus save keeps where the work stands");
-    };
-    let how = match checkpoint.kind {
-        CheckpointType::Manual => "by hand",
-        CheckpointType::AutoPeriodic => "by itself",
-        CheckpointType::CrashRecovery => "when the session was lost",
-    };
-    out.field("Saved", format_args!("{}, {how}", out.clock().ago(checkpoint.created_at)))?;
-    let text = |name: &str| checkpoint.context.get(name).and_then(Value::as_str);
-    if let (Some(branch), Some(commit)) = (text("gitBranch"), text("gitCommit")) {
-        let short: String = commit.chars().take(10).collect();
-        out.field("Git", format_args!("{branch} at {short}"))?;
+    if work.saved.is_none() {
+        out.field("Saved", "never: nexus save keeps where the work stands")?;
     }
-    let changed = checkpoint
-        .context
-        .get("changedFiles")
-        .and_then(Value::as_array)
-        .map(|paths| paths.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    if let Some(changed) = changed {
-        out.field("Changed", format::list(&changed))?;
-    }
-    if !checkpoint.active_claims.is_empty() {
-        out.field("Held", format::list(&checkpoint.active_claims))?;
-    }
-    match &checkpoint.notes {
-        Some(notes) => out.field("Notes", notes),
-        None => Ok(()),
-    }
+    work.lines(out.clock()).into_iter().try_for_each(|(name, value)| out.field(name, value))
 }

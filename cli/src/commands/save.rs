@@ -1,7 +1,7 @@
 //! `nexus save`: a checkpoint of the work, with the state of the repository.
 
-use super::working;
-use crate::{args::values, client::Request, context::Context, error::Error, repository};
+use super::working::{self, NamedFeature};
+use crate::{client::Request, context::Context, error::Error, repository};
 use clap::Args;
 use nexus_api_types::{
     checkpoint::{Checkpoint, CheckpointType, SaveCheckpoint},
@@ -16,21 +16,20 @@ use nexus_api_types::{
 Examples:
   nexus save
   nexus save -n \"Tests pass; the migration is still missing\"
-  nexus save -f billing-api --notes \"Half way\"")]
+  nexus save billing-api --notes \"Half way\"")]
 pub(crate) struct Save {
     /// What those who go on should know
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
-    /// Slug of the feature; the one that you work on by default
-    #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
-    feature: Option<String>,
+    #[command(flatten)]
+    feature: NamedFeature,
 }
 
 impl Save {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
         let session = context.previous_session(project).await?;
-        let feature = working::feature(context, project, self.feature.as_deref()).await?;
+        let feature = working::feature(context, project, self.feature.slug()).await?;
         let session_id = match session {
             Some(id) => id,
             None => {

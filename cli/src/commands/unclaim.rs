@@ -21,8 +21,7 @@ pub(crate) struct Unclaim {
 
 impl Unclaim {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let paths =
-            self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
+        let paths = repository::from_here(&self.paths)?;
         let project = context.project().await?;
         context.previous_session(project).await?;
         let body = ReleasePaths { paths: (!self.all).then(|| paths.clone()) };

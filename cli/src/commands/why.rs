@@ -1,6 +1,9 @@
 //! `nexus why`: who holds a file, since when, for what, and how to get it.
 
-use crate::{answer::Answer, client::Request, context::Context, error::Error, repository, text::format};
+use super::paths;
+use crate::{
+    answer::Answer, client::Request, context::Context, error::Error, repository::as_typed, text::format,
+};
 use clap::Args;
 use nexus_api_types::{
     claim::{CheckPaths, Checked, CheckedPath, Claim, Mode, Standing},
@@ -17,15 +20,14 @@ Examples:
   nexus why src/db.rs
   nexus why src/auth/ docs/guide.md --json")]
 pub(crate) struct Why {
-    /// The paths, as for git
+    /// The paths, as for git: of the folder that you are in, or of the root after :/
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 }
 
 impl Why {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let paths =
-            self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
+        let paths = paths::typed(context, &self.paths)?;
         let project = context.project().await?;
         let check = Request::post(format!("/projects/{project}/claims/check"))
             .body(&CheckPaths { paths, fence: None });
@@ -61,7 +63,7 @@ fn print(context: &Context<'_>, path: &CheckedPath, features: &[Feature]) -> Res
     match path.standing {
         Standing::Free => {
             out.line(format_args!("{name} is free"))?;
-            out.note(format_args!("Next: nexus claim {name} takes it"));
+            out.note(format_args!("Next: nexus claim {} takes it", format::quoted(&as_typed(name))));
         }
         Standing::Mine => {
             out.line(format_args!("{name} is yours"))?;

@@ -1,8 +1,38 @@
 //! The feature that a run works on, for commands that are called without one.
 
-use crate::{client::Request, context::Context, error::Error, text::format};
+use crate::{args::values, client::Request, context::Context, error::Error, text::format};
+use clap::Args;
 use nexus_api_types::{feature::Feature, session::ProjectStatus};
 use uuid::Uuid;
+
+/// The feature that a command is about: named first, or with the flag that all of these commands have.
+#[derive(Args)]
+pub(super) struct NamedFeature {
+    /// Slug of the feature; the one that you work on by default
+    #[arg(value_name = "SLUG", value_parser = values::slug)]
+    slug: Option<String>,
+    /// The same as a flag
+    #[arg(long, short, value_name = "SLUG", value_parser = values::slug, conflicts_with = "slug")]
+    feature: Option<String>,
+}
+
+impl NamedFeature {
+    /// The slug, if one was given.
+    pub(super) fn slug(&self) -> Option<&str> {
+        self.slug.as_deref().or(self.feature.as_deref())
+    }
+}
+
+/// The slug that was given, or that of the only feature that this run works on.
+///
+/// # Errors
+/// As [`feature`].
+pub(super) async fn slug(context: &Context<'_>, project: Uuid, named: Option<&str>) -> Result<String, Error> {
+    match named {
+        Some(slug) => Ok(slug.to_owned()),
+        None => Ok(feature(context, project, None).await?.slug),
+    }
+}
 
 /// The feature that was named, or the only one that this run works on.
 ///

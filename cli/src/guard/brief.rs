@@ -6,11 +6,12 @@ use crate::{
     client::Request,
     context::Context,
     error::Error,
+    saved_work::{SavedWork, saved_work},
     text::{format, plain},
 };
+use futures::future::try_join_all;
 use nexus_api_types::{
     Page,
-    checkpoint::Checkpoint,
     claim::Claim,
     feature::{Available, Feature},
     knowledge::Learning,
@@ -33,6 +34,9 @@ const MAX_SPEC: usize = 800;
 const MOST_LEARNINGS: usize = 5;
 const MOST_HOLDERS: usize = 12;
 const MOST_FREE: usize = 5;
+
+/// Interrupted features whose saved work it says: each is one more request.
+const MOST_INTERRUPTED: usize = 3;
 
 /// Bytes of what happened meanwhile: it comes first, and must leave room for the rest.
 const MAX_NEWS: usize = 2_000;
@@ -57,21 +61,21 @@ pub(crate) async fn brief(
         .filter(|feature| session.is_some() && feature.session_id == session)
         .collect();
     let mut known =
-        Known { status: &status, session, own, learnings: Vec::new(), checkpoint: None, free: Vec::new() };
+        Known { status: &status, session, own, learnings: Vec::new(), work: Vec::new(), free: Vec::new() };
     match known.own.first() {
         Some(feature) => {
             let learnings = Request::get(format!("{base}/features/{}/learnings", feature.slug))
                 .query("limit", Some(MOST_LEARNINGS));
             known.learnings = client.send(learnings).await?.parse::<Page<Learning>>()?.items;
-            let latest = Request::get(format!("{base}/sessions/checkpoints/latest"))
-                .query("featureId", Some(feature.id));
-            known.checkpoint = client.send(latest).await?.parse()?;
+            known.work.push(saved_work(context, project, feature.id).await?);
         }
         None => {
             let available: Vec<Available> =
                 client.send(Request::get(format!("{base}/features/available"))).await?.parse()?;
             let free = available.into_iter().filter(|one| one.blocked_by.is_none());
             known.free = free.map(|one| one.feature).take(MOST_FREE).collect();
+            let interrupted = status.interrupted.iter().take(MOST_INTERRUPTED);
+            known.work = try_join_all(interrupted.map(|one| saved_work(context, project, one.id))).await?;
         }
     }
     Ok(written(context, &known, name, news))
@@ -83,7 +87,8 @@ struct Known<'a> {
     session: Option<Uuid>,
     own: Vec<&'a Feature>,
     learnings: Vec<Learning>,
-    checkpoint: Option<Checkpoint>,
+    /// What was saved of the feature that it works on; if there is none, of those that were interrupted.
+    work: Vec<SavedWork>,
     free: Vec<Feature>,
 }
 
@@ -108,8 +113,8 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> 
     }
     if let Some(feature) = known.own.first() {
         sheet.text(&format!("Spec: {}", cut(&feature.spec, MAX_SPEC)), MAX_SPEC + 100);
-        if let Some(notes) = known.checkpoint.as_ref().and_then(|checkpoint| checkpoint.notes.as_deref()) {
-            sheet.line(&format!("Last checkpoint: {notes}"));
+        for (name, value) in known.work.iter().flat_map(|work| work.lines(clock)) {
+            sheet.line(&format!("{name}: {value}"));
         }
         sheet.line(&format!("When it is finished: nexus feature done {0}; to give it back: nexus feature release {0}. What others should know: nexus learn \"…\"", feature.slug));
     } else {
@@ -117,8 +122,11 @@ fn written(context: &Context<'_>, known: &Known<'_>, name: &str, news: &str) -> 
         for feature in &known.free {
             sheet.line(&format!("Free: {}: {}", feature.slug, feature.title));
         }
-        for feature in known.status.interrupted.iter().take(MOST_FREE) {
+        for (at, feature) in known.status.interrupted.iter().take(MOST_FREE).enumerate() {
             sheet.line(&format!("Interrupted, may be taken up again: {}: {}", feature.slug, feature.title));
+            for (name, value) in known.work.get(at).into_iter().flat_map(|work| work.lines(clock)) {
+                sheet.line(&format!("  {name}: {value}"));
+            }
         }
     }
     for learning in &known.learnings {

@@ -1,4 +1,7 @@
 //! Paths as the cluster names them: from the root of the repository, behind its links.
+//!
+//! A typed path follows the rule of git: it is relative to the current folder, and `:/` stands for the root. Where no
+//! file is called so, a backslash separates folders, and a comma separates paths.
 
 use super::spelling::{meant, real};
 use crate::{config::link, error::Error};
@@ -7,22 +10,99 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// A path as a person types it, in the folder they stand in, as the cluster names it: relative to the root
-/// of the repository. Outside of a linked repository it is taken as it is.
+/// What stands for the root of the repository at the beginning of a path, as for git.
+const TOP: &str = ":/";
+
+/// Paths as a person types them, in the folder they stand in, as the cluster names them: relative to the root of the
+/// repository. Outside of a linked repository they are taken as they are.
 ///
 /// # Errors
-/// When it leads out of the repository.
-pub(crate) fn from_root(typed: &str) -> Result<String, Error> {
-    let Some(root) = link::find()?.map(|found| found.root) else {
-        return Ok(typed.to_owned());
+/// When one leads out of the repository.
+pub(crate) fn from_here(typed: &[String]) -> Result<Vec<String>, Error> {
+    let Some(root) = root()? else { return Ok(typed.to_vec()) };
+    all_named(&root, &here()?, typed)
+}
+
+/// The same for paths in a file, such as the front matter of a spec: they are relative to the root, wherever the file
+/// is read.
+///
+/// # Errors
+/// As [`from_here`].
+pub(crate) fn from_root(written: &[String]) -> Result<Vec<String>, Error> {
+    let Some(root) = root()? else { return Ok(written.to_vec()) };
+    all_named(&root, &root, written)
+}
+
+/// A path that the cluster named, as it is typed in the current folder; in a hook of git, in the folder that git was
+/// called in.
+pub(crate) fn as_typed(name: &str) -> String {
+    let is_below = env::var_os("GIT_PREFIX").is_some_and(|prefix| !prefix.is_empty());
+    let is_at_root = match (root(), here()) {
+        _ if is_below => false,
+        (Ok(Some(root)), Ok(here)) => real(&root) == real(&here),
+        _ => true,
     };
-    let here = env::current_dir()
-        .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
-    named(&root, &here, typed)
-        .ok_or_else(|| Error::misused(format!("{typed} is outside of the repository {}", root.display())))
+    if is_at_root { name.to_owned() } else { format!("{TOP}{name}") }
+}
+
+/// The root of the linked repository.
+pub(super) fn root() -> Result<Option<PathBuf>, Error> {
+    Ok(link::find()?.map(|found| found.root))
+}
+
+fn here() -> Result<PathBuf, Error> {
+    env::current_dir().map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))
+}
+
+fn all_named(root: &Path, here: &Path, typed: &[String]) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for path in typed.iter().flat_map(|typed| separated(root, here, typed)) {
+        let name = named(root, here, path).ok_or_else(|| {
+            Error::misused(format!("{path} is outside of the repository {}", root.display()))
+        })?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The folder that a typed path is relative to, and the rest of it.
+fn based<'a>(root: &'a Path, here: &'a Path, typed: &'a str) -> (&'a Path, &'a str) {
+    match typed.strip_prefix(TOP) {
+        Some("") => (root, "."),
+        Some(rest) => (root, rest),
+        None => (here, typed),
+    }
+}
+
+/// The paths of a list such as `a.rs,b.rs`; one path where a file is called so, or within brackets.
+fn separated<'a>(root: &Path, here: &Path, typed: &'a str) -> Vec<&'a str> {
+    let (base, rest) = based(root, here, typed);
+    if !typed.contains(',') || is_there(base, rest) {
+        return vec![typed];
+    }
+    let mut depth = 0_usize;
+    let parts = typed.split(|letter: char| {
+        match letter {
+            '{' | '[' => depth += 1,
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    });
+    let parts: Vec<&str> = parts.map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { vec![typed] } else { parts }
+}
+
+fn is_there(folder: &Path, path: &str) -> bool {
+    folder.join(path).symlink_metadata().is_ok()
 }
 
 fn named(root: &Path, here: &Path, typed: &str) -> Option<String> {
+    let (here, typed) = based(root, here, typed);
+    let with_slashes = typed.replace('\\', "/");
+    let typed = if is_there(here, typed) { typed } else { with_slashes.as_str() };
     let (fixed, pattern) = parted(here, typed);
     let found = if fixed.is_empty() { vec![real(here)] } else { meant(here, Path::new(fixed)) };
     let root_behind_links = real(root);
@@ -32,8 +112,9 @@ fn named(root: &Path, here: &Path, typed: &str) -> Option<String> {
     });
     // A link out of the repository is a file of it all the same.
     let path = behind_links.next().or_else(|| relative(root, here, typed))?;
-    let is_folder = typed.ends_with('/') && !path.ends_with('/') && path != "**";
-    Some(if is_folder { path + "/" } else { path })
+    // Without its slash it would be a file of that name.
+    let is_folder = typed.ends_with('/') || root.join(&path).symlink_metadata().is_ok_and(|it| it.is_dir());
+    Some(if is_folder && !path.ends_with('/') && path != "**" { path + "/" } else { path })
 }
 
 /// The literal part of a path, and the pattern beneath it. Names such as `[id].tsx` can be literal.
@@ -89,6 +170,33 @@ mod tests {
         assert_eq!(path("/r", ".").unwrap(), "**");
         assert_eq!(path("/r", "../x"), None);
         assert_eq!(path("/r", "/etc/passwd"), None);
+    }
+
+    #[test]
+    fn the_root_is_named_as_for_git_and_every_system_separates_folders() {
+        let path = |here: &str, typed: &str| named(Path::new("/r"), Path::new(here), typed);
+        assert_eq!(path("/r/src", ":/docs/a.md").unwrap(), "docs/a.md");
+        assert_eq!(path("/r/src", ":/").unwrap(), "**");
+        assert_eq!(path("/r/src", ":/../x"), None);
+        assert_eq!(path("/r", "src\\db.rs").unwrap(), "src/db.rs");
+        assert_eq!(path("/r/src", "..\\docs\\").unwrap(), "docs/");
+        assert_eq!(path("/r", "src\\**\\*.rs").unwrap(), "src/**/*.rs");
+    }
+
+    #[test]
+    fn commas_separate_paths_where_no_file_is_called_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("src")).unwrap();
+        std::fs::write(root.join("src/x,y.rs"), "").unwrap();
+        let names = |here: &Path, typed: &[&str]| {
+            all_named(root, here, &typed.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(names(root, &["a.rs,b.rs", "a.rs, c.rs,"]), ["a.rs", "b.rs", "c.rs"]);
+        assert_eq!(names(root, &["src/x,y.rs", ":/src/x,y.rs"]), ["src/x,y.rs"]);
+        assert_eq!(names(root, &["src/{a,b}.rs,c[,].rs"]), ["src/{a,b}.rs", "c[,].rs"]);
+        assert_eq!(names(&root.join("src"), &["a.rs,:/b.rs"]), ["src/a.rs", "b.rs"]);
+        assert_eq!(names(root, &["src"]), ["src/"], "a folder is all beneath it");
     }
 
     #[cfg(unix)]

@@ -1,8 +1,11 @@
-//! The state of git in the current folder, for a checkpoint.
+//! The state of git in a folder, for a checkpoint.
 
 use crate::git::Git;
 use serde_json::{Map, Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// Changed files that are named; the rest is counted.
 const MOST_NAMED: usize = 200;
@@ -12,8 +15,13 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// The branch, the commit and what is not committed, for a checkpoint. Empty where there is no Git.
 pub(crate) fn git_state() -> Map<String, Value> {
+    git_state_of(Path::new("."))
+}
+
+/// The same for the repository around a folder.
+pub(crate) fn git_state_of(folder: &Path) -> Map<String, Value> {
     let mut state = Map::new();
-    let git = Git::here().until(Instant::now() + LONGEST);
+    let git = Git::at(folder).until(Instant::now() + LONGEST);
     let Ok(commit) = git.text(&["rev-parse", "--verify", "HEAD"]) else { return state };
     let status = [
         "status",

@@ -45,6 +45,22 @@ impl Tree {
         let found: Vec<String> = self.0.iter().filter(is_meant).take(MAX_MATCHING + 1).cloned().collect();
         (found.len() <= MAX_MATCHING).then_some(found)
     }
+
+    /// Whether a file or a folder matches a pattern without braces. True for a pattern that is not understood here.
+    pub(super) fn has_match(&self, pattern: &str) -> bool {
+        let Ok(pattern) = Pattern::new(pattern.trim_end_matches('/')) else { return true };
+        self.files().chain(self.folders()).any(|path| pattern.matches_with(path, OPTIONS))
+    }
+
+    /// The files, without the slash of a repository within this one.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|file| file.trim_end_matches('/'))
+    }
+
+    /// The folders, without a slash at the end. One that has several files comes several times.
+    pub(super) fn folders(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|file| file.match_indices('/').map(move |(at, _)| &file[..at]))
+    }
 }
 
 #[cfg(test)]

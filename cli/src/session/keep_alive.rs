@@ -12,7 +12,7 @@ use clap::Args;
 use std::{
     cell::RefCell,
     fs::{File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -48,6 +48,9 @@ pub(crate) struct KeepAlive {
     run: RunKey,
     /// Project that the run works in
     in_project: Uuid,
+    /// Folder whose state is saved when the process is gone
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
 }
 
 /// Starts a keep-alive process for the run, unless one is running. It does nothing where the run's process is not
@@ -77,8 +80,11 @@ pub(crate) fn ensure_keep_alive(context: &Context<'_>, key: &RunKey, project: Uu
 
 fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
+    let folder = std::env::current_dir()?;
     command
         .args(["keeper", &key.to_string(), &project.to_string(), "--timeout", HEARTBEAT_TIMEOUT])
+        .arg("--folder")
+        .arg(folder)
         .env("NEXUS_SERVER", context.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
         .env_remove("NEXUS_SESSION")
         .stdin(Stdio::null())
@@ -138,7 +144,8 @@ impl KeepAlive {
                 return Ok(());
             }
             let supervised = SupervisedSession::new(context, run.clone(), self.in_project);
-            match (Supervision { supervised, lock: RefCell::new(Some(lock)) }).keep(&record).await {
+            let folder = self.folder.as_deref();
+            match (Supervision { supervised, folder, lock: RefCell::new(Some(lock)) }).keep(&record).await {
                 StopReason::HandedOver(to) => run = to,
                 _ => return Ok(()),
             }
@@ -160,6 +167,7 @@ enum StopReason {
 /// A session that is kept alive, with the lock that makes this process the only one to do so.
 struct Supervision<'a> {
     supervised: SupervisedSession<'a>,
+    folder: Option<&'a Path>,
     lock: RefCell<Option<File>>,
 }
 
@@ -261,12 +269,18 @@ impl Supervision<'_> {
         looked.is_ok() && may
     }
 
-    /// Ends the session of a run that is gone; if no server answers in time, the lease ends it. Returns false when the
+    /// Saves where the work of a run that is gone stands, and ends its session; if no server answers in time, the lease ends it. Returns false when the
     /// run goes on in another process.
     async fn end_session(&self) -> bool {
         let mut processes = Processes::default();
         let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));
         let until = Instant::now() + END_TIMEOUT;
+        // What is not committed now is what the next one finds. If it cannot be saved, the session ends all the same.
+        if let Some((folder, record)) = self.folder.zip(record::read(self.supervised.file()))
+            && !goes_on(&record)
+        {
+            let _ = self.supervised.save_work(record.session_id, folder).await;
+        }
         while Instant::now() < until {
             let Some(record) = record::read(self.supervised.file()) else { return true };
             if goes_on(&record) {

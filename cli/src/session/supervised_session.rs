@@ -6,9 +6,11 @@ use crate::{
     client::Request,
     context::Context,
     error::{Error, Refused},
+    repository,
 };
 use nexus_api_types::{
     Code, Page,
+    checkpoint::{CheckpointType, SaveCheckpoint},
     claim::{Claim, ClaimPaths, Conflict, Mode},
     feature::Feature,
     session::{Session, SessionOf, StartSession},
@@ -241,6 +243,31 @@ impl<'a> SupervisedSession<'a> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Saves the state of the repository around a folder for each feature that the session holds.
+    pub(super) async fn save_work(&self, session: Uuid, folder: &Path) -> Result<(), Error> {
+        let features = self.held.borrow().features.clone();
+        if features.is_empty() {
+            return Ok(());
+        }
+        let mut state = repository::git_state_of(folder);
+        state.insert("event".to_owned(), "process-gone".into());
+        let client = &self.context.client;
+        client.restart_timeout();
+        client.act_as(Some(session));
+        for feature in features {
+            let body = SaveCheckpoint {
+                session_id: session,
+                feature_id: feature.id,
+                context: Some(state.clone()),
+                kind: Some(CheckpointType::AutoPeriodic),
+                notes: None,
+            };
+            let save = Request::post(format!("/projects/{}/sessions/checkpoints", self.project));
+            client.send(save.body(&body)).await?;
+        }
+        Ok(())
     }
 
     /// Ends the session.

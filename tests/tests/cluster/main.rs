@@ -31,6 +31,7 @@ mod idempotency;
 mod in_process;
 mod installs;
 mod knowledge;
+mod left_work;
 mod membership;
 mod membership_edges;
 mod metrics;

@@ -4,11 +4,12 @@ use super::step;
 use crate::{
     args::values::{self, Lane},
     client::Request,
+    commands::paths,
     config::link,
     confined::{ConfinedDir, Links},
     context::Context,
     error::Error,
-    repository::normalized,
+    repository::{from_here, normalized},
     spec::{SpecFile, editor},
     text::format,
 };
@@ -22,8 +23,9 @@ use std::{
 
 /// Write a feature down: what is to be done, and which files that takes
 ///
-/// A draft at first; --ready makes it free to be picked. Paths are relative to the root of the
-/// repository and may be files, folders (src/auth/) or globs (src/**/*.rs).
+/// A draft at first; --ready makes it free to be picked. Paths are files, folders (src/auth/) or globs
+/// (src/**/*.rs). Typed ones are relative to the folder that you are in, or after :/ to the root of the
+/// repository; those in a file are relative to the root. Commas separate several.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -84,7 +86,7 @@ impl Create {
             slug: Some(String::new()),
             title: Some(String::new()),
             lane: Some(self.lane.map(Lane::into_wire).unwrap_or_default()),
-            touches: Some(self.touches.clone()),
+            touches: Some(from_here(&self.touches)?),
             ..SpecFile::default()
         };
         let written = editor::edit("feature", &blank.text())?;
@@ -112,6 +114,10 @@ impl Create {
         let typed = |list: &[String], file: Option<Vec<String>>| {
             if list.is_empty() { file.unwrap_or_default() } else { list.to_vec() }
         };
+        let files = |list: &[String], file: Option<Vec<String>>| match file {
+            Some(file) if list.is_empty() => paths::written(context, &file),
+            _ => paths::typed(context, list),
+        };
         let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let slug = given(self.slug.clone().or(file.slug)).ok_or_else(|| missing("slug"))?;
         let title = given(self.title.clone().or(file.title)).ok_or_else(|| missing("title"))?;
@@ -122,8 +128,8 @@ impl Create {
             title,
             lane: self.lane.map(Lane::into_wire).or(file.lane),
             priority: self.priority.or(file.priority),
-            touches: typed(&self.touches, file.touches),
-            reads: typed(&self.reads, file.reads),
+            touches: files(&self.touches, file.touches)?,
+            reads: files(&self.reads, file.reads)?,
             depends_on: typed(&self.depends_on, file.depends_on),
         };
         let project = context.project().await?;

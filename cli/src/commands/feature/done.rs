@@ -1,7 +1,7 @@
 //! `nexus feature done`: finishes a feature.
 
 use super::step;
-use crate::{args::values, context::Context, error::Error};
+use crate::{commands::working::NamedFeature, context::Context, error::Error};
 use clap::Args;
 
 /// Finish a feature
@@ -10,18 +10,18 @@ use clap::Args;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  nexus feature done                  # the one that you work on
   nexus feature done billing-api")]
 pub(crate) struct Done {
-    /// Slug of the feature
-    #[arg(value_parser = values::slug)]
-    slug: String,
+    #[command(flatten)]
+    feature: NamedFeature,
 }
 
 impl Done {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         step::end_work(
             context,
-            &self.slug,
+            self.feature.slug(),
             "done",
             "is done: its files are free",
             "nexus feature pick --next",

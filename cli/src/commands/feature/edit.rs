@@ -4,6 +4,7 @@ use super::create::read;
 use crate::{
     args::values::{self, Lane},
     client::Request,
+    commands::paths,
     context::Context,
     error::Error,
     spec::{SpecFile, editor},
@@ -15,7 +16,8 @@ use std::path::PathBuf;
 /// Change a feature: its title, its spec, its lane and its files
 ///
 /// Without any of the flags your editor opens with the feature as a file. The files of a feature that
-/// somebody works on are changed with the claims on them, in one step, or not at all.
+/// somebody works on are changed with the claims on them, in one step, or not at all. Typed paths are relative
+/// to the folder that you are in, or after :/ to the root of the repository; those in a file, to the root.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -67,19 +69,20 @@ impl Edit {
         }
         let file = self.from.as_deref().map(read);
         let file = file.transpose()?;
+        let typed = |list: Option<Vec<String>>| list.map(|list| paths::typed(context, &list)).transpose();
         if let Some(slug) =
             file.as_ref().and_then(|file| file.slug.as_ref()).filter(|slug| **slug != self.slug)
         {
             return Err(Error::misused(format!("the file is about {slug}, not {}", self.slug))
                 .hint("a feature keeps its slug: nexus feature create --from makes another one"));
         }
-        let mut change = file.map(changes).unwrap_or_default();
+        let mut change = file.map(|file| rooted(context, changes(file))).transpose()?.unwrap_or_default();
         change.title = self.title.or(change.title);
         change.spec = self.spec.or(change.spec);
         change.lane = self.lane.map(Lane::into_wire).or(change.lane);
         change.priority = self.priority.or(change.priority);
-        change.touches = self.touches.or(change.touches);
-        change.reads = self.reads.or(change.reads);
+        change.touches = typed(self.touches)?.or(change.touches);
+        change.reads = typed(self.reads)?.or(change.reads);
         change.depends_on = self.depends_on.or(change.depends_on);
         let project = context.project().await?;
         send(context, project, &self.slug, &change).await
@@ -106,7 +109,10 @@ impl Edit {
             Ok(after) if after.slug.as_ref() != Some(&self.slug) => {
                 Err(Error::misused("a feature keeps its slug").hint(written.kept()))
             }
-            Ok(after) => send(context, project, &self.slug, &changed(&before, after)).await,
+            Ok(after) => match rooted(context, changed(&before, after)) {
+                Ok(change) => send(context, project, &self.slug, &change).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match sent {
@@ -128,6 +134,17 @@ fn changes(file: SpecFile) -> UpdateFeature {
         reads: file.reads,
         depends_on: file.depends_on,
     }
+}
+
+/// The same change with its paths as the cluster names them: those of a file are relative to the root.
+///
+/// # Errors
+/// When one leads out of the repository.
+fn rooted(context: &Context<'_>, mut change: UpdateFeature) -> Result<UpdateFeature, Error> {
+    for list in [&mut change.touches, &mut change.reads].into_iter().flatten() {
+        *list = paths::written(context, list)?;
+    }
+    Ok(change)
 }
 
 /// The fields that a person changed in the file: the others may have been changed by others meanwhile. A line that was

@@ -1,7 +1,7 @@
 //! `nexus feature release`: gives a feature back, unfinished.
 
 use super::step;
-use crate::{args::values, context::Context, error::Error};
+use crate::{commands::working::NamedFeature, context::Context, error::Error};
 use clap::Args;
 
 /// Give a feature back, unfinished
@@ -10,18 +10,18 @@ use clap::Args;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  nexus feature release                  # the one that you work on
   nexus feature release billing-api")]
 pub(crate) struct Release {
-    /// Slug of the feature
-    #[arg(value_parser = values::slug)]
-    slug: String,
+    #[command(flatten)]
+    feature: NamedFeature,
 }
 
 impl Release {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         step::end_work(
             context,
-            &self.slug,
+            self.feature.slug(),
             "release",
             "is given back: its files are free, and it can be picked again",
             "nexus feature available",

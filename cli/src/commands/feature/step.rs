@@ -1,6 +1,8 @@
 //! One step of a feature's life: the same request for all of them.
 
-use crate::{answer::Answer, client::Request, context::Context, error::Error, spec::active::Active};
+use crate::{
+    answer::Answer, client::Request, commands::working, context::Context, error::Error, spec::active::Active,
+};
 use nexus_api_types::feature::Feature;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -29,10 +31,11 @@ pub(super) async fn take_and_tell(
 }
 
 /// Takes a step that ends the work of this run on the feature. A run that has worked before takes it as
-/// its session: it does not finish what another agent of the same engineer holds.
+/// its session: it does not finish what another agent of the same engineer holds. Without a slug it is the only feature
+/// that the run works on.
 pub(super) async fn end_work(
     context: &Context<'_>,
-    slug: &str,
+    named: Option<&str>,
     step: &str,
     now: &str,
     next: &str,
@@ -40,8 +43,9 @@ pub(super) async fn end_work(
     let project = context.project().await?;
     context.print_lost_claims(project);
     context.previous_session(project).await?;
-    let answer = take(context, project, slug, step).await?;
-    cleared_away(context, project, slug);
+    let slug = working::slug(context, project, named).await?;
+    let answer = take(context, project, &slug, step).await?;
+    cleared_away(context, project, &slug);
     // A keep-alive process whose session holds nothing stops.
     context.keep_session_alive(project);
     print(context, &answer, now, next)

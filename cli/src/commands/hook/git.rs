@@ -14,6 +14,7 @@ use crate::{
     },
     hosts::Verdict,
     output::Output,
+    repository,
     text::plain,
 };
 use std::{
@@ -130,7 +131,7 @@ async fn held_files(
     Ok(Some(format!(
         "Nexus refuses this {what}:\n{}\nNext: leave these files out, or nexus why {} says how to get it.",
         held_file::lines(&held, context.out.clock()),
-        first.wanted
+        repository::as_typed(&first.wanted)
     )))
 }
 

@@ -13,6 +13,7 @@ use crate::{
         write_access::{self, WriteAccess},
     },
     hosts::Verdict,
+    repository,
     text::format::{self, quoted},
 };
 
@@ -102,9 +103,10 @@ fn denial(context: &Context<'_>, held: &[HeldFile], files: &AffectedFiles) -> St
     let rest =
         if others > 0 { " Nothing was written; the other files can be edited on their own." } else { "" };
     format!(
-        "Nexus: {}\nDo not write it by other means either.{rest}\nNext: nexus why {file} says what for and how to get \
+        "Nexus: {}\nDo not write it by other means either.{rest}\nNext: nexus why {} says what for and how to get \
          it; nexus feature available shows work that is free of it.",
-        held_file::lines(held, context.out.clock())
+        held_file::lines(held, context.out.clock()),
+        repository::as_typed(file)
     )
 }
 
