@@ -396,7 +396,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_strangers_read_is_answered_although_its_body_never_comes() {
-        let never = futures::stream::pending::<Result<Bytes, std::io::Error>>();
+        let never = futures::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
         let request = Request::get("/api/auth/me").body(Body::from_stream(never)).unwrap();
         let answer = router(Stage::set().api()).oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);

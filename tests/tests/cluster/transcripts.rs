@@ -59,3 +59,8 @@ async fn operating_a_cluster() {
 async fn no_server_answers() {
     happens_as_written("unreachable").await;
 }
+
+#[tokio::test]
+async fn mistakes_that_newcomers_make() {
+    happens_as_written("mistakes").await;
+}
