@@ -1,6 +1,6 @@
-//! The same request to server after server, until one could do it. A server that is slow to answer is overtaken: the next
-//! one is asked while the answer of the first may still come. Every command has one deadline for all it asks; every write
-//! has one identity, however often it is sent, and is applied once.
+//! The same request to server after server, until one could do it. A server that is slow to answer is overtaken: the
+//! next one is asked while the answer of the first may still come. Every command has one deadline for all it asks;
+//! every write has one identity, however often it is sent, and is applied once.
 
 use super::{
     attempt::{self, Attempt},
@@ -40,7 +40,7 @@ const OVERTAKE_AFTER: Duration = Duration::from_millis(100);
 /// A cluster as a command sees it.
 pub(crate) struct Client {
     pub(super) servers: Vec<Connected>,
-    /// How many of the servers are configured: those before the members that the cluster named.
+    /// The number of servers that are configured. They come before the members that the cluster named.
     configured: usize,
     known: KnownServers,
     token: Option<String>,
@@ -94,8 +94,8 @@ impl Client {
         }
     }
 
-    /// With what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the members
-    /// of the cluster are asked after the servers that are configured.
+    /// Uses what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the
+    /// members of the cluster are asked after the servers that are configured.
     pub(crate) fn knowing(mut self, known: KnownServers, and_members: bool) -> Self {
         if and_members {
             self.servers.extend(known.members(&self.configured()).iter().map(Connected::to));
@@ -180,7 +180,7 @@ impl Client {
         progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
     }
 
-    /// That they take long.
+    /// The progress message while servers take long to answer.
     fn waiting(&self, gone: Duration) -> String {
         let whom = match &self.servers[..] {
             [only] => only.server.to_string(),
@@ -210,8 +210,8 @@ impl Client {
         }
     }
 
-    /// Waits before the servers are asked again, or until one that was asked before answers. A pause that ends after the
-    /// deadline is none: what is still under way may come, and nobody is asked again.
+    /// Waits before the servers are asked again, or until one that was asked before answers. A pause that ends after
+    /// the deadline is none: what is still under way may come, and nobody is asked again.
     async fn pause<'a>(
         &'a self,
         request: &Request,
@@ -314,8 +314,8 @@ impl Client {
         Ok(())
     }
 
-    /// What the end of one attempt means: the end of the round, or that another server has to be asked, with the time
-    /// after which this one can be asked again.
+    /// Interprets the end of one attempt: either the round is over, or another server has to be asked; then the error
+    /// is the time after which this one can be asked again.
     fn conclude(
         &self,
         request: &Request,
@@ -445,13 +445,13 @@ pub(super) struct Headers {
     min_revision: Option<u64>,
 }
 
-/// How one round through all servers ended.
+/// The result of one round through all servers.
 enum Round {
-    /// With an answer.
+    /// A server answered.
     Done(Answer),
-    /// With a refusal.
+    /// The cluster refused.
     Refused(Error),
-    /// Nobody was there at all: waiting would be in vain.
+    /// No server was there at all, so waiting would be in vain.
     Nobody,
     /// Somebody was there, in this round or before, but could not do it now.
     Later(Option<Duration>),

@@ -5,7 +5,7 @@ use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::knowledge::{AddLearning, Learning};
 
-/// Record what the next agent to work on this should know
+/// Record something that the next agent to work on this should know
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -13,10 +13,10 @@ Examples:
   nexus learn -f billing-api \"Stripe sends the same event twice\"
   git log -1 --format=%B | nexus learn -")]
 pub(crate) struct Learn {
-    /// What was learnt; - is stdin
+    /// The learning; - is stdin
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
-    /// Slug of the feature; the one that you work on by default
+    /// Slug of the feature [default: the one that you work on]
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }

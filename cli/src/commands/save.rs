@@ -8,9 +8,9 @@ use nexus_api_types::{
     session::{Session, StartSession},
 };
 
-/// Save a checkpoint of your work: branch, commit, what is not committed, and a note
+/// Save a checkpoint of your work: branch, commit, uncommitted files and a note
 ///
-/// Whoever takes the work up finds it with nexus resume.
+/// Whoever continues the work finds it with nexus resume.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,10 +18,10 @@ Examples:
   nexus save -n \"Tests pass; the migration is still missing\"
   nexus save -f billing-api --notes \"Half way\"")]
 pub(crate) struct Save {
-    /// What those who go on should know
+    /// Notes for whoever continues
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
-    /// Slug of the feature; the one that you work on by default
+    /// Slug of the feature [default: the one that you work on]
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }

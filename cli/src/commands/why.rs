@@ -17,7 +17,7 @@ Examples:
   nexus why src/db.rs
   nexus why src/auth/ docs/guide.md --json")]
 pub(crate) struct Why {
-    /// The paths, as for git
+    /// Paths, relative to the current folder as in git
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 }
