@@ -43,7 +43,7 @@ impl Client {
                 continue;
             }
             let connected = &self.servers[at];
-            let builder = self.build(connected.connection()?, &connected.server, &request, &headers);
+            let builder = headers.build(connected.connection()?, &connected.server, &request);
             match attempt::open(&connected.server, &request, builder, limit).await {
                 Ok(response) => return Ok(Download { response, deadline: self.deadline().clone() }),
                 Err(Attempt::Refused(refused) | Attempt::Limited { refused, .. }) => {

@@ -5,9 +5,10 @@
 use super::{
     attempt::{self, Attempt},
     deadline::Deadline,
+    headers::Headers,
     known_servers::KnownServers,
     race::{Failures, Race},
-    request::{ApiKey, Request},
+    request::Request,
 };
 use crate::{
     answer::Answer,
@@ -16,8 +17,7 @@ use crate::{
     server::Server,
 };
 use futures::{StreamExt, future::FutureExt};
-use nexus_api_types::{cluster::ClusterStatus, header as names};
-use reqwest::{RequestBuilder, header::HeaderValue};
+use nexus_api_types::cluster::ClusterStatus;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
@@ -307,7 +307,7 @@ impl Client {
         race: &mut Race<'a>,
     ) -> Result<(), Error> {
         let Connected { server, .. } = &self.servers[at];
-        let builder = self.build(self.servers[at].connection()?, server, request, headers);
+        let builder = headers.build(self.servers[at].connection()?, server, request);
         race.asked_at[at] = Some(Instant::now());
         let sent = async move { (at, attempt::send(server, request, builder, limit).await) };
         race.under_way.push(sent.boxed_local());
@@ -368,58 +368,12 @@ impl Client {
         self.token.is_some()
     }
 
+    /// The headers of a request of this command.
+    ///
+    /// # Errors
+    /// When it needs an API key, and there is none that can be sent.
     pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
-        let key = match &request.key {
-            ApiKey::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
-            ApiKey::Given(key) => Some(key.as_str()),
-            ApiKey::None => None,
-        };
-        let authorization = key
-            .map(|key| {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| {
-                    Error::misused("the API key holds characters that no key has")
-                        .hint("copy it again: nexus_eng_ and 64 characters of 0-9 and a-f")
-                })?;
-                value.set_sensitive(true);
-                Ok::<_, Error>(value)
-            })
-            .transpose()?;
-        Ok(Headers {
-            authorization,
-            session: self.session.get().filter(|_| !matches!(request.key, ApiKey::None)),
-            idempotency: request.is_write().then(|| request.identity.unwrap_or_else(Uuid::now_v7)),
-            min_revision: self.written.get().filter(|_| !request.is_write()),
-        })
-    }
-
-    pub(super) fn build(
-        &self,
-        connection: &reqwest::Client,
-        server: &Server,
-        request: &Request,
-        headers: &Headers,
-    ) -> RequestBuilder {
-        let mut builder = connection.request(request.method.clone(), server.url(&request.path));
-        if !request.query.is_empty() {
-            builder = builder.query(&request.query);
-        }
-        if let Some(body) = &request.body {
-            builder = builder.json(body);
-        }
-        if let Some(value) = &headers.authorization {
-            builder = builder.header(reqwest::header::AUTHORIZATION, value.clone());
-        }
-        let rest = [
-            (names::SESSION, headers.session.map(|id| id.to_string())),
-            (names::IDEMPOTENCY_KEY, headers.idempotency.map(|key| key.to_string())),
-            (names::MIN_REVISION, headers.min_revision.map(|revision| revision.to_string())),
-        ];
-        for (name, value) in rest {
-            if let Some(value) = value {
-                builder = builder.header(name, value);
-            }
-        }
-        builder
+        Headers::of(request, self.token.as_deref(), self.session.get(), self.written.get())
     }
 
     pub(super) fn unreachable(&self, failures: Failures) -> Error {
@@ -435,14 +389,6 @@ impl Client {
             was_there: failures.was_there,
         }))
     }
-}
-
-/// The headers of a request: the same ones on every try.
-pub(super) struct Headers {
-    authorization: Option<HeaderValue>,
-    session: Option<Uuid>,
-    idempotency: Option<Uuid>,
-    min_revision: Option<u64>,
 }
 
 /// The result of one round through all servers.
