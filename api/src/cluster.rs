@@ -332,8 +332,8 @@ pub trait Cluster: Send + Sync + 'static {
     /// Carries out an operation on the cluster, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>>;
 
-    /// The cluster's secret, encrypted for a joining node: only the holder of the join token can decrypt it. In
-    /// hexadecimal.
+    /// The cluster's secret, encrypted for a joining node: only the holder of the join token can decrypt it. It is
+    /// written in hexadecimal.
     fn seal_secret(&self, token: &str, cluster: ClusterId, joining: InstanceId) -> String;
 
     /// A backup that covers a revision which this node has applied. Later writes do not change it, and its resources

@@ -25,7 +25,7 @@ pub(crate) const MAX_HEARTBEATS: usize = 8_192;
 pub(crate) const MAX_WAITING_POLLS: usize = 1_024;
 /// Requests at once without a key: registrations and joins, which are few. Their bodies may arrive slowly.
 const MAX_UNAUTHENTICATED: usize = 128;
-/// Of them, those of one address, so that some are left for others.
+/// The part of them that one address may use, so that some are left for others.
 const MAX_UNAUTHENTICATED_OF_NETWORK: usize = 32;
 /// Requests at once of one engineer, with all keys together: reads, queued reads, and writes, also those whose bodies
 /// arrive slowly. An eighth of what a node handles, and more than the agents of one engineer need.

@@ -8,7 +8,7 @@ pub const MAX_SOCKETS: u32 = 4_096;
 /// The settings of the API.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
-    /// Whether `/metrics` answers programs on this machine without a key. For a loopback listener.
+    /// Whether `/metrics` answers programs on this machine without a key. This is meant for a loopback listener.
     pub open_metrics: bool,
     /// Host names by which clients reach this node, beside its addresses and `localhost`; `*` allows any.
     pub allowed_hosts: Vec<String>,

@@ -149,7 +149,7 @@ pub(crate) async fn features(
     Ok(page)
 }
 
-/// For a list whose texts are its items.
+/// The argument for [`texts`] when the list contains the texts themselves instead of marks.
 pub(crate) const NO_MARKS: Option<fn(LogPosition) -> DocumentKey> = None;
 
 /// The requested page of a list of texts, newest first. It has no text that is newer than the state that answers. In a

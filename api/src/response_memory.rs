@@ -33,7 +33,7 @@ pub struct ConnectionEnd(pub CancellationToken);
 #[derive(Clone)]
 pub struct ResponseReservation(#[allow(dead_code, reason = "held for its drop")] Arc<Reservation>);
 
-/// On whose account bytes are reserved.
+/// The client against which the bytes of a response are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reader {
     /// An engineer, with whatever key.
@@ -86,8 +86,8 @@ impl ResponseMemory {
     /// bytes are revoked. `revoked` is cancelled when this reservation is.
     ///
     /// # Errors
-    /// None for a long answer to a read when its reader has too much reserved already, or has the most of all.
-    /// Answers to writes and short answers are never refused.
+    /// Returns `None` for a long answer to a read when its reader has too much reserved already, or has the most of
+    /// all. Answers to writes and short answers are never refused.
     pub(crate) fn reserve_response(
         &self,
         reader: Reader,

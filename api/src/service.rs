@@ -257,9 +257,9 @@ async fn within(deadline: Duration, answered: impl Future<Output = Response>) ->
 
 /// A permit to be handled.
 enum HandlerPermit<'a> {
-    /// Of the separate limit of long polls, or of heartbeats.
+    /// A permit of the separate limit for long polls, or of that for heartbeats.
     Apart(#[allow(dead_code, reason = "held for its drop")] SemaphorePermit<'a>),
-    /// Of the limit of all other requests.
+    /// A permit of the limit for all other requests.
     Request(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit),
 }
 

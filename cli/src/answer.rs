@@ -13,35 +13,35 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Wraps data, also such as was put together from several answers.
+    /// Wraps data that may be put together from several answers, so no single log index belongs to it.
     pub(crate) const fn new(data: Value) -> Self {
         Self { data, revision: None }
     }
 
-    /// With the log index that it reflects.
+    /// Wraps the data of one server's answer with the log index that it reflects.
     pub(crate) const fn at(data: Value, revision: Option<u64>) -> Self {
         Self { data, revision }
     }
 
-    /// The log index that it reflects, where one server gave the whole answer.
+    /// The log index that it reflects; `None` if it was put together from several answers.
     pub(crate) const fn revision(&self) -> Option<u64> {
         self.revision
     }
 
-    /// As the server sent it.
+    /// The JSON of the answer, unchanged.
     pub(crate) const fn data(&self) -> &Value {
         &self.data
     }
 
-    /// As one of the types on the wire.
+    /// Parses the answer as one of the API's types.
     ///
     /// # Errors
-    /// When the server is so much newer or older that it is none.
+    /// When the answer does not fit the type, because the server is much newer or older.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         T::deserialize(&self.data).map_err(|error| unexpected(&error))
     }
 
-    /// The same of an answer to `Request::keep_text`.
+    /// Parses the answer to a `Request::keep_text`, whose text was kept as it is.
     ///
     /// # Errors
     /// The errors of [`Answer::parse`].

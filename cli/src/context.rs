@@ -109,7 +109,7 @@ impl<'a> Context<'a> {
     /// The same context with the present content of the login file.
     ///
     /// # Errors
-    /// As [`with_servers`](Self::with_servers).
+    /// The errors of [`with_servers`](Self::with_servers).
     pub(crate) fn reloaded(&self) -> Result<Self, Error> {
         self.with_servers(self.servers.clone())
     }
@@ -129,7 +129,8 @@ impl<'a> Context<'a> {
         self.actor.get_or_init(|| Actor::here(&self.records))
     }
 
-    /// Forgets who acts, so that it is found again. For commands that stay: one process of a host has run after run.
+    /// Forgets who acts, so that it is found again. Commands that keep running need this, since one process of a host
+    /// has one run after another.
     pub(crate) fn forget_actor(&mut self) {
         if !self.is_named {
             self.actor.take();

@@ -5,15 +5,15 @@
 //! - [`commands`]: the commands, one file each.
 //! - [`exec`]: runs a command that cannot write what others hold. [`guard`]: whether a file may be written.
 //! - [`saved_work`]: what was saved of the work on a feature.
-//! - [`session`]: the session that a run acts as, and what keeps it alive. [`context`]: what a command needs: its output,
-//!   the servers, who acts and in which project. [`agent_run`]: one run of one agent.
+//! - [`session`]: the session that a run acts as, and what keeps it alive. [`context`]: what a command needs: its
+//!   output, the servers, who acts and in which project. [`agent_run`]: one run of one agent.
 //! - [`hosts`]: the agent hosts: reads their events, answers them, and plans their settings. [`install`]: puts entries
 //!   into settings of others.
-//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`config`]: the files on disk.
-//!   [`git`]: calls of git. [`confined`]: opens files of a repository without following links out of it.
+//! - [`spec`]: features as files. [`repository`]: the repository around the current folder. [`config`]: the files on
+//!   disk. [`git`]: calls of git. [`confined`]: opens files of a repository without following links out of it.
 //! - [`client`]: requests to a cluster of several servers. [`args`]: the arguments that all commands share.
-//! - [`output`]: data to stdout, the rest to stderr. [`answer`]: what the cluster answered. [`error`]: what went wrong, and
-//!   what to do next. [`server`]: addresses of servers. [`text`]: texts for people.
+//! - [`output`]: data to stdout, the rest to stderr. [`answer`]: what the cluster answered. [`error`]: what went wrong,
+//!   and what to do next. [`server`]: addresses of servers. [`text`]: texts for people.
 
 mod agent_run;
 mod answer;

@@ -70,9 +70,9 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
     items.map(|item| parse(item).map_err(|problem| format!("server {item:?}: {problem}"))).collect()
 }
 
-/// The server at a member's address for clients, `host:port`, if the API key may be sent there: members are asked in plain
-/// text, so only where a configured server is, and never from this machine to the network or the other way round, as
-/// behind a tunnel. A reverse proxy hides its members.
+/// The server at a member's address for clients, `host:port`, if the API key may be sent there: members are asked in
+/// plain text, so only where a configured server is, and never from this machine to the network or the other way round,
+/// as behind a tunnel. A reverse proxy hides its members.
 pub(crate) fn of_member(configured: &[Server], address: &str) -> Option<Server> {
     let member = parse(address).ok().filter(|member| !address.contains("://") && member.0.path() == "/")?;
     let is_unspecified = matches!(member.0.host_str(), Some("0.0.0.0" | "[::]"));

@@ -1,4 +1,4 @@
-//! What doctor says of a server that answers and is of no use.
+//! The findings of `nexus doctor` on a server that answers and is of no use.
 #![allow(clippy::unwrap_used)]
 
 mod mock;

@@ -6,7 +6,8 @@
 //! - [`raft`]: how openraft is configured, and the leader's clock. [`peer`]: the transport between nodes.
 //! - `node`: this node as a member, a small value below all that follows.
 //! - `watch`: the disk, reports of the other nodes, and the clock of the cluster.
-//! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the members.
+//! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the
+//!   members.
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
 //! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.

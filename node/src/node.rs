@@ -1,9 +1,9 @@
-//! This node as a member of the cluster: its part in Raft and its store. A small value below all that a node does, which
-//! stands in the folders beside this file.
+//! This node as a member of the cluster: its part in Raft and its store. A small value below all that a node does,
+//! which stands in the folders beside this file.
 
 use crate::{
     peer::PeerTarget,
-    raft::setup::{Raft, Timing},
+    raft::setup::{Metrics, Raft, Timing},
 };
 use nexus_domain::{Command, NodeId, RulesVersion};
 use nexus_raft_store::{Member, Published, StoreHandle};
@@ -138,10 +138,18 @@ impl Node {
         metrics.membership_config.membership().get_node(&id.0).cloned()
     }
 
+    /// The metrics of Raft at this moment.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
     /// All members, with their progress. Only a leader knows their lag and when it last heard them.
     pub(crate) fn members(&self) -> Vec<MemberProgress> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
+        self.members_in(&self.raft.metrics().borrow_watched())
+    }
+
+    /// All members, with their progress in metrics from which the caller reads more.
+    pub(crate) fn members_in(&self, metrics: &Metrics) -> Vec<MemberProgress> {
         let last = metrics.last_log_index.unwrap_or(0);
         let membership = metrics.membership_config.membership();
         let voters: BTreeSet<u64> = membership.voter_ids().collect();

@@ -18,7 +18,7 @@ pub trait Port: Send + Sync + 'static {
     /// The session that the agent acts as; none when it acts as its engineer.
     ///
     /// # Errors
-    /// As [`Self::send`].
+    /// The errors of [`Self::send`].
     fn session(&self) -> BoxFuture<'_, Result<Option<Uuid>, Failure>>;
 
     /// Waits for the permit to run one more tool.

@@ -31,8 +31,8 @@ impl Kind {
 
     const fn description(self) -> &'static str {
         match self {
-            Self::Spec => "What is to be done",
-            Self::Learnings => "What others learnt, newest first",
+            Self::Spec => "The description of the work",
+            Self::Learnings => "Learnings of others, newest first",
         }
     }
 
@@ -75,7 +75,7 @@ pub(crate) async fn list(port: &dyn Port) -> Result<Vec<Resource>, Failure> {
     Ok(status.active_features.iter().flat_map(of_feature).collect())
 }
 
-/// The text of a resource, and its media type. None when no resource has this URI.
+/// The text of a resource, and its media type; `None` when no resource has this URI.
 ///
 /// # Errors
 /// The refusal of the cluster, or why no server could be reached.

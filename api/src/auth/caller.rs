@@ -34,8 +34,8 @@ impl Caller {
         access::engineer_with_key(state, self.engineer, self.key, cluster.wall())
     }
 
-    /// The session that the request acts as in a project: the one that it names, or the engineer's default session. None
-    /// when that does not exist yet: it holds nothing.
+    /// The session that the request acts as in a project: the one that it names, or the engineer's default session.
+    /// None when that does not exist yet: it holds nothing.
     pub(crate) fn acting_session(self, state: &State, project: ProjectId) -> Option<SessionId> {
         self.session.or_else(|| state.session_of(project, self.engineer, None).map(|session| session.id))
     }

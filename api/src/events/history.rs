@@ -21,12 +21,12 @@ pub(crate) struct Chunk {
     pub(crate) _permit: Option<SemaphorePermit<'static>>,
 }
 
-/// Where reading begins.
+/// The position from which events are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// At the oldest stored event.
+    /// The oldest event that is still stored.
     Oldest,
-    /// After a revision. It is an error when the following events are not stored any more.
+    /// The first event after a revision. Reading fails if the events that follow it are no longer stored.
     After(Revision),
 }
 

@@ -1,7 +1,8 @@
 //! The OpenAPI description of the API, made from the routes and the wire types themselves.
 //!
 //! - [`routes`]: a router that takes no route without its description.
-//! - [`operation`]: the description of one route, by its [`kind`]. [`parameter`]: its parameters in path, query and headers.
+//! - [`operation`]: the description of one route, by its [`kind`]. [`parameter`]: its parameters in path, query and
+//!   headers.
 //! - [`document`]: all routes in one document.
 
 mod document;

@@ -87,11 +87,11 @@ impl Operation {
 
     /// Adds the parameters of a list in pages.
     pub(crate) fn paged(self) -> Self {
-        self.query(Parameter::number("limit", "Items of a page; 50 when absent.", 1, 100))
+        self.query(Parameter::number("limit", "The most items of a page; 50 when absent.", 1, 100))
             .query(Parameter::cursor())
     }
 
-    /// Adds a required body. What documents it also reads it.
+    /// Adds a required body. The same type documents it and reads it.
     pub(crate) fn body<T: Body>(mut self) -> Self {
         let schema = self.schema_of::<T>();
         self.body = Some((schema, Required::True));
@@ -133,7 +133,7 @@ impl Operation {
         let items = ArrayBuilder::new().items(self.schema_of::<T>());
         let cursor = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .description(Some("Gives the next page; null on the last one."));
+            .description(Some("The cursor of the next page; null on the last one."));
         let page = ObjectBuilder::new()
             .property("items", items)
             .property("nextCursor", cursor)
@@ -155,9 +155,9 @@ impl Operation {
     /// Adds the errors for conflicts and for bodies to a route that only reads.
     pub(crate) fn may_conflict(mut self) -> Self {
         for (status, meaning) in [
-            (409, "A newer holder took it."),
+            (409, "A path has a newer holder."),
             (413, "The body is over 1 MiB."),
-            (415, "The body is no JSON."),
+            (415, "The body is not JSON."),
         ] {
             let failure = Ref::from_schema_name("Failure").into();
             self.answers.push((status, "application/json", failure, meaning));
@@ -248,27 +248,33 @@ fn failures(kind: Kind) -> Vec<(u16, &'static str)> {
     let common = [
         (
             400,
-            "The request breaks a rule, or a feature cannot go from where it is to there; `details` says which.",
+            "The request breaks a rule, or the status of the feature does not allow the change; `details` says which.",
         ),
-        (404, "No such thing."),
+        (404, "The resource does not exist."),
         (
             429,
-            "Too many requests with this key, or too many wrong keys; `Retry-After` says when to come back.",
+            "There were too many requests with this key, or too many wrong keys; `Retry-After` says how long to wait.",
         ),
         (500, "A defect."),
-        (503, "No leader or no quorum; `details.outcome` says whether it may have been applied."),
+        (503, "There is no leader or no quorum; `details.outcome` says whether it may have been applied."),
     ];
-    let known =
-        [(401, "No key, or one that is malformed, unknown, revoked or expired."), (403, "Not allowed.")];
+    let known = [
+        (401, "The key is missing, malformed, unknown, revoked or expired."),
+        (403, "The engineer or the key has no right to do this."),
+    ];
     let write = [
-        (409, "Taken: a name, a path or a feature; `details` says by whom."),
+        (409, "A name, a path or a feature is taken; `details` says by whom."),
         (413, "The body is over 1 MiB."),
-        (415, "The body is no JSON."),
+        (415, "The body is not JSON."),
         (422, "The `Idempotency-Key` was used for another request."),
     ];
     match kind {
         Kind::Bare => Vec::new(),
-        Kind::Open => common.into_iter().chain([(403, "Not allowed.")]).chain(write).collect(),
+        Kind::Open => common
+            .into_iter()
+            .chain([(403, "The engineer or the key has no right to do this.")])
+            .chain(write)
+            .collect(),
         Kind::Local | Kind::Read => common.into_iter().chain(known).collect(),
         Kind::Write => common.into_iter().chain(known).chain(write).collect(),
     }

@@ -40,7 +40,7 @@ impl Parameter {
     pub(super) fn cursor() -> Self {
         let format = SchemaFormat::Custom("cursor".to_owned());
         let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
-        let about = "The `nextCursor` of the page before; opaque. Empty or absent: the first page.";
+        let about = "The opaque `nextCursor` of the previous page. The first page is returned if it is empty or absent.";
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
@@ -100,8 +100,8 @@ pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> 
         let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(255));
         if derives_a_key {
             let schema = schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-            let about = "The same key and body give the first answer again. A random UUID, or at least 32 random \
-                         hexadecimal digits: whoever guesses it is shown the API key.";
+            let about = "The same key and body give the first answer again. It is a random UUID, or 32 or more \
+                         random hexadecimal digits, since whoever guesses it is shown the API key.";
             return header("Idempotency-Key", about, schema.into());
         }
         let schema = schema.min_length(Some(1)).pattern(Some("^[!-~]([ -~]*[!-~])?$"));
@@ -111,7 +111,7 @@ pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> 
         let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
         header(
             "X-Nexus-Min-Revision",
-            "Wait until this node has applied that index, at most 5 s.",
+            "The node waits until it has applied this log index, for at most 5 s.",
             schema.into(),
         )
     };

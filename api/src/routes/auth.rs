@@ -25,15 +25,15 @@ pub(super) fn routes() -> Routes {
     let registered = Operation::open("Register an engineer")
         .derives_a_key()
         .about(
-            "The key is shown once. With the bootstrap token of the first node, the first admin is made; \
-             where registration is by invitation, an admin asks, with a key.",
+            "The key is shown once. The bootstrap token of the first node makes the first admin. If registration is \
+             by invitation, an admin sends the request with their own key.",
         )
         .body::<Register>()
         .answers::<Registered>(201);
     Routes::new().post("/auth/register", register, registered).get(
         "/auth/me",
         me,
-        Operation::read("Show oneself").answers::<Me>(200),
+        Operation::read("Show the engineer of the key").answers::<Me>(200),
     )
 }
 

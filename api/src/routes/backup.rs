@@ -30,13 +30,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const ROUTE: &str = "/cluster/backup";
 
 pub(super) fn routes() -> Routes {
-    let backed_up = Operation::read("Back the cluster up")
+    let backed_up = Operation::read("Back up the cluster")
         .about(
-            "Everything up to `X-Nexus-Revision`, of one moment, as a file: texts and history too, and of keys and \
-             tokens their hashes. The last 32 bytes are the SHA-256 of all before them. For admins; with \
-             `consistency=stale` also without a quorum.",
+            "The file has the whole state at `X-Nexus-Revision`, with texts and history, and with the hashes of keys and \
+             tokens. Its last 32 bytes are the SHA-256 of all bytes before them. Only admins may do it. With \
+             `consistency=stale`, it needs no quorum.",
         )
-        .answers_file("A file; `nexusd check-backup` looks into it.");
+        .answers_file("The backup, which `nexusd check-backup` verifies.");
     Routes::new().get(ROUTE, backup, backed_up)
 }
 

@@ -32,14 +32,14 @@ use uuid::Uuid;
 const SKIPPED: &str = "Duplicate checkpoint skipped";
 
 pub(super) fn routes() -> Routes {
-    let saved = Operation::write("Record a state of work")
+    let saved = Operation::write("Save a checkpoint")
         .about(
-            "An `auto_periodic` one that says what the newest one says is not kept: 200 with `data: null` \
-             and a message.",
+            "An `auto_periodic` checkpoint that equals the newest one is not kept: the answer is 200 with \
+             `data: null` and a message.",
         )
         .body::<SaveCheckpoint>()
         .answers::<Checkpoint>(201)
-        .answers_bare::<Skipped>(200, "A duplicate, not kept.");
+        .answers_bare::<Skipped>(200, "It was a duplicate, which is not kept.");
     let feature = || Parameter::id("featureId", "The feature.").required();
     const ALL: &str = "/projects/{project}/sessions/checkpoints";
     Routes::new()

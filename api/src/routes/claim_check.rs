@@ -30,10 +30,10 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 pub(super) fn routes() -> Routes {
-    let checked = Operation::read("Ask whose paths are")
+    let checked = Operation::read("Check who holds paths")
         .about(
-            "For whoever is about to change them, such as a commit guard. Takes nothing. With a fence, a \
-             newer holder of one of the paths is `STALE_FENCE`.",
+            "For clients that are about to change the paths, such as a commit guard. It claims nothing. With a fence, \
+             the error is `STALE_FENCE` if one of the paths has a newer holder.",
         )
         .body::<CheckPaths>()
         .answers::<Checked>(200)

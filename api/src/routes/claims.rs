@@ -31,14 +31,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 pub(super) fn routes() -> Routes {
     let listed = Operation::read("List claims")
-        .about("At most 10,000 of them, by session. `X-Total-Count` says how many there are.");
+        .about("The answer has at most 10,000 of them, by session. `X-Total-Count` says how many there are.");
     let taken = Operation::write("Claim paths while working")
-        .about("All of them or none. A shared claim tolerates other shared ones.")
+        .about("All of the paths are claimed, or none. Shared claims do not collide with each other.")
         .body::<ClaimPaths>();
-    let freed = Operation::write("Give back paths that were claimed while working")
-        .about("All of them when no paths are named. What was picked with a feature stays.");
+    let freed = Operation::write("Release paths that were claimed while working").about(
+        "All of them are released if no paths are named. Paths that were picked with a feature stay claimed.",
+    );
     let forced = Operation::write("Take paths away from whoever holds them")
-        .about("For leads and admins. The paths are named as they were claimed; the reason is kept.")
+        .about("Only leads and admins may do it. The paths are named as they were claimed. The reason is recorded.")
         .body::<ForceRelease>();
     Routes::new()
         .get("/projects/{project}/claims", all, listed.answers_list::<wire::Claim>())
@@ -51,12 +52,12 @@ pub(super) fn routes() -> Routes {
         .get(
             "/projects/{project}/claims/mine",
             mine,
-            Operation::read("List one's claims").answers_list::<wire::Claim>(),
+            Operation::read("List the caller's claims").answers_list::<wire::Claim>(),
         )
         .post(
             "/projects/{project}/claims/refresh",
             refresh,
-            Operation::write("Renew the lease and learn what is still held")
+            Operation::write("Renew the lease, and list the claims that are still held")
                 .optional_body::<RefreshClaims>()
                 .answers::<Refreshed>(200),
         )

@@ -27,11 +27,12 @@ const JOIN_TOKEN_TTL: Millis = Millis::from_secs(3600);
 const LEADER_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
-    let stated = Description::local("Show the cluster").about("Without a quorum: what this node knows.");
-    let joined = Description::open("Let a node in")
+    let stated =
+        Description::local("Show the cluster").about("Without a quorum, the answer is what this node knows.");
+    let joined = Description::open("Let a node join")
         .about(
-            "What `nexusd start --join` asks; the token is the only credential. Without TLS, whoever sees the request sees \
-             the token too, and can open the secret with it.",
+            "`nexusd start --join` sends this request. The token is the only credential. Without TLS, whoever sees the \
+             request sees the token too, and can decrypt the secret with it.",
         )
         .body::<wire::JoinRequest>();
     Routes::new()
@@ -40,7 +41,7 @@ pub(super) fn routes() -> Routes {
         .delete(
             "/cluster/members/{node}",
             remove,
-            Description::write("Take a node out").answers::<wire::Operated>(200),
+            Description::write("Remove a node").answers::<wire::Operated>(200),
         )
         .post(
             "/cluster/members/{node}/promote",
@@ -50,7 +51,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/cluster/leader",
             transfer,
-            Description::write("Hand leadership over")
+            Description::write("Transfer leadership")
                 .optional_body::<wire::TransferLeader>()
                 .answers::<wire::Operated>(200),
         )
@@ -62,7 +63,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/cluster/join-tokens",
             create_join_token,
-            Description::write("Invite nodes")
+            Description::write("Make a join token")
                 .optional_body::<wire::CreateJoinToken>()
                 .answers::<wire::JoinToken>(201),
         )

@@ -24,9 +24,9 @@ use nexus_domain::{
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/decisions";
     let listed = Operation::read("List decisions, newest first")
-        .query(Parameter::slug("feature", "Only those about this feature."))
+        .query(Parameter::slug("feature", "Only decisions about this feature."))
         .answers_page::<Decision>();
-    let added = Operation::write("Write down what was decided");
+    let added = Operation::write("Record a decision");
     Routes::new().get(ALL, list, listed).post(ALL, add, added.body::<AddDecision>().answers::<Decision>(201))
 }
 

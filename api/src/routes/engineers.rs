@@ -20,9 +20,9 @@ use nexus_domain::{Reply, command};
 
 pub(super) fn routes() -> Routes {
     let changed = Operation::write("Change an engineer's rights").body::<ChangeRole>().answers::<Me>(200);
-    let deleted = Operation::write("Take an engineer out of the cluster").about(
-        "Admins may, and each engineer for themselves. Keys, places in projects and sessions go, and name and address; \
-         what they made stays with its projects.",
+    let deleted = Operation::write("Remove an engineer from the cluster").about(
+        "Admins may remove anybody, and engineers may remove themselves. Their keys, memberships, sessions, name and \
+         e-mail address are deleted. Their work stays with its projects.",
     );
     Routes::new().patch("/engineers/{engineer}", change_role, changed).delete(
         "/engineers/{engineer}",

@@ -37,9 +37,19 @@ const ROUTE: &str = "/projects/{project}/events";
 
 pub(super) fn routes() -> Routes {
     let polled = Operation::read("Wait for events")
-        .about("Whatever is later than `since`, in order; a page never splits a revision.")
-        .query(Parameter::number("since", "The last revision seen; 0 for the oldest kept.", 0, MAX_REVISION))
-        .query(Parameter::number("waitMs", "Wait this long when there is none yet, at most 30 s.", 0, 30_000))
+        .about("The events after `since`, in order. A page never splits a revision.")
+        .query(Parameter::number(
+            "since",
+            "The last revision that the client has seen; 0 begins with the oldest that is kept.",
+            0,
+            MAX_REVISION,
+        ))
+        .query(Parameter::number(
+            "waitMs",
+            "The longest wait for an event, in milliseconds; at most 30 s.",
+            0,
+            30_000,
+        ))
         .query(Parameter::number("limit", "Events of a page; 100 when absent.", 1, MAX_LIMIT as u64))
         .answers::<Events>(200);
     Routes::new().get(ROUTE, poll, polled)

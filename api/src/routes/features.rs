@@ -36,19 +36,19 @@ const STATUSES: [&str; 5] = ["draft", "ready", "active", "done", "cancelled"];
 
 pub(super) fn routes() -> Routes {
     let listed = Operation::read("List features")
-        .about("By lane, now first; then by priority; then newest first. A page of long specs ends earlier.")
-        .query(Parameter::word("status", "Only those at this stage.", &STATUSES))
-        .query(Parameter::word("lane", "Only those in this lane.", &Lane::ALL.map(Lane::name)))
+        .about("They are ordered by lane, now first; then by priority; then newest first. A page of long specs is shorter.")
+        .query(Parameter::word("status", "Only features at this stage.", &STATUSES))
+        .query(Parameter::word("lane", "Only features in this lane.", &Lane::ALL.map(Lane::name)))
         .answers_page::<wire::Feature>();
     let free = Operation::read("List ready features")
-        .about("Those that can be picked now come first, the others say what is in their way.");
+        .about("Features that can be picked now come first. The others say what blocks them.");
     let changed = Operation::write("Change a feature")
-        .about("New paths of one that is worked on are claimed in the same step, or nothing changes.")
+        .about("New paths of an active feature are claimed in the same step, or nothing changes.")
         .optional_body::<UpdateFeature>();
-    let dropped = Operation::write("Throw a draft away");
-    let finished = Operation::write("Delete a feature that is over").about(
-        "One that is done or cancelled, with its spec, learnings and checkpoints; its author may, and leads. \
-         Decisions stay, and past events go with their age.",
+    let dropped = Operation::write("Delete a draft");
+    let finished = Operation::write("Delete a finished feature").about(
+        "Deletes a done or cancelled feature with its spec, learnings and checkpoints. Its author and leads may do it. \
+         Decisions stay, and past events stay until they expire.",
     );
     const ONE: &str = "/projects/{project}/features/{slug}";
     Routes::new()
@@ -56,7 +56,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/projects/{project}/features",
             create,
-            Operation::write("Write a draft").body::<CreateFeature>().answers::<wire::Feature>(201),
+            Operation::write("Create a draft").body::<CreateFeature>().answers::<wire::Feature>(201),
         )
         .get("/projects/{project}/features/available", available, free.answers_list::<Available>())
         .get(ONE, show, Operation::read("Show a feature").answers::<wire::Feature>(200))

@@ -29,15 +29,15 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> Routes {
     let readiness = || {
-        Operation::bare("Tell whether this node can answer a linearizable read now")
+        Operation::bare("Show whether this node can answer a linearizable read now")
             .answers_bare::<Readiness>(200, "It can.")
             .answers_bare::<Readiness>(503, "It cannot: ask another node.")
     };
-    let lives = Operation::bare("Tell that the process lives").answers_bare::<Liveness>(200, "It does.");
+    let lives = Operation::bare("Show that the process is alive").answers_bare::<Liveness>(200, "It is.");
     let counted = Operation::bare("Show metrics")
         .about(
-            "In Prometheus form. Needs no key for programs of the same machine on a loopback listener, nor on one of \
-             `--metrics-listen`; through a proxy it does.",
+            "The metrics are in Prometheus text format. Programs on the same machine need no key on a loopback listener, \
+             and nobody needs one on `--metrics-listen`. Requests through a proxy need a key.",
         )
         .answers_text("text/plain");
     Routes::new()

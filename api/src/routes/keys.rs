@@ -26,12 +26,12 @@ use nexus_domain::{
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
-    let minted = Operation::write("Mint a key of one's own")
-        .about("The key is shown once. A key for one project or for reading cannot mint others.")
+    let minted = Operation::write("Mint an API key for the caller")
+        .about("The key is shown once. A key for one project or for reading alone cannot mint others.")
         .optional_body::<MintKey>()
         .answers::<MintedKey>(201);
     Routes::new()
-        .get("/auth/keys", list, Operation::read("List one's keys").answers_list::<wire::ApiKey>())
+        .get("/auth/keys", list, Operation::read("List the caller's keys").answers_list::<wire::ApiKey>())
         .post("/auth/keys", mint, minted)
         .delete("/auth/keys/{key}", revoke, Operation::write("Revoke a key").answers::<Deleted>(200))
 }

@@ -19,7 +19,7 @@ use nexus_domain::{Document, DocumentKey, command, ids::LearningId};
 
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/features/{slug}/learnings";
-    let added = Operation::write("Write down what was learned");
+    let added = Operation::write("Record a learning");
     Routes::new()
         .get(ALL, list, Operation::read("List learnings, newest first").answers_page::<Learning>())
         .post(ALL, add, added.body::<AddLearning>().answers::<Learning>(201))

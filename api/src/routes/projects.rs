@@ -24,17 +24,18 @@ use nexus_domain::{
 };
 
 pub(super) fn routes() -> Routes {
-    let listed = Operation::read("List one's projects").about("An admin sees all of them.");
-    let made = Operation::write("Make a project, led by who makes it");
-    let left = Operation::write("Take an engineer out of a project").about(
-        "Leads may, and each engineer for themselves. Their sessions end, and what they hold is released.",
+    let listed = Operation::read("List the caller's projects").about("An admin sees all of them.");
+    let made = Operation::write("Create a project, led by its creator");
+    let left = Operation::write("Remove an engineer from a project").about(
+        "Leads may remove anybody, and engineers may remove themselves. Their sessions end, and their claims are released.",
     );
     let deleted = Operation::write("Delete a project").about(
-        "Leads and admins may. It is gone for everybody at once, with everything in it; there is no way back.",
+        "Only leads and admins may do it. The project is gone for everybody at once, with everything in it; there is no \
+         way back.",
     );
-    let updated = Operation::write("Change how a project's files are told apart").about(
-        "Any member may have case ignored, leads and admins have it regarded again. Refused with 409 and who holds \
-         what, while two sessions hold what would be one file.",
+    let updated = Operation::write("Change whether a project ignores case in paths").about(
+        "Any member may make the project ignore case; only leads and admins may make it distinguish case again. The \
+         answer is 409, with the holders, while two sessions hold files that would become one.",
     );
     Routes::new()
         .get("/projects", list, listed.answers_list::<Project>())
@@ -45,7 +46,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/projects/{project}/members",
             add_member,
-            Operation::write("Take an engineer into a project").body::<AddMember>().answers::<Member>(201),
+            Operation::write("Add an engineer to a project").body::<AddMember>().answers::<Member>(201),
         )
         .delete("/projects/{project}/members/{engineer}", remove_member, left.answers::<Removed>(200))
 }

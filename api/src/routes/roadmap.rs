@@ -25,9 +25,9 @@ use nexus_api_types::{
 use nexus_domain::{OutOfBudget, ProjectId, WorkBudget, command, decide::STEPS_OF_FEATURE, entity::Lane};
 
 pub(super) fn routes() -> Routes {
-    let shown = Operation::read("Show what comes first");
+    let shown = Operation::read("Show the roadmap");
     let reordered = Operation::write("Put features at the head of their lanes")
-        .about("Moves and numbers them from 1, whole or not at all; the others of the lane follow.")
+        .about("All of them are moved and numbered from 1, or none. The other features of the lane follow.")
         .body::<Reorder>();
     let moved = Operation::write("Move a feature to a lane");
     Routes::new()

@@ -32,28 +32,29 @@ use uuid::Uuid;
 pub(super) fn routes() -> Routes {
     let started = Operation::write("Start a session")
         .about(
-            "Or finds the active one of this project, engineer and agent. Without an agent: the default one.",
+            "Returns the active session of this project, engineer and agent if there is one. Without an agent, it is the \
+             engineer's default session.",
         )
         .optional_body::<StartSession>();
-    let beaten = Operation::local("Give a sign of life")
-        .about("From the first one on, the session is on the short lease, for good.");
+    let beaten = Operation::local("Send a heartbeat")
+        .about("From the first one on, the session has the short lease until it ends.");
     Routes::new()
         .post("/projects/{project}/sessions", start, started.answers::<wire::Session>(201))
         .get(
             "/projects/{project}/sessions/active",
             active,
-            Operation::read("List who works").answers_list::<wire::SessionOf>(),
+            Operation::read("List active sessions").answers_list::<wire::SessionOf>(),
         )
         .delete(
             "/projects/{project}/sessions/{session}",
             end,
-            Operation::write("End a session and release all it holds").answers::<Yes>(200),
+            Operation::write("End a session and release everything that it holds").answers::<Yes>(200),
         )
         .post(HEARTBEAT, heartbeat, beaten.answers::<Yes>(200))
         .get(
             "/projects/{project}/status",
             status,
-            Operation::read("Show what is going on").answers::<ProjectStatus>(200),
+            Operation::read("Show the active work of a project").answers::<ProjectStatus>(200),
         )
 }
 

@@ -16,7 +16,7 @@ use nexus_domain::{
 };
 
 pub(super) fn routes() -> Routes {
-    let changed = Operation::write("Change the cluster's settings").about("What is absent stays.");
+    let changed = Operation::write("Change the cluster's settings").about("Absent fields stay as they are.");
     Routes::new()
         .get("/cluster/settings", show, Operation::read("Show the settings").answers::<wire::Settings>(200))
         .patch(

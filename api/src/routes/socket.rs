@@ -30,7 +30,8 @@ pub(super) fn socket() -> Router<Api> {
 
 pub(super) fn routes() -> Routes {
     let issued = Operation::write("Issue a ticket for a WebSocket")
-        .about("Opens `/api/ws?ticket=…` once, on any node, within half a minute: for browsers.");
+        .about("The ticket opens `/api/ws?ticket=…` once, on any node, within half a minute. Browsers need it, since they \
+             cannot send a header with a key.");
     Routes::new().post("/auth/ws-ticket", issue, issued.answers::<Ticket>(201))
 }
 

@@ -26,7 +26,7 @@ use nexus_domain::{Command, ProjectId, Reply, command, short_text::Slug};
 pub(super) fn routes() -> Routes {
     let picked = |summary| {
         Operation::write(summary)
-            .about("Takes every path in `touches` alone and every path in `reads` shared, or none of them.")
+            .about("Claims every path in `touches` exclusively and every path in `reads` shared, or none of them.")
             .answers::<Picked>(200)
     };
     let next = picked("Pick the best feature that is free").optional_body::<PickNext>();
@@ -47,7 +47,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/projects/{project}/features/{slug}/release",
             step(|project, slug| command::ReleaseFeature { project, slug }.into()),
-            of_feature("Give a feature back, unfinished"),
+            of_feature("Release a feature, unfinished"),
         )
         .post(
             "/projects/{project}/features/{slug}/done",
@@ -57,7 +57,7 @@ pub(super) fn routes() -> Routes {
         .post(
             "/projects/{project}/features/{slug}/cancel",
             step(|project, slug| command::CancelFeature { project, slug }.into()),
-            of_feature("Give a feature up"),
+            of_feature("Cancel a feature"),
         )
 }
 

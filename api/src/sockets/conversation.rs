@@ -47,7 +47,7 @@ pub(crate) struct Conversation {
 /// The project that the client follows.
 struct Subscription {
     project: ProjectId,
-    /// None with a read-only key, and after the session is over.
+    /// The session that heartbeats renew; `None` for a read-only key, and once the session has ended.
     session: Option<SessionId>,
     /// All events up to this revision were sent.
     cursor: Revision,
@@ -56,7 +56,7 @@ struct Subscription {
     reading: JoinSet<Result<Step, End>>,
 }
 
-/// What to send next.
+/// The next thing to send to the client.
 pub(crate) enum Step {
     /// Events, in order. After them, everything up to this revision was sent.
     Events(Delivery, Revision),

@@ -87,7 +87,7 @@ body! {
         session_id "sessionId": SessionId,
         /// The feature that the session works on.
         feature_id "featureId": FeatureId,
-        /// Whatever helps another agent to continue.
+        /// Further data that helps another agent to continue, in any form.
         context: Option<SortedObject>,
         /// Why it is written; `auto_periodic` when absent.
         kind "type": Option<CheckpointKind>,

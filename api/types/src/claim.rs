@@ -254,7 +254,7 @@ body! {
     }
 }
 
-/// Who holds a path, from the view of the caller.
+/// The state of a path as its caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -271,7 +271,7 @@ pub enum Standing {
 pub struct CheckedPath {
     /// The path of the request, normalised.
     pub path: String,
-    /// Who holds it.
+    /// Whether the caller holds it, somebody else does, or nobody.
     pub standing: Standing,
     /// The claims that collide with it: at most 100 in one answer.
     pub claims: Vec<Claim>,

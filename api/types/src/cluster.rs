@@ -215,7 +215,8 @@ impl TextField for Registration {
 body! {
     /// The cluster's settings. In a `PATCH`, what is absent stays. Times in seconds, fractions allowed.
     pub struct Settings => CheckedSettings, Unknown::Refused {
-        /// Who may register: `open`, `invite` or `closed`.
+        /// Whether anybody may register (`open`), only engineers whom an admin registers (`invite`), or nobody
+        /// (`closed`).
         registration: Option<Registration>,
         /// A session with heartbeats is disconnected after this long without one.
         session_timeout "session.timeout": Option<Seconds> = 0.1 ..= 2592000.0,

@@ -15,7 +15,7 @@ pub struct Data<T> {
 /// A failed answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
-    /// What went wrong.
+    /// The error: its code, its message and its details.
     pub error: ErrorBody,
 }
 

@@ -24,7 +24,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
-    /// To be done first.
+    /// Wanted before all others.
     Now,
     /// Wanted after that.
     #[default]
@@ -193,12 +193,12 @@ pub struct Available {
     /// The ready feature.
     #[serde(flatten)]
     pub feature: Feature,
-    /// What blocks it; absent if it can be picked.
+    /// The obstacle to picking it; absent if it can be picked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<BlockedBy>,
 }
 
-/// What keeps a feature from being picked: a path that is held, or dependencies that are open.
+/// The obstacle to picking a feature: a path that is held, or dependencies that are open.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockedBy {
@@ -257,7 +257,7 @@ impl From<&refusal::Blocker> for BlockedBy {
 pub struct Blocked {
     /// The slug of the feature.
     pub feature_slug: String,
-    /// What blocks it.
+    /// The obstacle to picking it.
     pub blocked_by: BlockedBy,
 }
 

@@ -8,9 +8,9 @@ pub const SESSION: &str = "x-nexus-session";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The log index that an answer reflects.
 pub const REVISION: &str = "x-nexus-revision";
-/// On a read: wait until this log index is applied.
+/// A read waits until the node has applied this log index.
 pub const MIN_REVISION: &str = "x-nexus-min-revision";
-/// On a stale read: how old the answer may be, in milliseconds.
+/// The age of a stale read's answer, in milliseconds.
 pub const STALENESS_MS: &str = "x-nexus-staleness-ms";
-/// On a list that is cut: how many items there are.
+/// The number of all items, on a list that is cut short.
 pub const TOTAL_COUNT: &str = "x-total-count";

@@ -82,11 +82,11 @@ pub struct Decision {
     pub engineer_name: String,
     /// The title: one line.
     pub title: String,
-    /// What was decided.
+    /// The decision itself.
     pub decision: String,
     /// The reasons for it.
     pub rationale: Option<String>,
-    /// What was not chosen.
+    /// The alternatives that were rejected.
     pub alternatives: Option<String>,
     /// The decision that it replaces.
     pub supersedes: Option<Uuid>,
@@ -134,11 +134,11 @@ body! {
     pub struct AddDecision => CheckedAddDecision, Unknown::Ignored {
         /// The title: 1 to 200 characters.
         title: Title,
-        /// What was decided, at least 1 character.
+        /// The decision itself, at least 1 character.
         decision: SomeText,
         /// The reasons for it.
         rationale: Option<LongText>,
-        /// What was not chosen.
+        /// The alternatives that were rejected.
         alternatives: Option<LongText>,
         /// The feature it is about.
         feature_slug "featureSlug": Option<NamedFeature>,

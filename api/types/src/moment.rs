@@ -22,7 +22,7 @@ impl Moment {
         self.0.0
     }
 
-    /// That many milliseconds after the Unix epoch.
+    /// The moment this many milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(WallTime(millis))
     }

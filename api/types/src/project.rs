@@ -72,8 +72,8 @@ words!(pattern::Case = Case, "must be sensitive or insensitive": Sensitive, Inse
 body! {
     /// Body of `PATCH /projects/{project}`.
     pub struct UpdateProject => CheckedUpdateProject, Unknown::Refused {
-        /// Whether case counts in the names of its files from now on. Any member may set `insensitive`, leads and admins
-        /// also `sensitive`. Refused while two sessions hold paths that would become one file.
+        /// Whether case counts in the names of its files from now on. Any member may set `insensitive`, leads and
+        /// admins also `sensitive`. Refused while two sessions hold paths that would become one file.
         case: pattern::Case,
     }
 }

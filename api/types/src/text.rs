@@ -1,4 +1,4 @@
-//! Texts with rules of their own, for the description of the API. Never used to hold one.
+//! Texts with rules of their own, for the description of the API. No value has one of these types.
 
 use utoipa::{
     PartialSchema, ToSchema,

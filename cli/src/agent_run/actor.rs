@@ -1,5 +1,5 @@
-//! Which run a command belongs to: the one that is named, else the one that lives in a process above the command, else
-//! the terminal's. Sends no request.
+//! The run that a command belongs to: the one that is named, else the one that lives in a process above the command,
+//! else the terminal's. Sends no request.
 
 use super::{
     Process, RunKey, RunRecords, TERMINAL, inherited,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The value of `--session` that means the engineer's default session, and no run.
 const NOBODY: &str = "none";
 
-/// As whom a command acts in the cluster.
+/// The identity with which a command acts in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Actor {
     /// A session by its id, which something else keeps alive.

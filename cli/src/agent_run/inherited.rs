@@ -1,5 +1,5 @@
-//! Run keys in the environment. A host passes one on to the commands that it starts: where several runs share a process,
-//! the process alone does not identify the run. Sends no request.
+//! Run keys in the environment. A host passes one on to the commands that it starts: where several runs share a
+//! process, the process alone does not identify the run. Sends no request.
 
 use super::RunKey;
 use crate::hosts::{AgentHost, HOSTS};

@@ -1,10 +1,10 @@
-//! An agent run: one conversation of an agent, or one terminal. It sends no request: the session that a run acts as is in
-//! [`session`](crate::session).
+//! An agent run: one conversation of an agent, or one terminal. It sends no request: the session that a run acts as is
+//! in [`session`](crate::session).
 //!
 //! Two agents in one checkout are two runs, and no run writes the files of another.
 //! - [`run_key`]: the key that identifies a run. [`process`]: the process that it lives in.
-//! - [`record`]: what is stored of a run, one file for each project that it works in. [`journal_file`]: the names of the
-//!   journals beside it. `live_runs`: the runs whose processes are alive.
+//! - [`record`]: what is stored of a run, one file for each project that it works in. [`journal_file`]: the names of
+//!   the journals beside it. `live_runs`: the runs whose processes are alive.
 //! - [`actor`]: finds the run that a command belongs to. [`inherited`]: run keys that hosts pass on in the environment.
 //!   [`binding`]: binds a run to its process. [`continuation`]: a run that goes on under another key.
 

@@ -72,7 +72,7 @@ impl Processes {
         found
     }
 
-    /// The leader of this process's terminal session. None without a terminal.
+    /// The leader of this process's terminal session. It is `None` without a terminal.
     pub(crate) fn terminal(&mut self) -> Option<Process> {
         let has_terminal = std::io::stdin().is_terminal()
             || std::io::stdout().is_terminal()
@@ -119,7 +119,7 @@ fn leader(own: &sysinfo::Process) -> Option<Pid> {
     own.session_id().or_else(|| own.parent())
 }
 
-/// On Windows a session is a person's desktop and has no process of its own, so the parent stands for it.
+/// Returns the parent, since a session on Windows is a person's desktop and has no process of its own.
 #[cfg(not(unix))]
 fn leader(own: &sysinfo::Process) -> Option<Pid> {
     own.parent()

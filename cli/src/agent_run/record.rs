@@ -180,7 +180,8 @@ impl RunRecords {
             .map_err(|error| Error::local(format!("cannot write {}: {error}", file.display())))
     }
 
-    /// The run that lives in the nearest of these processes, with that process. Of several in one, the one bound last.
+    /// The run that lives in the nearest of these processes, with that process. If there are several in one process, it
+    /// is the one that was bound last.
     pub(crate) fn run_in_nearest(&self, processes: &[Process]) -> Option<(RunKey, Process)> {
         let mut best: Option<(usize, u64, RunKey)> = None;
         for (key, record) in self.all() {

@@ -21,7 +21,7 @@ pub(crate) struct RunKey {
 }
 
 impl RunKey {
-    /// The run that an agent host knows by this session id of its own. None where it cannot be a file's name.
+    /// The run that an agent host knows by this session id of its own. It is `None` if the id cannot be a file's name.
     pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
         let is_word = |text: &str| {
             !text.is_empty()
@@ -41,7 +41,7 @@ impl RunKey {
         Self { kind: "session".to_owned(), id: session.to_string() }
     }
 
-    /// Reads a key as it is written: `claude:1f3a…`. None where it is not of that form.
+    /// Reads a key as it is written: `claude:1f3a…`; `None` if it is not of that form.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, id) = text.split_once(':')?;
         Self::of_host(host, id)

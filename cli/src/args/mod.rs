@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Servers to ask, separated by commas: the next one is asked when one does not answer
+    /// Servers to ask, separated by commas; if one does not answer, the next one is asked
     #[arg(long, global = true, env = "NEXUS_SERVER", value_name = "URL,URL…")]
     pub(crate) server: Option<String>,
     /// API key to use instead of the one that login saved

@@ -1,5 +1,5 @@
-//! Values of arguments: slugs, ids, texts, lanes and stages. A value is checked here only as far as it becomes part of a
-//! URL; the server checks the rest.
+//! Values of arguments: slugs, ids, texts, lanes and stages. A value is checked here only as far as it becomes part of
+//! a URL; the server checks the rest.
 
 use crate::error::Error;
 use clap::ValueEnum;
@@ -116,7 +116,7 @@ impl Lane {
     }
 }
 
-/// Where a feature stands.
+/// The stage of a feature.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Status {
     /// Still being written

@@ -13,33 +13,33 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// A server of this machine or network accepts within milliseconds; what takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How one try ended.
+/// The result of one attempt.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// With an answer.
+    /// The server answered.
     Answered {
         /// The `data` of the answer.
         data: Value,
         /// The log index that it reflects.
         revision: Option<u64>,
     },
-    /// With a refusal: the cluster's word, the same on every server.
+    /// The cluster refused. The refusal is final, since every server would give the same one.
     Refused(Box<Refused>),
-    /// With a refusal for now.
+    /// The server refused for now, because of a rate limit.
     Limited {
-        /// When to come again.
+        /// The wait before the next attempt, if the server named one.
         retry_after: Option<Duration>,
         /// The refusal, if nobody waits that long.
         refused: Box<Refused>,
     },
-    /// Without a word of the cluster: another server may know.
+    /// There was no answer of the cluster; another server may have one.
     Failed(Failed),
 }
 
-/// Why a server could not do it.
+/// An attempt that brought no answer of the cluster.
 #[derive(Debug)]
 pub(super) struct Failed {
-    /// Why it failed, for the end of a line.
+    /// The reason, as the end of a line that begins with the server's address.
     pub(super) reason: String,
     /// Whether it may have been applied all the same.
     pub(super) may_be_applied: bool,
@@ -47,7 +47,7 @@ pub(super) struct Failed {
     pub(super) is_there: bool,
     /// Whether it is known only that nothing came in time.
     pub(super) was_silent: bool,
-    /// When to come again.
+    /// The wait before the next attempt, if the server named one.
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -187,7 +187,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
     }
 }
 
-/// Without a word about it, anything may have happened.
+/// The outcome that a failure declares. If it declares none, the request may have been applied.
 fn outcome(error: &ErrorBody) -> Outcome {
     let said = error.details.as_ref().and_then(|details| details.get("outcome"));
     said.and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or(Outcome::Unknown)

@@ -29,7 +29,7 @@ impl Deadline {
         end
     }
 
-    /// What is left of it. The first call starts it.
+    /// The time that is left. The first call starts it.
     pub(crate) fn left(&self) -> Duration {
         self.end().saturating_duration_since(Instant::now())
     }

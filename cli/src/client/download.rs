@@ -25,9 +25,9 @@ pub(crate) struct Download {
 }
 
 impl Client {
-    /// Asks server after server, once each, until one begins to answer. A server may have to write the whole down first, so
-    /// that one which is silent for long is not told from one that works: `first` is what a server answers at once when it
-    /// could do it, and the one that does is asked first.
+    /// Asks server after server, once each, until one begins to answer. A server may have to write the whole down
+    /// first, so that one which is silent for long is not told from one that works: `first` is what a server answers at
+    /// once when it could do it, and the one that does is asked first.
     ///
     /// # Errors
     /// The cluster's refusal, or why each of the servers could not do it by the deadline.
@@ -43,7 +43,7 @@ impl Client {
                 continue;
             }
             let connected = &self.servers[at];
-            let builder = self.build(connected.connection()?, &connected.server, &request, &headers);
+            let builder = headers.build(connected.connection()?, &connected.server, &request);
             match attempt::open(&connected.server, &request, builder, limit).await {
                 Ok(response) => return Ok(Download { response, deadline: self.deadline().clone() }),
                 Err(Attempt::Refused(refused) | Attempt::Limited { refused, .. }) => {

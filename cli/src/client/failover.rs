@@ -1,13 +1,14 @@
-//! The same request to server after server, until one could do it. A server that is slow to answer is overtaken: the next
-//! one is asked while the answer of the first may still come. Every command has one deadline for all it asks; every write
-//! has one identity, however often it is sent, and is applied once.
+//! The same request to server after server, until one could do it. A server that is slow to answer is overtaken: the
+//! next one is asked while the answer of the first may still come. Every command has one deadline for all it asks;
+//! every write has one identity, however often it is sent, and is applied once.
 
 use super::{
     attempt::{self, Attempt},
     deadline::Deadline,
+    headers::Headers,
     known_servers::KnownServers,
     race::{Failures, Race},
-    request::{ApiKey, Request},
+    request::Request,
 };
 use crate::{
     answer::Answer,
@@ -16,8 +17,7 @@ use crate::{
     server::Server,
 };
 use futures::{StreamExt, future::FutureExt};
-use nexus_api_types::{cluster::ClusterStatus, header as names};
-use reqwest::{RequestBuilder, header::HeaderValue};
+use nexus_api_types::cluster::ClusterStatus;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::VecDeque,
@@ -40,7 +40,7 @@ const OVERTAKE_AFTER: Duration = Duration::from_millis(100);
 /// A cluster as a command sees it.
 pub(crate) struct Client {
     pub(super) servers: Vec<Connected>,
-    /// How many of the servers are configured: those before the members that the cluster named.
+    /// The number of servers that are configured. They come before the members that the cluster named.
     configured: usize,
     known: KnownServers,
     token: Option<String>,
@@ -94,8 +94,8 @@ impl Client {
         }
     }
 
-    /// With what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the members
-    /// of the cluster are asked after the servers that are configured.
+    /// Uses what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the
+    /// members of the cluster are asked after the servers that are configured.
     pub(crate) fn knowing(mut self, known: KnownServers, and_members: bool) -> Self {
         if and_members {
             self.servers.extend(known.members(&self.configured()).iter().map(Connected::to));
@@ -180,7 +180,7 @@ impl Client {
         progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
     }
 
-    /// That they take long.
+    /// The progress message while servers take long to answer.
     fn waiting(&self, gone: Duration) -> String {
         let whom = match &self.servers[..] {
             [only] => only.server.to_string(),
@@ -210,8 +210,8 @@ impl Client {
         }
     }
 
-    /// Waits before the servers are asked again, or until one that was asked before answers. A pause that ends after the
-    /// deadline is none: what is still under way may come, and nobody is asked again.
+    /// Waits before the servers are asked again, or until one that was asked before answers. A pause that ends after
+    /// the deadline is none: what is still under way may come, and nobody is asked again.
     async fn pause<'a>(
         &'a self,
         request: &Request,
@@ -307,15 +307,15 @@ impl Client {
         race: &mut Race<'a>,
     ) -> Result<(), Error> {
         let Connected { server, .. } = &self.servers[at];
-        let builder = self.build(self.servers[at].connection()?, server, request, headers);
+        let builder = headers.build(self.servers[at].connection()?, server, request);
         race.asked_at[at] = Some(Instant::now());
         let sent = async move { (at, attempt::send(server, request, builder, limit).await) };
         race.under_way.push(sent.boxed_local());
         Ok(())
     }
 
-    /// What the end of one attempt means: the end of the round, or that another server has to be asked, with the time
-    /// after which this one can be asked again.
+    /// Interprets the end of one attempt: either the round is over, or another server has to be asked; then the error
+    /// is the time after which this one can be asked again.
     fn conclude(
         &self,
         request: &Request,
@@ -368,58 +368,12 @@ impl Client {
         self.token.is_some()
     }
 
+    /// The headers of a request of this command.
+    ///
+    /// # Errors
+    /// When it needs an API key, and there is none that can be sent.
     pub(super) fn headers(&self, request: &Request) -> Result<Headers, Error> {
-        let key = match &request.key {
-            ApiKey::Own => Some(self.token.as_deref().ok_or(Error::NotLoggedIn)?),
-            ApiKey::Given(key) => Some(key.as_str()),
-            ApiKey::None => None,
-        };
-        let authorization = key
-            .map(|key| {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| {
-                    Error::misused("the API key holds characters that no key has")
-                        .hint("copy it again: nexus_eng_ and 64 characters of 0-9 and a-f")
-                })?;
-                value.set_sensitive(true);
-                Ok::<_, Error>(value)
-            })
-            .transpose()?;
-        Ok(Headers {
-            authorization,
-            session: self.session.get().filter(|_| !matches!(request.key, ApiKey::None)),
-            idempotency: request.is_write().then(|| request.identity.unwrap_or_else(Uuid::now_v7)),
-            min_revision: self.written.get().filter(|_| !request.is_write()),
-        })
-    }
-
-    pub(super) fn build(
-        &self,
-        connection: &reqwest::Client,
-        server: &Server,
-        request: &Request,
-        headers: &Headers,
-    ) -> RequestBuilder {
-        let mut builder = connection.request(request.method.clone(), server.url(&request.path));
-        if !request.query.is_empty() {
-            builder = builder.query(&request.query);
-        }
-        if let Some(body) = &request.body {
-            builder = builder.json(body);
-        }
-        if let Some(value) = &headers.authorization {
-            builder = builder.header(reqwest::header::AUTHORIZATION, value.clone());
-        }
-        let rest = [
-            (names::SESSION, headers.session.map(|id| id.to_string())),
-            (names::IDEMPOTENCY_KEY, headers.idempotency.map(|key| key.to_string())),
-            (names::MIN_REVISION, headers.min_revision.map(|revision| revision.to_string())),
-        ];
-        for (name, value) in rest {
-            if let Some(value) = value {
-                builder = builder.header(name, value);
-            }
-        }
-        builder
+        Headers::of(request, self.token.as_deref(), self.session.get(), self.written.get())
     }
 
     pub(super) fn unreachable(&self, failures: Failures) -> Error {
@@ -437,21 +391,13 @@ impl Client {
     }
 }
 
-/// The headers of a request: the same ones on every try.
-pub(super) struct Headers {
-    authorization: Option<HeaderValue>,
-    session: Option<Uuid>,
-    idempotency: Option<Uuid>,
-    min_revision: Option<u64>,
-}
-
-/// How one round through all servers ended.
+/// The result of one round through all servers.
 enum Round {
-    /// With an answer.
+    /// A server answered.
     Done(Answer),
-    /// With a refusal.
+    /// The cluster refused.
     Refused(Error),
-    /// Nobody was there at all: waiting would be in vain.
+    /// No server was there at all, so waiting would be in vain.
     Nobody,
     /// Somebody was there, in this round or before, but could not do it now.
     Later(Option<Duration>),

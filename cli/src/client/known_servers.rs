@@ -1,6 +1,6 @@
-//! What earlier commands found out about the servers: which one kept silent a moment ago, and the addresses of the
-//! cluster's members. It is a hint in a small file beside the login file: a file that cannot be read or written is never
-//! an error, and of two processes that write at once, one is remembered.
+//! The knowledge of earlier commands about the servers: which one kept silent a moment ago, and the addresses of the
+//! cluster's members. It is a hint in a small file beside the login file: a file that cannot be read or written is
+//! never an error, and of two processes that write at once, one is remembered.
 
 use crate::{
     config::atomic,
@@ -30,10 +30,10 @@ const MAX_MEMBERS: usize = 16;
 /// A longer file was not written by this program.
 const MAX_FILE_BYTES: u64 = 256 << 10;
 
-/// What is known, and where it is stored.
+/// The knowledge, and the file that it is stored in.
 #[derive(Debug, Default)]
 pub(crate) struct KnownServers {
-    /// None where nothing is stored.
+    /// The file; `None` if nothing is stored.
     path: Option<PathBuf>,
     content: RefCell<Content>,
 }
@@ -50,7 +50,7 @@ struct Content {
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Members {
-    /// In milliseconds since 1970.
+    /// The time at which the members were read, in milliseconds since 1970.
     learned_at: u64,
     servers: Vec<String>,
 }

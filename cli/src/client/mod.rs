@@ -1,6 +1,7 @@
 //! Requests to a cluster of several servers.
 //!
 //! - [`request`]: what is asked; the answer is an [`Answer`](crate::answer::Answer).
+//! - [`headers`]: the headers of a request, and the HTTP request with them.
 //! - [`attempt`]: one request to one server.
 //! - [`deadline`]: the end of all requests of a command.
 //! - [`known_servers`]: what earlier commands found out about servers and members.
@@ -12,6 +13,7 @@ mod attempt;
 mod deadline;
 mod download;
 mod failover;
+mod headers;
 mod known_servers;
 mod race;
 mod request;

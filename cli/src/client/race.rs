@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// The attempts of one request that are under way, and what became of the earlier ones.
 pub(super) struct Race<'a> {
     pub(super) under_way: FuturesUnordered<LocalBoxFuture<'a, (usize, Attempt)>>,
-    /// Since when each server is being asked, if it is.
+    /// The time at which each server was asked; `None` for one with no request under way.
     pub(super) asked_at: Vec<Option<Instant>>,
     /// Whether nothing came from it in all of its time.
     pub(super) was_silent: Vec<bool>,
@@ -25,7 +25,7 @@ impl Race<'_> {
     }
 }
 
-/// What went wrong so far, by server.
+/// The failures so far, by server.
 pub(super) struct Failures {
     pub(super) reasons: Vec<Option<String>>,
     /// Whether nobody was there when it was asked last.

@@ -1,4 +1,4 @@
-//! What is asked of the cluster. It knows no server.
+//! Requests to the cluster. They know no server.
 
 use nexus_api_types::Data;
 use reqwest::Method;
@@ -15,23 +15,24 @@ pub(crate) struct Request {
     pub(super) body: Option<Value>,
     pub(super) key: ApiKey,
     pub(super) has_no_envelope: bool,
-    /// By it the cluster knows a write that it has seen before; without one, each time it is sent is another write.
+    /// The idempotency key, by which the cluster recognises a write that it has applied. Without one, each attempt is
+    /// another write.
     pub(super) identity: Option<Uuid>,
     /// Whether its answer is expected to take its time.
     pub(super) is_long_poll: bool,
-    /// How the body of an answer is read, if not whatever it says is wanted.
+    /// The reader of the answer's body, if it is not parsed as plain JSON.
     pub(super) reader: Option<Reader>,
 }
 
 /// Reads the body of an answer.
 pub(super) type Reader = fn(&[u8]) -> serde_json::Result<Value>;
 
-/// Which API key goes with a request.
+/// The API key that a request carries.
 #[derive(Clone, Debug)]
 pub(super) enum ApiKey {
     /// The one that the command acts with.
     Own,
-    /// None: the route asks for none.
+    /// No key, for routes that need none.
     None,
     /// Another one, to find out whose it is.
     Given(String),
@@ -72,43 +73,43 @@ impl Request {
         Self::new(Method::DELETE, path)
     }
 
-    /// With a body.
+    /// Adds a body, which is sent as JSON.
     pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
         self.body = Some(serde_json::to_value(body).expect("bodies are made of texts, numbers and lists"));
         self
     }
 
-    /// With a parameter, if it has a value.
+    /// Adds a query parameter, unless its value is `None`.
     pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
         self
     }
 
-    /// Without an API key.
+    /// Sends no API key: the route needs none, or there is none yet.
     pub(crate) fn anonymous(mut self) -> Self {
         self.key = ApiKey::None;
         self
     }
 
-    /// Answered without an envelope, as health is.
+    /// Takes the whole body of the answer as its data, since routes such as health send no envelope.
     pub(crate) fn without_envelope(mut self) -> Self {
         self.has_no_envelope = true;
         self
     }
 
-    /// With this API key instead of the command's own.
+    /// Sends this API key instead of the command's own.
     pub(crate) fn with_key(mut self, key: &str) -> Self {
         self.key = ApiKey::Given(key.to_owned());
         self
     }
 
-    /// One and the same write, however often it is sent from now on.
+    /// Fixes the idempotency key now, so that clones of this request are one write, however often they are sent.
     pub(crate) fn with_fixed_identity(mut self) -> Self {
         self.identity = Some(Uuid::now_v7());
         self
     }
 
-    /// Another write of the same.
+    /// Drops the idempotency key, so that this is another write with the same content.
     pub(crate) fn without_identity(mut self) -> Self {
         self.identity = None;
         self
@@ -135,8 +136,8 @@ impl Request {
         &self.path
     }
 
-    /// Whether the next server is asked before this one has failed. Whoever waits for something to happen is no slower on
-    /// another server, and a change of the cluster itself takes its time.
+    /// Whether the next server is asked before this one has failed. Whoever waits for something to happen is no slower
+    /// on another server, and a change of the cluster itself takes its time.
     pub(super) fn may_be_overtaken(&self) -> bool {
         let changes_cluster = self.is_write() && self.path.starts_with("/cluster");
         !self.is_long_poll && !changes_cluster

@@ -17,7 +17,7 @@ const LONGEST_POLL: Duration = Duration::from_secs(25);
 /// Events of one answer.
 const PAGE: usize = 500;
 
-/// Without an event something may have changed all the same, such as a key: then it is asked again.
+/// The longest time without an event before the caller looks again: changes such as that of a key cause none.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// The pause before servers are tried again when none answered.
@@ -42,7 +42,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Those from now on, for this long.
+    /// The changes from now on, for at most `longest`.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.
@@ -56,7 +56,7 @@ impl Changes {
         Ok(Self { project, since: now.unwrap_or_default(), until, is_heard: true, is_cut_off: false })
     }
 
-    /// Those after this revision, for good.
+    /// The changes after a revision, without an end.
     pub(super) const fn since(project: Uuid, revision: u64) -> Self {
         Self { project, since: revision, until: None, is_heard: false, is_cut_off: false }
     }
@@ -79,7 +79,7 @@ impl Changes {
         Ok(true)
     }
 
-    /// What has happened; waits for it, but not for ever.
+    /// The next events. It waits for them, for one long poll at most, and may return none.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.
@@ -103,7 +103,7 @@ impl Changes {
         }
     }
 
-    /// What was answered; nothing, after a pause, when no server could, and there is time to ask again.
+    /// Passes an answer on. If no server answered and there is time to ask again, it pauses and returns `None`.
     ///
     /// # Errors
     /// When the cluster says no, or the time is over.
@@ -135,7 +135,7 @@ impl Changes {
         Ok(None)
     }
 
-    /// What has happened already.
+    /// The events that are there already, without waiting.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.

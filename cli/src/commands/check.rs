@@ -6,11 +6,11 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How something is.
+/// The state of a checked item.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
-    /// As it should be.
+    /// It works as it should.
     Ok,
     /// It works, but not as well as it could.
     Warning,
@@ -24,7 +24,7 @@ pub(super) struct Check {
     pub(super) name: String,
     pub(super) status: State,
     pub(super) message: String,
-    /// What to do about it.
+    /// The remedy, as an instruction to the user.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) fix: Option<String>,
 }

@@ -7,8 +7,9 @@ use nexus_api_types::claim::{ClaimPaths, Claimed, Mode};
 
 /// Take files while you work: all of them, or none
 ///
-/// Paths are those of the folder that you are in, as for git, or of the root after :/. They are files, folders
-/// (src/auth/) or globs in quotes; commas separate several. They belong to the feature that you work on and are free when it is over.
+/// Paths are relative to the current folder, as in git, or after :/ to the root of the repository. They are files,
+/// folders (src/auth/) or globs in quotes; commas separate several. They belong to the feature that you work on, and
+/// are free when it is over.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -20,7 +21,7 @@ pub(crate) struct Claim {
     /// Paths to take
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
-    /// Together with other readers: nobody changes them meanwhile
+    /// Hold them together with other readers, so that nobody changes them meanwhile
     #[arg(long)]
     shared: bool,
     /// The feature that they belong to

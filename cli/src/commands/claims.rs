@@ -18,7 +18,7 @@ Examples:
   nexus claims --mine
   nexus claims --json | jq -r '.[].filePath'")]
 pub(crate) struct Claims {
-    /// Only those of this session; where none is to be seen, those of all of your sessions
+    /// Show the claims of this session, or of all of your sessions where there is none
     #[arg(long)]
     mine: bool,
 }

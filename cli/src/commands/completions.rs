@@ -13,7 +13,7 @@ Examples:
   nexus completions zsh > ~/.zfunc/_nexus
   nexus completions fish > ~/.config/fish/completions/nexus.fish")]
 pub(crate) struct Completions {
-    /// Shell to complete commands in
+    /// Shell in which commands are completed
     shell: Shell,
 }
 

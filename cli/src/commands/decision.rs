@@ -9,9 +9,9 @@ use uuid::Uuid;
 /// Characters of a title; a longer text is the decision itself.
 const MAX_TITLE: usize = 200;
 
-/// Record what was decided, why, and instead of what
+/// Record a decision, its reasons and its alternatives
 ///
-/// It belongs to the feature that you work on, if that is one; to the whole project with --project-wide.
+/// It belongs to the feature that you work on, if there is exactly one, or with --project-wide to the whole project.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -19,20 +19,20 @@ Examples:
   nexus decision \"Use SQLite\" -r \"One file, no server\" -a \"PostgreSQL: too much to run\"
   nexus decision \"No ORM\" --project-wide")]
 pub(crate) struct Decision {
-    /// What it is about, in one line
+    /// Title of the decision, one line
     title: String,
-    /// What was decided; the title by default, and - is stdin
+    /// The decision itself; - is stdin [default: the title]
     decision: Option<String>,
-    /// Why it was decided so
+    /// Reasons for the decision
     #[arg(long, short)]
     rationale: Option<String>,
-    /// What was not done
+    /// Alternatives that were rejected
     #[arg(long, short)]
     alternatives: Option<String>,
-    /// Slug of the feature; the one that you work on by default
+    /// Slug of the feature [default: the one that you work on]
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
-    /// About the whole project
+    /// Record it for the whole project, not for a feature
     #[arg(long, conflicts_with = "feature")]
     project_wide: bool,
     /// Decision that this one replaces

@@ -36,10 +36,10 @@ const LONGEST_LOOK: Duration = Duration::from_secs(3);
 /// The difference of clocks from which times in the output are misleading.
 const MOST_SKEW_MS: i64 = 2_000;
 
-/// Look for what is wrong, and say what to do about it
+/// Find problems, and say what to do about them
 ///
-/// The configuration, every server, the clock, the key, the project, the run, Git, and whether agents ask
-/// before they write. Exits with 1 when something does not work.
+/// It checks the configuration, every server, the clock, the key, the project, the run, Git, and whether agents ask
+/// before they write. It exits with 1 if something does not work.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -111,14 +111,14 @@ fn is_open_to_others(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
 }
 
-/// Elsewhere a home folder is readable by its owner alone.
+/// Always false: on systems other than Unix, a home folder is readable by its owner alone.
 #[cfg(not(unix))]
 fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// One server: whether it answers, can serve reads, is a member, and has this version; and by how many milliseconds this
-/// clock is ahead of its.
+/// One server: whether it answers, can serve reads, is a member, and has this version; and by how many milliseconds
+/// this clock is ahead of its.
 async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>) {
     let name = format!("server {server}");
     // One of several may be down: that is what the others are for.

@@ -14,9 +14,9 @@ use std::time::Duration;
 /// The time that a watch begins with: long enough for any project's first answer.
 const FOR_GOOD: Duration = Duration::from_secs(86_400 * 365);
 
-/// Show what happened in the project, oldest first
+/// Print events of the project, oldest first
 ///
-/// Each line begins with its revision: --since goes on after it, also another day and on another server.
+/// Each line begins with its revision, after which --since continues, on another day or another server, too.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -24,18 +24,18 @@ Examples:
   nexus events --since 1234 --limit 20
   nexus events --since 1234 --follow --json | jq -c .type")]
 pub(crate) struct Events {
-    /// Only what is later than this revision; 0 is the oldest that is kept
+    /// Show the events after this revision; 0 begins with the oldest that is kept
     #[arg(long, value_name = "REVISION", default_value_t = 0)]
     since: u64,
-    /// How many at most
+    /// Number of events to show at most
     #[arg(long, value_name = "N", conflicts_with = "follow")]
     limit: Option<usize>,
-    /// Go on as more happens, until it is stopped
+    /// Print further events as they happen, until it is stopped
     #[arg(long)]
     follow: bool,
 }
 
-/// Watch what happens in the project, from now on
+/// Print events of the project as they happen
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

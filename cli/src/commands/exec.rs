@@ -10,12 +10,13 @@ use crate::{
 use clap::Args;
 use std::{ffi::OsString, process::ExitCode};
 
-/// Run a command, or an agent, that cannot write files which other sessions hold
+/// Run a command, or an agent, that cannot write files held by other sessions
 ///
-/// Whatever the command is, and whatever it starts: those files are read-only to it and cannot be replaced. What others
-/// take or give back while it runs is followed within a second. Its number, the signals that it is sent, its exit code
-/// and its terminal are as without; it may mount nothing but in a user namespace that it makes. Where the system lets
-/// no one do that, or no server answers, it says so and runs the command all the same; with --require it does not.
+/// Those files are read-only to the command and to everything that it starts, and cannot be replaced. Claims that
+/// others take or release while it runs take effect within a second. The process id, signals, exit code and terminal
+/// are those of the command itself, but it can mount file systems only in a user namespace that it makes. If the system
+/// does not allow this, or no server answers, nexus exec says so and runs the command without protection; with
+/// --require, it does not run it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -24,17 +25,17 @@ Examples:
   nexus exec --require --no-namespaces -- ./build
   nexus exec --explain
 
-Exit codes: those of the command; 127 if there is none of that name, 126 if it cannot be
-run, 1 and 3 if it was not run")]
+Exit codes: those of the command; 127 if there is no such command, 126 if it cannot
+be run, 1 or 3 if nexus exec did not run it")]
 pub(crate) struct Exec {
-    /// Do not run the command where anything held that exists cannot be protected
+    /// Do not run the command if a held file that exists cannot be protected
     #[arg(long)]
     require: bool,
-    /// Do not let the command make user namespaces, in which it could write what others take later; sandboxes and
+    /// Do not let the command make user namespaces, in which it could write files that others take later; sandboxes and
     /// containers need them
     #[arg(long)]
     no_namespaces: bool,
-    /// Show what would be protected and what cannot be, and run nothing
+    /// Show which files would be protected and which cannot be, and run nothing
     #[arg(long, conflicts_with = "command")]
     explain: bool,
     /// The command and its arguments

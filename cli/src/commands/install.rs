@@ -23,10 +23,10 @@ use std::{
     path::PathBuf,
 };
 
-/// Wire the agents and the git of this repository to Nexus
+/// Set up the agents and the git of this repository for Nexus
 ///
-/// Without a name, all that are found. Shows what it changes before it does; everything else in those files
-/// stays as it is. Twice is as good as once.
+/// Without a name, it sets up all programs that are found. It shows the changes before it makes them; everything else
+/// in those files stays as it is. Running it again changes nothing.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +43,7 @@ pub(crate) struct Install {
     plugin: Option<PathBuf>,
 }
 
-/// Take out what nexus install put in
+/// Undo nexus install
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -57,16 +57,16 @@ pub(crate) struct Uninstall {
 
 #[derive(Args)]
 struct InstallOptions {
-    /// What to wire; all that are found by default
+    /// Programs to configure [default: all that are found]
     #[arg(value_parser = chosen_target(), value_name = "WHAT")]
     targets: Vec<ChosenTarget>,
-    /// For all of your repositories, in your home folder
+    /// Apply it to all of your repositories, in your home folder
     #[arg(long)]
     user: bool,
-    /// Only show what would be changed
+    /// Show the changes without making them
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Do not ask
+    /// Ask no questions
     #[arg(long, short)]
     yes: bool,
 }
@@ -81,7 +81,7 @@ enum ChosenTarget {
 /// The names of the targets as values of an argument.
 fn chosen_target() -> impl TypedValueParser<Value = ChosenTarget> {
     let named = Target::all().map(|target| PossibleValue::new(target.name()).help(target.help()));
-    let all = PossibleValue::new("all").help("All that are found");
+    let all = PossibleValue::new("all").help("All programs that are found");
     PossibleValuesParser::new(named.chain([all])).map(|name| {
         Target::all().find(|target| target.name() == name).map_or(ChosenTarget::All, ChosenTarget::One)
     })

@@ -8,7 +8,7 @@ use nexus_api_types::{
 };
 use uuid::Uuid;
 
-/// As many of the newest are laid out: who wants more finds them with nexus search.
+/// The number of newest items that are written to files. `nexus search` finds older ones.
 const LAID_OUT: usize = 200;
 
 /// The newest learnings of a feature.

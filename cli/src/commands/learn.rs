@@ -9,7 +9,7 @@ use nexus_api_types::{
 };
 use uuid::Uuid;
 
-/// Record what the next agent to work on this should know
+/// Record something that the next agent to work on this should know
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -17,10 +17,10 @@ Examples:
   nexus learn billing-api \"Stripe sends the same event twice\"
   git log -1 --format=%B | nexus learn -")]
 pub(crate) struct Learn {
-    /// What was learnt, in quotes; - is stdin. A slug before it names the feature
+    /// The learning, in quotes; - is stdin. A slug before it names the feature
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
-    /// Slug of the feature; the one that you work on by default
+    /// Slug of the feature [default: the one that you work on]
     #[arg(long, short, value_name = "SLUG", value_parser = values::slug)]
     feature: Option<String>,
 }

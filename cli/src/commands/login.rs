@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 /// Register, or log in with an API key
 ///
-/// The key is saved in ~/.nexus/config.json, readable by you alone, with the servers that were
-/// asked. It is shown nowhere else: the cluster keeps only its hash.
+/// The key is saved in ~/.nexus/config.json, readable by you alone, with the servers that were asked. It is shown
+/// nowhere else, since the cluster keeps only its hash.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ pub(crate) struct Login {
     /// Name that others see
     #[arg(long, short, requires = "register")]
     name: Option<String>,
-    /// E-mail address, one engineer each
+    /// E-mail address, which no other engineer may have
     #[arg(long, short, requires = "register")]
     email: Option<String>,
     /// Token that makes the first admin; the first node keeps it in its data folder
@@ -63,12 +63,12 @@ pub(super) struct LoggedIn {
 }
 
 impl LoggedIn {
-    /// Who it is, for programs.
+    /// The engineer as JSON, for programs.
     pub(super) fn engineer(&self) -> Value {
         json!({ "id": self.id, "name": self.name, "email": self.email })
     }
 
-    /// Prints who it is.
+    /// Prints the engineer's name and e-mail address.
     ///
     /// # Errors
     /// When the output was closed.

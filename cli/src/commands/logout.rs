@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// Forget the saved API key
 ///
-/// The key stays valid for whoever else has it; the servers stay saved.
+/// The key stays valid, since others may have it; the servers stay saved.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 /// Serve the tools of Nexus to an agent, over the Model Context Protocol
 ///
-/// Speaks on stdin and stdout; started by the agent's host, for which nexus install writes the
-/// configuration. Acts as the agent that started it, in the project of the folder that it runs in.
+/// The agent's host starts it and talks to it on stdin and stdout; nexus install writes the configuration for that. It
+/// acts as the agent that started it, in the project of the folder that it runs in.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -31,7 +31,7 @@ pub(crate) struct Mcp {}
 /// Requests that wait at most: hosts send few at once.
 const WAITING: usize = 16;
 
-/// What a tool asks for, with a channel for the answer.
+/// A request of a tool, with a channel for the answer.
 enum PortRequest {
     Send(Request, oneshot::Sender<Result<Value, Failure>>),
     Session(oneshot::Sender<Result<Option<Uuid>, Failure>>),

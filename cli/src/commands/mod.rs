@@ -54,8 +54,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 /// Share one codebase among many agents without collisions
 ///
-/// Nexus keeps who works on which feature and which files they hold. A feature is picked with all
-/// of its files or not at all, so two agents never work on the same file.
+/// Nexus keeps track of who works on which feature, and which files they hold. A feature is picked with all of its
+/// files or not at all, so two agents never work on the same file.
 #[derive(Parser)]
 #[command(
     name = "nexus",

@@ -17,13 +17,13 @@ Examples:
   nexus next --lane now --wait
   nexus next --also                 # one more, beside the one that you work on")]
 pub(crate) struct Next {
-    /// Only from these lanes
+    /// Lanes to pick from [default: all, now first]
     #[arg(long, short, value_enum)]
     lane: Vec<Lane>,
-    /// Also while you work on a feature
+    /// Pick another one although you work on a feature
     #[arg(long)]
     also: bool,
-    /// Wait until one is free, this long at most
+    /// Wait until one is free, for at most this long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
     wait: Option<Duration>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Items of one page: as many as a server gives at most.
 const PAGE: usize = 100;
 
-/// As many items as the limit takes; also says where the list goes on.
+/// Reads pages until there are `limit` items, and returns them with the cursor of the rest.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.

@@ -18,16 +18,16 @@ use uuid::Uuid;
 /// Features that are shown: who has more unfinished work names one.
 const MOST: usize = 20;
 
-/// Show where work was left: your own, and what was interrupted
+/// Show where your own work and interrupted work was left
 ///
-/// What was saved last and how the session ended are shown together; nexus checkpoints lists all that was saved.
+/// It shows what was saved last together with how the session ended; nexus checkpoints lists all that was saved.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus resume
   nexus resume billing-api --json")]
 pub(crate) struct Resume {
-    /// Slug of the feature; by default all that you work on and all that was interrupted
+    /// Slug of the feature [default: all that you work on, and all that were interrupted]
     #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }

@@ -8,9 +8,9 @@ use nexus_api_types::{
     session::{Session, StartSession},
 };
 
-/// Save a checkpoint of your work: branch, commit, what is not committed, and a note
+/// Save a checkpoint of your work: branch, commit, uncommitted files and a note
 ///
-/// Whoever takes the work up finds it with nexus resume.
+/// Whoever continues the work finds it with nexus resume.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   nexus save -n \"Tests pass; the migration is still missing\"
   nexus save billing-api --notes \"Half way\"")]
 pub(crate) struct Save {
-    /// What those who go on should know
+    /// Notes for whoever continues
     #[arg(long, short, value_name = "TEXT")]
     notes: Option<String>,
     #[command(flatten)]

@@ -22,10 +22,9 @@ const MOST_OF_FEATURE: usize = 1_000;
 /// Questions at once: enough to hide the way to the server.
 const AT_ONCE: usize = 8;
 
-/// Find what was learnt and decided, by words
+/// Find learnings and decisions by their words
 ///
-/// A text is found when all of the words are in it, in any order and in upper or lower case. The newest
-/// comes first.
+/// A text is found when it contains all of the words, in any order and in upper or lower case. The newest comes first.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -33,10 +32,10 @@ Examples:
   nexus search stripe webhook --limit 5
   nexus search cents --json")]
 pub(crate) struct Search {
-    /// Words that a text must have
+    /// Words that a text must contain
     #[arg(required = true, value_name = "WORD")]
     words: Vec<String>,
-    /// How many at most
+    /// Number of results to show at most
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
     limit: u16,
 }
@@ -47,7 +46,7 @@ pub(crate) struct Search {
 enum Hit {
     /// Something that was learnt.
     Learning {
-        /// Of which feature.
+        /// The slug of the feature that it belongs to.
         feature: String,
         /// The learning whose text was found.
         learning: Learning,

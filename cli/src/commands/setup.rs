@@ -20,7 +20,8 @@ use std::{env, fmt::Display};
 
 /// Set up everything, step by step: the servers, your key, the project of this repository, its agents
 ///
-/// What is there already is kept. With --yes nothing is asked: flags and the environment say all of it.
+/// Everything that exists already is kept. With --yes, nothing is asked: all answers come from flags and the
+/// environment.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,10 +39,10 @@ pub(crate) struct Setup {
     /// E-mail address, to register
     #[arg(long, short, env = "NEXUS_EMAIL")]
     email: Option<String>,
-    /// Name of the project, should it have to be made
+    /// Name of the project, if it has to be made
     #[arg(long, value_name = "NAME")]
     project_name: Option<String>,
-    /// Wire the agents and the git that are found, as nexus install does
+    /// Set up the agents and the git that are found, as nexus install does
     #[arg(long)]
     install: bool,
 }
@@ -98,7 +99,8 @@ impl Setup {
         context.with_servers(server::parse_list(&typed).map_err(Error::misused)?)
     }
 
-    /// Who it is from now on.
+    /// Makes sure that there is a working key, and returns its engineer as JSON. Without one, it asks the user to log
+    /// in or register.
     async fn key(&self, context: &Context<'_>) -> Result<Value, Error> {
         if context.given_token.is_none() && context.login.token.is_some() {
             match context.client.send(crate::client::Request::get("/auth/me")).await {
@@ -215,7 +217,8 @@ async fn linked(context: &Context<'_>, project: &Project) -> Result<Value, Error
     Ok(json!({ "id": project.id, "slug": project.slug }))
 }
 
-/// For programs everything is printed at the end, in one document.
+/// Returns the engineer who logged in, and prints who it is for people. With `--json`, everything is printed at the
+/// end, as one document.
 fn entered(context: &Context<'_>, entered: &LoggedIn) -> Result<Value, Error> {
     if !context.out.is_json() {
         entered.print(context)?;

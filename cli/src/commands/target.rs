@@ -1,4 +1,4 @@
-//! What Nexus is installed into: each agent host, and Git.
+//! The programs that Nexus is installed into: each agent host, and Git.
 
 use crate::{
     error::Error,
@@ -37,7 +37,7 @@ impl Target {
         }
     }
 
-    /// The program that is started to work with an agent. Git is none.
+    /// The program that is started to work with an agent; `None` for Git.
     pub(super) const fn program(self) -> Option<&'static str> {
         match self {
             Self::Host(host) => Some(host.program),
@@ -45,7 +45,7 @@ impl Target {
         }
     }
 
-    /// Where it was found.
+    /// The place where it was found, for people; `None` if it was not.
     pub(super) fn found(self, scope: &Scope) -> Option<String> {
         match self {
             Self::Host(host) => host.found(scope),
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// What has to be changed for it.
+    /// The changes that an operation makes for it.
     ///
     /// # Errors
     /// When a file is not what it should be: then nothing is changed at all.
@@ -64,7 +64,7 @@ impl Target {
         }
     }
 
-    /// What has to be known where it is installed.
+    /// The limitation that users are informed of after an install.
     pub(super) const fn caveat(self) -> Option<&'static str> {
         match self {
             Self::Host(host) => host.caveat,

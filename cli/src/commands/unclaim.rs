@@ -14,7 +14,7 @@ pub(crate) struct Unclaim {
     /// The paths, as they were claimed
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "PATH")]
     paths: Vec<String>,
-    /// Everything that this session holds
+    /// Give back everything that this session holds
     #[arg(long)]
     all: bool,
 }

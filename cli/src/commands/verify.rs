@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 /// Check that commits change no file that another session holds
 ///
-/// For CI, the last guard: it needs a key of any member, and no session. What a session holds whose branch
-/// is the one that is verified, or that is held for a feature of the same name, is in order; so is what
-/// --session holds. Everything else is a finding, whoever holds it.
+/// This is the last guard, for CI: it needs the key of any member, and no session. Commits may change files that are
+/// held by a session on the verified branch, held for a feature of the same name, or held by the session that --session
+/// names. A change of any other held file is a finding.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,12 +38,12 @@ pub(crate) struct Verify {
     /// Commits, as git log takes them: A..B, or one commit
     #[arg(value_name = "RANGE")]
     range: String,
-    /// Branch that the commits are for; found in the variables of the usual CI systems, else in git
+    /// Branch of the commits [default: from the variables of the usual CI systems, else from git]
     #[arg(long, value_name = "NAME")]
     branch: Option<String>,
 }
 
-/// Where CI systems say which branch is built; that of a merge request goes before that of its target.
+/// Variables in which CI systems name the branch that is built. The branch of a merge request comes before its target.
 const BRANCHES: [&str; 8] = [
     "GITHUB_HEAD_REF",
     "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
@@ -98,7 +98,7 @@ fn branch() -> Option<String> {
     given.or_else(repository::branch)
 }
 
-/// Whose files the commits may change.
+/// The sessions and features whose files the commits may change.
 struct Accepted {
     sessions: Vec<Uuid>,
     features: Vec<Uuid>,

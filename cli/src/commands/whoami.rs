@@ -4,7 +4,7 @@ use crate::{agent_run::Actor, client::Request, config::link, context::Context, e
 use clap::Args;
 use nexus_api_types::engineer::{Me, Role};
 
-/// Show as whom, where and in which project commands act
+/// Show the engineer, the session, the server and the project that commands use
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

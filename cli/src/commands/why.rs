@@ -20,7 +20,7 @@ Examples:
   nexus why src/db.rs
   nexus why src/auth/ docs/guide.md --json")]
 pub(crate) struct Why {
-    /// The paths, as for git: of the folder that you are in, or of the root after :/
+    /// Paths, relative to the current folder as in git, or after :/ to the root of the repository
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use std::{env, path::PathBuf};
 
-/// Where it is. It need not exist yet.
+/// The path of the folder, which need not exist yet.
 ///
 /// # Errors
 /// When there is no home folder.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// The file in a repository's root that links it to a project.
 pub(crate) const FILE_NAME: &str = ".nexus.json";
 
-/// Which project a repository is.
+/// The content of a link file: the project that a repository belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Link {
@@ -37,7 +37,7 @@ impl Link {
         self.project_slug.clone().unwrap_or_else(|| self.project_id.to_string())
     }
 
-    /// How hooks shall behave in this repository, if it says so.
+    /// The settings of hooks in this repository, if there are any.
     pub(crate) fn hooks(&self) -> Option<&Value> {
         self.others.get("hooks")
     }
@@ -48,9 +48,9 @@ impl Link {
 pub(crate) struct FoundLink {
     /// The content of the link file.
     pub(crate) link: Link,
-    /// Where it says so.
+    /// The path of the link file.
     pub(crate) path: PathBuf,
-    /// The root of the repository: what paths are relative to.
+    /// The root of the repository, which paths are relative to.
     pub(crate) root: PathBuf,
     /// Links further down in the same work tree, which do not count.
     pub(crate) ignored: Vec<PathBuf>,
@@ -113,7 +113,7 @@ pub(crate) fn find_above(folder: &Path) -> Result<Option<FoundLink>, Error> {
 /// another one that is linked as well.
 ///
 /// # Errors
-/// As [`find_above`].
+/// The errors of [`find_above`].
 pub(crate) fn find_around(folder: &Path) -> Result<Option<FoundLink>, Error> {
     let tree = folder.ancestors().find(|root| WorkTree::at(root).is_some());
     tree.and_then(Path::parent).map_or(Ok(None), find_above)
@@ -169,8 +169,8 @@ pub(crate) fn remove(found: &FoundLink) -> Result<(), Error> {
     ConfinedDir::of(folder)?.remove_file(Path::new(FILE_NAME)).map(drop)
 }
 
-/// Where the link of a folder stands: where the one stands that counts, else in the root of the repository, else in
-/// the folder itself.
+/// The folder for the link of a folder: that of the link in force, else the root of the repository, else the folder
+/// itself.
 pub(crate) fn root_of(folder: &Path) -> PathBuf {
     let mut linked = None;
     for above in folder.ancestors() {

@@ -56,7 +56,7 @@ impl Login {
         self.servers = names;
     }
 
-    /// How hooks shall behave, if it says so.
+    /// The engineer's settings of hooks, if there are any.
     pub(crate) fn hooks(&self) -> Option<&Value> {
         self.others.get("hooks")
     }
@@ -85,7 +85,7 @@ impl LoginFile {
         Ok(Self(home::folder()?.join("config.json")))
     }
 
-    /// Where it is.
+    /// The path of the file, which need not exist yet.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

@@ -30,7 +30,7 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<String> {
 /// The bytes of a regular file, if it has no more than `limit`. The file itself is no link.
 ///
 /// # Errors
-/// As [`read_bounded`], and when it is a link.
+/// The errors of [`read_bounded`], and when it is a link.
 pub(crate) fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     options.read(true);

@@ -1,5 +1,5 @@
-//! A folder, and the folders beneath it. Every folder on a path is opened from the one above it and none is a link, so that
-//! a folder that is replaced meanwhile cannot lead out.
+//! A folder, and the folders beneath it. Every folder on a path is opened from the one above it and none is a link, so
+//! that a folder that is replaced meanwhile cannot lead out.
 
 use crate::error::Error;
 use cap_fs_ext::DirExt;
@@ -30,7 +30,7 @@ impl ConfinedDir {
     /// Opens this folder, and names it in an error.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub(crate) fn of(root: &Path) -> Result<Self, Error> {
         Self::open(root).map_err(|error| Error::local(format!("cannot open {}: {error}", root.display())))
     }
@@ -45,7 +45,8 @@ impl ConfinedDir {
         &self.dir
     }
 
-    /// Opens the folder of a file. Returns it with the name of the file, or none if the folder is missing and not created.
+    /// Opens the folder of a file. Returns it with the name of the file, or none if the folder is missing and not
+    /// created.
     pub(super) fn parent(&self, path: &Path, is_made: bool) -> Result<Option<(Dir, OsString)>, Error> {
         let name = path.file_name().ok_or_else(|| self.leads_out(path, path))?.to_owned();
         let above = path.parent().unwrap_or(Path::new(""));

@@ -131,7 +131,7 @@ impl ConfinedDir {
         Ok(made)
     }
 
-    /// The permissions of a regular file. None if it does not exist.
+    /// The permissions of a regular file; `None` if it does not exist.
     fn regular(&self, folder: &Dir, name: &OsStr, path: &Path) -> Result<Option<Permissions>, Error> {
         match folder.symlink_metadata(name) {
             Ok(meta) if meta.is_symlink() => {
@@ -196,7 +196,7 @@ fn make_program(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o755))
 }
 
-/// Elsewhere every file is executable.
+/// Does nothing: on systems other than Unix, every file is executable.
 #[cfg(not(unix))]
 fn make_program(_: &File) -> io::Result<()> {
     Ok(())

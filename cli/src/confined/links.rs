@@ -86,7 +86,7 @@ impl ConfinedDir {
     }
 }
 
-/// The parts of a relative path, including `..`. None if the path is absolute.
+/// The parts of a relative path, including `..`; `None` if the path is absolute.
 fn parts(path: &Path) -> Option<Vec<OsString>> {
     let mut parts = Vec::new();
     for part in path.components() {
@@ -100,7 +100,8 @@ fn parts(path: &Path) -> Option<Vec<OsString>> {
     Some(parts)
 }
 
-/// Whether a part is git's own folder, also on file systems that ignore case: git would run a hook that is written there.
+/// Whether a part is git's own folder, also on file systems that ignore case: git would run a hook that is written
+/// there.
 fn is_gits(part: Component<'_>) -> bool {
     part.as_os_str().eq_ignore_ascii_case(".git")
 }

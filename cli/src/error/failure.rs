@@ -4,7 +4,7 @@ use crate::server::Server;
 use nexus_api_types::{Code, ErrorBody, envelope::MissingResource};
 use serde::Deserialize;
 
-/// Why a command did not do what it should.
+/// A failure of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The cluster says no.
@@ -42,7 +42,7 @@ pub(crate) struct Explained {
 pub(crate) struct Refused {
     /// The error in the answer.
     pub(crate) body: ErrorBody,
-    /// Which server said it.
+    /// The server that refused.
     pub(crate) server: Server,
     /// The route of the request.
     pub(crate) path: String,
@@ -61,10 +61,10 @@ impl Refused {
     }
 }
 
-/// Why no server could do it.
+/// A request that no server carried out.
 #[derive(Debug)]
 pub(crate) struct Unreachable {
-    /// One reason each.
+    /// The servers that were asked, each with its reason.
     pub(crate) servers: Vec<UnreachableServer>,
     /// Whether it may have been done all the same.
     pub(crate) may_be_applied: bool,
@@ -72,7 +72,7 @@ pub(crate) struct Unreachable {
     pub(crate) was_there: bool,
 }
 
-/// Why one server could not do it.
+/// A server that did not carry out a request.
 #[derive(Debug)]
 pub(crate) struct UnreachableServer {
     /// The server that was asked.

@@ -4,7 +4,7 @@ use super::Refused;
 use nexus_api_types::{Code, envelope::MissingResource};
 use serde_json::Value;
 
-/// For who has no key yet.
+/// The hint for users without an API key.
 pub(super) const LOGIN: &str =
     "nexus login --register -n NAME -e EMAIL makes a key; nexus login --token KEY saves one that you have";
 

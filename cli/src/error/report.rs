@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) struct Report {
     /// The sentence that says what happened, to what.
     pub(crate) message: String,
-    /// More of it, a line each.
+    /// Further details, one per line.
     pub(crate) lines: Vec<String>,
     /// The hint about the next step.
     pub(crate) hints: Vec<String>,

@@ -5,15 +5,15 @@ use crate::args::Global;
 use clap::{Args, ValueEnum};
 use std::process::ExitCode;
 
-/// Ask and follow what others hold, for nexus exec
+/// Ask which files others hold, and follow changes, for nexus exec
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus exec-companion ask")]
 pub(crate) struct Companion {
-    /// What to do
+    /// Stage to run
     stage: Stage,
-    /// What is followed
+    /// Checkouts to follow, as JSON
     #[arg(hide_short_help = true)]
     followed: Option<String>,
 }

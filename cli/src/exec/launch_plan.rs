@@ -32,19 +32,19 @@ const LONGEST: Duration = Duration::from_secs(6);
 /// The protection of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaunchPlan {
-    /// In each checkout.
+    /// The protection in each checkout.
     pub(super) plans: Vec<ProtectionPlan>,
     /// The data to follow changes, for each checkout.
     pub(super) followed: Vec<FollowedCheckout>,
     /// Warnings that are printed before the command runs.
     pub(super) notes: Vec<String>,
-    /// Why it must not run.
+    /// The reason why the command must not run, if there is one.
     pub(super) failure: Option<LaunchFailure>,
-    /// Why it must not run with `--require`: no server answered, and the policy lets it run.
+    /// The reason why it must not run with `--require`: no server answered, although the policy lets it run.
     pub(super) unasked: Option<LaunchFailure>,
 }
 
-/// Why a command is not run.
+/// A failure that keeps a command from running.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LaunchFailure {
     /// The exit code of any command with this error.

@@ -1,5 +1,5 @@
-//! Paths in messages between the processes of `nexus exec`. A file name is bytes, and messages are text. So all bytes of a
-//! path that are not ASCII are percent-encoded, as in a URL.
+//! Paths in messages between the processes of `nexus exec`. A file name is bytes, and messages are text. So all bytes
+//! of a path that are not ASCII are percent-encoded, as in a URL.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

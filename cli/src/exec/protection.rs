@@ -85,7 +85,7 @@ pub(super) enum PatternShape {
     Path(PathBuf),
     /// All beneath the root.
     Everything,
-    /// Some of the files beneath a folder; the cluster knows which.
+    /// A part of the files beneath a folder; only the cluster knows which.
     Some {
         /// The folder; empty for the root.
         beneath: PathBuf,

@@ -121,7 +121,8 @@ pub(super) fn may_be_same(one: &OsStr, other: &OsStr) -> bool {
     one == other || !(one.is_ascii() || other.is_ascii())
 }
 
-/// In lower case as far as ASCII goes, with the two letters beyond it that are one of its letters in another case.
+/// Changes ASCII letters to lower case, and with them the Kelvin sign and the long s, whose other cases are ASCII
+/// letters.
 fn in_one_case(name: &str) -> String {
     let lower = |letter: char| match letter {
         '\u{212a}' => 'k',

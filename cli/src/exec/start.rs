@@ -50,7 +50,7 @@ fn prepare(
     super::linux::prepare(request, checkouts, global, out)
 }
 
-/// On other systems this process asks the cluster itself, and changes are not followed.
+/// Asks the cluster from this process, since there are no namespaces here. Later changes of claims are not followed.
 #[cfg(not(target_os = "linux"))]
 fn prepare(
     request: &ExecRequest,

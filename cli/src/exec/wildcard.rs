@@ -21,7 +21,7 @@ pub(super) struct Wildcard {
 }
 
 impl Wildcard {
-    /// The bound of a glob. None where its folder is no path of a checkout.
+    /// The bound of a glob; `None` if its folder is no path of a checkout.
     pub(super) fn of(pattern: &str) -> Option<Self> {
         let fixed = &pattern[..pattern.find(WILD)?];
         let (beneath, rest) = fixed.rfind('/').map_or(("", pattern), |at| (&fixed[..at], &pattern[at + 1..]));

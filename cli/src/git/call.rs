@@ -222,7 +222,7 @@ impl Git {
         Ok(self.run(self.command(arguments), input)?.stdout)
     }
 
-    /// The output of a call that asks another machine, which may never answer. None if the call fails.
+    /// The output of a call that asks another machine, which may never answer. It is `None` if the call fails.
     ///
     /// # Errors
     /// When the call takes longer than its time limit.

@@ -114,7 +114,7 @@ pub(crate) fn has_remotes(git: &Git) -> bool {
 /// The longest time for listing another repository: the person who pushes waits for it.
 pub(crate) const LONGEST_LISTING: Duration = Duration::from_secs(10);
 
-/// The commits that another repository lists. None if it cannot be asked.
+/// The commits that another repository lists. The result is `None` if it cannot be asked.
 ///
 /// # Errors
 /// When it does not answer within [`LONGEST_LISTING`].

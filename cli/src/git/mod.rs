@@ -1,7 +1,7 @@
 //! Calls of git whose output depends on the repository alone. They change nothing in it.
 //!
-//! - [`call`]: one call, independent of the user's settings. [`worktree`]: finds work trees. [`commits`]: the files that
-//!   commits change. [`status`]: what is not committed.
+//! - [`call`]: one call, independent of the user's settings. [`worktree`]: finds work trees. [`commits`]: the files
+//!   that commits change. [`status`]: what is not committed.
 
 mod call;
 mod commits;

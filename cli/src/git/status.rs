@@ -10,7 +10,7 @@ use std::{
 /// The files that differ from the commit that is checked out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// The commit. None before the first one.
+    /// The commit; `None` before the first one.
     pub(crate) head: Option<String>,
     /// The files that differ from it, and those that git neither knows nor ignores.
     pub(crate) entries: Vec<Entry>,
@@ -61,8 +61,8 @@ pub(crate) fn status(git: &Git) -> Result<Status, Error> {
         "--untracked-files=all",
         "--ignore-submodules=dirty",
     ];
-    // `git status` reads all settings for display, and fails at an invalid one. The other commands read none of them, and
-    // only report a rewritten file with the same content as changed.
+    // `git status` reads all settings for display, and fails at an invalid one. The other commands read none of them,
+    // and only report a rewritten file with the same content as changed.
     git.bytes(&STATUS).map(|printed| read(&printed)).or_else(|error| plumbed(git).map_err(|_| error))
 }
 
@@ -197,8 +197,8 @@ pub(crate) fn blobs(
     Ok(found.collect())
 }
 
-/// The object names of the contents of these files, without filters. If one cannot be read, it and the following ones are
-/// missing.
+/// The object names of the contents of these files, without filters. If one cannot be read, it and the following ones
+/// are missing.
 ///
 /// # Errors
 /// When git does not end in time.

@@ -33,7 +33,7 @@ pub(crate) struct LinkedCheckout {
 }
 
 impl LinkedCheckout {
-    /// The checkout that a folder or a file is in; the path need not exist. None if it is not linked.
+    /// The checkout that a folder or a file is in; the path need not exist; `None` if it is not linked.
     ///
     /// # Errors
     /// When its link cannot be read.
@@ -54,7 +54,8 @@ impl LinkedCheckout {
         Self { link: found.link, root, warning }
     }
 
-    /// The checkout of another project around this one. None if the one around it has the same project, or there is none.
+    /// The checkout of another project around this one; `None` if the one around it has the same project, or there is
+    /// none.
     ///
     /// # Errors
     /// When its link cannot be read.
@@ -69,7 +70,7 @@ impl LinkedCheckout {
     }
 
     /// The names of a file from the root: that of the file that is written and, where it is behind a symbolic link, the
-    /// one that it was called by. None for a file outside, or one that nobody can claim.
+    /// one that it was called by; `None` for a file outside, or one that nobody can claim.
     pub(crate) fn names(&self, path: &Path) -> Vec<String> {
         let normal = normalized(path);
         let parent = normal.parent().map(real);

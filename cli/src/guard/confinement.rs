@@ -7,7 +7,7 @@ use crate::config::{
 use serde_json::Value;
 use std::env;
 
-/// What should run under `nexus exec`. The value that protects more is the greater one.
+/// The processes that should run under `nexus exec`. A value that protects more is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Confinement {
     /// Nothing: neither the brief nor `nexus install` mentions it.

@@ -1,5 +1,5 @@
-//! Cursor. It has many specific events, and its answers are permissions and messages. It has files for hooks, for tools,
-//! and for a rule that its agents always read.
+//! Cursor. It has many specific events, and its answers are permissions and messages. It has files for hooks, for
+//! tools, and for a rule that its agents always read.
 
 use super::{AgentHost, EventKind, HookAnswer, HookEvent, Input, Verdict, event::folded};
 use crate::{

@@ -50,8 +50,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The tool of an event in the form of Claude, which several hosts took over. The names of tools are those of all of
-    /// these hosts, since some call the hooks of others.
+    /// The tool of an event in the form of Claude, which several hosts took over. The names of tools are those of all
+    /// of these hosts, since some call the hooks of others.
     pub(super) fn tool(self) -> Tool {
         let Some(name) = self.text(&["tool_name"]) else { return Tool::nameless() };
         let arguments = self.inner("tool_input");
@@ -71,8 +71,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A tool that writes the file in the first of these fields. It is unreadable if there is no name, or if a part of the
-    /// name cannot be read.
+    /// A tool that writes the file in the first of these fields. It is unreadable if there is no name, or if a part of
+    /// the name cannot be read.
     pub(super) fn edit(self, names: &[&str]) -> Tool {
         match self.path(names) {
             None => Tool::Unreadable("it names no file"),

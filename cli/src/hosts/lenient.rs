@@ -29,7 +29,7 @@ pub(crate) fn read(bytes: &[u8]) -> Value {
     serde_json::from_str(&mend.json).unwrap_or_default()
 }
 
-/// As text: UTF-8, or UTF-16 where it says so.
+/// Decodes bytes as UTF-8, or as UTF-16 after its byte order mark.
 fn decoded(bytes: &[u8]) -> Cow<'_, str> {
     let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));

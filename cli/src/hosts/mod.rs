@@ -1,8 +1,9 @@
 //! Agent hosts: reads the events that they send to a hook, writes the answers that they expect, and plans what their
 //! settings need. It decides nothing and sends no request.
 //!
-//! Each host has a file of its own, so that a changed convention is a small change, and a line in [`HOSTS`]. Whatever goes
-//! over hosts goes over that list: arguments and their help, detection, installation, hooks, runs and `nexus doctor`.
+//! Each host has a file of its own, so that a changed convention is a small change, and a line in [`HOSTS`]. Whatever
+//! goes over hosts goes over that list: arguments and their help, detection, installation, hooks, runs and `nexus
+//! doctor`.
 //! - [`agent_host`]: the type of a host. [`claude`], [`codex`], [`cursor`], [`gemini`]: the hosts.
 //! - [`event`]: an event, the same for all hosts. [`verdict`]: the verdict on it, and the answer.
 //! - [`lenient`]: reads JSON that is not valid. [`input`]: reads fields that may be missing. [`patch`], [`shell`]: the

@@ -1,15 +1,16 @@
-//! The files that a patch writes: a patch in the form of Codex, or a unified diff. It reads no file and checks no content.
+//! The files that a patch writes: a patch in the form of Codex, or a unified diff. It reads no file and checks no
+//! content.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
 /// Files of one patch that are listed: a longer patch is a generated one.
 const MAX_FILES: usize = 2_000;
 
-/// The files of a patch as `apply_patch` takes it: added, updated, deleted, and where they are moved to. None if they are
-/// too many.
+/// The files of a patch as `apply_patch` takes it: added, updated, deleted, and where they are moved to; `None` if they
+/// are too many.
 ///
-/// Codex trims a line before it looks for one of the marks, also among the lines of an update, and takes the rest of the
-/// line for the name as it is (codex-rs/apply-patch, `StreamingPatchParser`).
+/// Codex trims a line before it looks for one of the marks, also among the lines of an update, and takes the rest of
+/// the line for the name as it is (codex-rs/apply-patch, `StreamingPatchParser`).
 pub(crate) fn paths(body: &str) -> Option<Vec<PathBuf>> {
     const MARKS: [&str; 4] = ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
     // Added and removed lines begin with their sign.
@@ -17,7 +18,7 @@ pub(crate) fn paths(body: &str) -> Option<Vec<PathBuf>> {
     distinct(body.lines().filter_map(named))
 }
 
-/// The files of a unified diff, each without as many leading folders as `strip` says. None if they are too many.
+/// The files of a unified diff, each without as many leading folders as `strip` says; `None` if they are too many.
 pub(crate) fn diff_paths(diff: &str, strip: usize) -> Option<Vec<PathBuf>> {
     let named = |line: &str| {
         let name = line.strip_prefix("--- ").or_else(|| line.strip_prefix("+++ "));

@@ -9,8 +9,8 @@ pub(crate) enum Verdict {
     Silent,
     /// A text that the agent gets. It allows nothing: the host asks its user as it would without it.
     Inform(String),
-    /// A refusal with its reason. Before a tool, the tool is not used. After one, the agent gets the reason. An agent that
-    /// wants to stop has to go on.
+    /// A refusal with its reason. Before a tool call, it prevents the call; after one, the agent gets the reason. An
+    /// agent that wants to stop has to go on.
     Refuse(String),
 }
 
@@ -25,7 +25,7 @@ impl Verdict {
     }
 }
 
-/// What a host reads: the two streams and the exit code.
+/// The answer that a host reads: two streams and an exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HookAnswer {
     /// JSON for the host itself.

@@ -242,7 +242,7 @@ fn taken(text: &str) -> WithoutOurs {
     WithoutOurs { is_nothing, text: left }
 }
 
-/// The text of a hook. None if it is a program.
+/// The text of a hook; `None` if it is a program.
 fn text(path: &Path) -> Option<String> {
     // A program has bytes that are no UTF-8, which become this character.
     read_bounded(path, MAX_FILE_BYTES).ok().filter(|text| !text.contains('\u{fffd}'))
@@ -267,7 +267,7 @@ fn is_run(meta: &fs::Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
 }
 
-/// Elsewhere git runs every hook.
+/// Always true: on systems other than Unix, git runs every hook.
 #[cfg(not(unix))]
 fn is_run(_: &fs::Metadata) -> bool {
     true

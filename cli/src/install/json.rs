@@ -1,5 +1,5 @@
-//! Entries in JSON settings of others. Comments, order and layout of everything else stay. Entries of Nexus are recognised
-//! by their command.
+//! Entries in JSON settings of others. Comments, order and layout of everything else stay. Entries of Nexus are
+//! recognised by their command.
 
 use super::plan::{Plan, WithoutOurs};
 use crate::error::Error;

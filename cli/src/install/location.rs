@@ -1,5 +1,5 @@
-//! The location of a settings file: a folder, and a path beneath it. In a repository, which others filled, no link may lead
-//! out of it; in a person's own home folder links are followed.
+//! The location of a settings file: a folder, and a path beneath it. In a repository, which others filled, no link may
+//! lead out of it; in a person's own home folder links are followed.
 
 use crate::{
     confined::{ConfinedDir, Links},
@@ -37,7 +37,7 @@ impl Base {
     /// The location of a folder's entry, which may be a link itself.
     ///
     /// # Errors
-    /// As [`locate`](Self::locate).
+    /// The errors of [`locate`](Self::locate).
     pub(super) fn locate_entry(&self, path: &Path) -> Result<Location, Error> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::local(format!("{} is no file", path.display())));

@@ -1,5 +1,6 @@
-//! The content that files of others had before Nexus changed them. It is stored beside the login, and only where removing
-//! Nexus again would not restore every byte, as in a compact or an empty file. Created folders are remembered, too.
+//! The content that files of others had before Nexus changed them. It is stored beside the login, and only where
+//! removing Nexus again would not restore every byte, as in a compact or an empty file. Created folders are remembered,
+//! too.
 
 use crate::{
     config::{atomic, home, stored::StoredPath},
@@ -43,7 +44,7 @@ impl Memory {
         Self { path: StoredPath(whole(path)), before, after: checksum(after) }
     }
 
-    /// Reads the stored facts about a file. None if there are none.
+    /// Reads the stored facts about a file; `None` if there are none.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let memory: Self = serde_json::from_slice(&fs::read(file(path)?).ok()?).ok()?;
         (memory.path.0 == whole(path)).then_some(memory)

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{env, path::PathBuf};
 
-/// Where settings are kept.
+/// The place of the settings: a repository, or a home folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     /// The root of the repository.

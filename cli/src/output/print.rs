@@ -17,7 +17,7 @@ use std::{
 /// The longest name of a property, and a space, in characters.
 const NAME_WIDTH: usize = 12;
 
-/// Where a command prints.
+/// The output of a command: text or JSON, on stdout and stderr.
 pub(crate) struct Output {
     json: bool,
     clock: Clock,

@@ -32,8 +32,8 @@ impl Progress {
         Self { is_wanted, is_shown: false, begun, next: begun + EVERY }
     }
 
-    /// Updates the line, if the last update is long enough ago. `words` gets the time that has passed, and its text has to
-    /// fit into one line.
+    /// Updates the line, if the last update is long enough ago. `words` gets the time that has passed, and its text has
+    /// to fit into one line.
     pub(crate) fn update(&mut self, words: impl FnOnce(Duration) -> String) {
         let now = Instant::now();
         if !self.is_wanted || now < self.next {

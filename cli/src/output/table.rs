@@ -3,18 +3,18 @@
 use anstyle::AnsiColor;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Width, presets};
 
-/// How a cell is coloured.
+/// The colour of a cell, by its meaning.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As any text.
+    /// Ordinary text, in the terminal's own colour.
     Plain,
     /// Something works, or is free: green.
     Good,
-    /// Worth a look.
+    /// Something that deserves a look: yellow.
     Warn,
     /// Something fails, or is refused: red.
     Bad,
-    /// Beside the point.
+    /// A detail that matters less: dimmed.
     Faint,
 }
 
@@ -91,7 +91,7 @@ impl Table {
         self.table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// As if the terminal were that wide.
+    /// Sets the width of the terminal, in columns.
     #[cfg(test)]
     pub(crate) fn within(mut self, width: u16) -> Self {
         self.table.set_width(width);

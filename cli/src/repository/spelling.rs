@@ -1,5 +1,5 @@
-//! The files that a path may mean, however it is spelled. Hosts pass on what a model wrote, and some change it before they
-//! write: so every meaning counts that a program could give it. Reads no file.
+//! The files that a path may mean, however it is spelled. Hosts pass on what a model wrote, and some change it before
+//! they write: so every meaning counts that a program could give it. Reads no file.
 
 use std::{
     collections::VecDeque,
@@ -73,8 +73,8 @@ fn of_home(text: &str) -> Option<PathBuf> {
     Some(env::home_dir()?.join(rest.trim_start_matches(['/', '\\'])))
 }
 
-/// Spellings that some programs, and Windows, take for another one: spaces around, dots and spaces at the end, the other
-/// slash, a drive where another system shows it.
+/// Spellings that some programs, and Windows, take for another one: spaces around, dots and spaces at the end, the
+/// other slash, a drive where another system shows it.
 fn otherwise(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut add = |other: String| {

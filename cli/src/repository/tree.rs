@@ -8,7 +8,7 @@ use std::path::Path;
 /// Files of one pattern that are named: to a command that changes more of them, the pattern says as much.
 const MAX_MATCHING: usize = 5_000;
 
-/// As the cluster takes patterns: `*` stays within a folder.
+/// The options that match as the cluster does: `*` stays within a folder.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -32,7 +32,7 @@ impl Tree {
     }
 
     /// The files that match a pattern themselves, or are in a folder that does; a repository within this one is a
-    /// folder with a slash at its end. None if they are unknown, or too many to be named.
+    /// folder with a slash at its end; `None` if they are unknown, or too many to be named.
     pub(crate) fn matching(&self, pattern: &str) -> Option<Vec<String>> {
         let pattern = Pattern::new(pattern).ok()?;
         let is_meant = |file: &&String| {

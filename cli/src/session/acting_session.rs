@@ -19,8 +19,8 @@ use nexus_api_types::{
 use uuid::Uuid;
 
 impl Context<'_> {
-    /// The session that this run works as: the one that is alive, or a new one. None when the engineer acts. Further
-    /// requests are sent as this session.
+    /// The session that this run works as: the one that is alive, or a new one. It is `None` when the engineer acts.
+    /// Further requests are sent as this session.
     ///
     /// # Errors
     /// When the cluster refuses it, no server answers, or the record cannot be written.
@@ -94,10 +94,11 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// The session of a run that worked in this project before. None for a run that did not: it acts as its engineer.
+    /// The session of a run that worked in this project before. It is `None` for a run that did not, which acts as its
+    /// engineer.
     ///
     /// # Errors
-    /// As [`session_for_work`](Self::session_for_work).
+    /// The errors of [`session_for_work`](Self::session_for_work).
     pub(crate) async fn previous_session(&self, project: Uuid) -> Result<Option<Uuid>, Error> {
         match self.actor() {
             Actor::AgentRun { key, .. } if self.records().read(key, project).is_none() => Ok(None),

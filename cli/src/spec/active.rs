@@ -21,13 +21,13 @@ const IGNORED: &str = ".nexus/active/";
 /// The files of a feature: nothing else is written, and nothing else is removed.
 const FILES: [&str; 3] = ["spec.md", "learnings.md", "decisions.md"];
 
-/// Where features that are worked on are laid out.
+/// The folder with the files of features that are being worked on.
 pub(crate) struct Active {
     root: PathBuf,
 }
 
 impl Active {
-    /// In the repository around this folder, if it is linked to that project.
+    /// The folder in the repository around the current folder, if that is linked to the project.
     ///
     /// # Errors
     /// When the link cannot be read.

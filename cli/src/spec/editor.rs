@@ -16,7 +16,7 @@ pub(crate) fn has_person() -> bool {
 
 /// A text that a person was asked for.
 pub(crate) struct Written {
-    /// What they wrote.
+    /// The text as the editor saved it.
     pub(crate) text: String,
     file: PathBuf,
 }
@@ -28,7 +28,7 @@ impl Written {
         let _ = fs::remove_file(self.file);
     }
 
-    /// What is written must not be lost: where it is.
+    /// Names the file that keeps the text, for an error message: nothing that a person wrote must be lost.
     pub(crate) fn kept(&self) -> String {
         format!("what you wrote is kept in {}", self.file.display())
     }

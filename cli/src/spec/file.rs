@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 const FENCE: &str = "---";
 
-/// What a spec file says. What is absent is left as it is, or as the server would have it.
+/// The content of a spec file. A field that is absent keeps its value, or gets the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct SpecFile {
     /// Short name; the cluster makes one of the title where it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) slug: Option<String>,
-    /// What it is, in one line.
+    /// The title, one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) title: Option<String>,
     /// How soon it is wanted.
@@ -41,7 +41,7 @@ pub(crate) struct SpecFile {
     /// Features that must be over first.
     #[serde(alias = "depends_on", alias = "depends-on", skip_serializing_if = "Option::is_none")]
     pub(crate) depends_on: Option<Vec<String>>,
-    /// What is to be done, in Markdown.
+    /// The description of the work, in Markdown.
     #[serde(skip)]
     pub(crate) spec: String,
 }
@@ -50,7 +50,7 @@ impl SpecFile {
     /// Reads one; `name` is what a person calls the file.
     ///
     /// # Errors
-    /// When the front matter is not closed, is no YAML or says what is not known, with the line.
+    /// When the front matter is not closed, is not YAML or has an unknown field. The error names the line.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Error> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines = text.split_inclusive('\n');
@@ -91,7 +91,7 @@ impl SpecFile {
         Ok(Self { spec: spec.trim_start_matches(['\n', '\r']).to_owned(), ..said })
     }
 
-    /// What a feature looks like as a file.
+    /// The spec file of a feature.
     pub(crate) fn of(feature: &Feature) -> Self {
         Self {
             slug: Some(feature.slug.clone()),
@@ -105,7 +105,7 @@ impl SpecFile {
         }
     }
 
-    /// As text: what [`parse`](Self::parse) reads.
+    /// Renders the text that [`parse`](Self::parse) reads.
     pub(crate) fn text(&self) -> String {
         let front = serde_saphyr::to_string(self).expect("front matter is made of texts, numbers and lists");
         format!("{FENCE}\n{}\n{FENCE}\n\n{}\n", front.trim_end(), self.spec.trim_end())

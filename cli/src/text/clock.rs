@@ -49,7 +49,7 @@ impl Clock {
         format!("{} ({how_long})", self.short(moment))
     }
 
-    /// By how many milliseconds this clock is ahead of another one that shows this moment now.
+    /// The milliseconds by which this clock is ahead of another one that shows `moment` now.
     pub(crate) fn ahead_of_ms(&self, moment: Moment) -> i64 {
         Timestamp::now().as_millisecond() - timestamp(moment).as_millisecond()
     }

@@ -36,7 +36,7 @@ pub(crate) fn plain_value(value: Value) -> Value {
 
 /// A line for a terminal: remaining control characters are replaced here, except colours.
 pub(crate) fn printable(line: &str) -> String {
-    /// What begins a sequence, and what ends one that only colours.
+    /// The beginning of an escape sequence, and the end of one that only sets colours.
     const COLOUR: (&str, char) = ("\u{1b}[", 'm');
     let mut text = String::with_capacity(line.len());
     let mut rest = line;

@@ -199,7 +199,7 @@ impl Hung {
         self.connections.lock().unwrap().len()
     }
 
-    /// What the client sent on the first connection.
+    /// All bytes that the client sent on the first connection, as text.
     pub fn first_request(&self) -> String {
         let mut stream = self.connections.lock().unwrap()[0].try_clone().unwrap();
         let mut text = Vec::new();

@@ -10,7 +10,7 @@ use nexus_domain::{NodeId, RulesVersion, command};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Between two log lines about the nodes that keep the cluster on older rules.
+/// The time between two log lines about the nodes that keep the cluster on older rules.
 const OLD_RULES_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Longest wait for a quorum that acknowledges the raise. The next check tries again.

@@ -13,11 +13,12 @@ use tokio::time::{Instant, timeout};
 
 /// Longest wait for the answer to whether this node is still a member, or when it last heard its leader.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Silence of the leader after which the other members are asked whether this node is still one. Longer than an election.
+/// Silence of the leader after which the other members are asked whether this node is still one. Longer than an
+/// election.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
 /// Time without a leader after which it is logged.
 const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
-/// Between two such log lines.
+/// The time between two such log lines.
 const NO_LEADER_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long this node has heard no leader, and when that was last logged.
@@ -85,8 +86,8 @@ async fn heard_leader_recently(node: &Node) -> bool {
     leader.is_some() && silent_for.is_ok_and(|age| age < longest)
 }
 
-/// Whether another member says that this node is not a member; none without any answer. The first one that says so counts:
-/// it hears a leader, and others may hang or be removed themselves.
+/// Whether another member says that this node is not a member; none without any answer. The first one that says so
+/// counts: it hears a leader, and others may hang or be removed themselves.
 async fn is_removed(node: &Node, peers: &PeerClient) -> Option<bool> {
     let others = node.other_members();
     let question = ServiceRequest::WhoIs { node: node.id };

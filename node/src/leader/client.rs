@@ -18,14 +18,14 @@ use tracing::Instrument;
 /// Pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// When a request is sent again.
+/// The failures after which a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Also when it may have been carried out: a second time does no harm.
+    /// Every failure, even one after which it may have been carried out: a second time does no harm.
     Always,
-    /// Only when it certainly was not carried out.
+    /// Only a failure after which it certainly was not carried out.
     IfNotCarriedOut,
-    /// Never: there is one attempt.
+    /// No failure: there is one attempt.
     Never,
 }
 

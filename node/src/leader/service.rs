@@ -37,7 +37,9 @@ impl LeaderService {
             }
             // Boxed, since it is much larger than what every write waits for.
             ServiceRequest::Membership(request) => Box::pin(self.membership.change(request)).await,
-            ServiceRequest::Status => ServiceResponse::Status(Box::new(self.reports.status())),
+            ServiceRequest::Status => {
+                ServiceResponse::Status(Box::new(self.reports.status(&self.node.metrics())))
+            }
             ServiceRequest::WhoIs { .. } | ServiceRequest::Report | ServiceRequest::ClusterTime(_) => {
                 ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
             }

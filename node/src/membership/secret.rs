@@ -1,5 +1,5 @@
-//! Where a starting node gets the cluster's secret from: the operator, its data folder, or a file of the user who runs
-//! all nodes on one machine. Nodes that join later receive it with the answer.
+//! The sources of the cluster's secret for a node that starts: the operator, its data folder, or a file of the user who
+//! runs all nodes on one machine. Nodes that join later receive it with the answer.
 
 use crate::{
     peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret, NEW_SECRET_ADVICE},
@@ -20,10 +20,10 @@ const LOCAL_FOLDERS: &str = "/var/tmp";
 /// The secret of nodes on several machines that were given none, which `--insecure-peers` allows. It protects nothing.
 const PUBLIC_SECRET: &str = "no secret was given: everybody knows this one";
 
-/// The secret that this node starts with: the operator's, or that in the data folder. Without either, a cluster of
-/// one node makes a new one, a cluster on this machine alone uses the secret of the user who runs it, and any other
-/// cluster, which only `--insecure-peers` allows, uses a publicly known one. None for a joining node, which
-/// receives it with the answer.
+/// The secret that this node starts with: the operator's, or that in the data folder. Without either, a cluster of one
+/// node makes a new one, a cluster on this machine alone uses the secret of the user who runs it, and any other
+/// cluster, which only `--insecure-peers` allows, uses a publicly known one. It is `None` for a joining node, which
+/// receives the secret with the answer.
 ///
 /// # Errors
 /// When the secret cannot be read or made, or a remembered node has none.

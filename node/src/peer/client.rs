@@ -57,7 +57,7 @@ impl PeerClient {
     /// Asks which node answers at `addr`, and waits for at most `within`.
     ///
     /// # Errors
-    /// When no peer answers, or one of another cluster or protocol. Always [`PeerError::NotSent`].
+    /// When no peer answers, or one of another cluster or protocol. The error is always [`PeerError::NotSent`].
     pub async fn probe(&self, addr: &str, within: Duration) -> Result<Welcome, PeerError> {
         let local = self.0.identity.borrow().clone();
         let probing = connect(&*self.0.dial, addr, &local, Purpose::Probe, None);

@@ -261,8 +261,8 @@ pub(super) fn accept(
     expected.map_or(Ok(()), |expected| check_expected(expected, welcome.node, welcome.instance))
 }
 
-/// Either node may have no cluster yet, while it joins. That is no contradiction, and Raft traffic has to name the data
-/// folder in any case.
+/// Refuses a caller from another cluster. A node that is still joining has none, which is no contradiction: Raft
+/// traffic has to name the data folder in any case.
 fn check_cluster(caller: Option<ClusterId>, called: Option<ClusterId>) -> Result<(), Refusal> {
     match (caller, called) {
         (Some(ours), Some(theirs)) if ours != theirs => Err(Refusal::WrongCluster { ours, theirs }),

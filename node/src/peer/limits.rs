@@ -106,7 +106,7 @@ pub(super) const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failed `accept`, which mostly means that file descriptors have run out.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between two log lines about failed `accept` calls, and the interval in which refusals are counted.
+/// The time between two log lines about failed `accept` calls, and the interval in which refusals are counted.
 pub(super) const ACCEPT_REMIND: Duration = Duration::from_secs(30);
 
 /// Idle time before the kernel probes a silent connection, and between its probes.

@@ -28,7 +28,7 @@ pub struct MemoryNetwork(Arc<Mutex<BTreeMap<String, Endpoint>>>);
 
 #[derive(Default)]
 struct Endpoint {
-    /// None while there is no listener.
+    /// The queue of a listener; `None` while there is none.
     listener: Option<mpsc::Sender<DuplexStream>>,
     /// Cancelled to cut every connection of this address.
     cut: CancellationToken,

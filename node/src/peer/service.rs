@@ -12,14 +12,14 @@ use std::sync::Arc;
 /// A request beyond Raft. New variants go at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ServiceRequest {
-    /// To the leader: asks for the index that a linearizable read must wait for.
+    /// Asks the leader for the log index that a linearizable read must wait for.
     ReadIndex,
-    /// To the leader: propose this, and answer once it is applied.
+    /// Asks the leader to propose a command, and to answer once it is applied.
     Propose {
         /// The proposal; the leader stamps it.
         proposal: Arc<Proposal>,
     },
-    /// To the leader: renew the leases of these sessions.
+    /// Asks the leader to renew the leases of sessions.
     Heartbeats {
         /// Sessions whose clients sent a heartbeat, each for a session of its own engineer, as the asking node has
         /// checked.
@@ -27,18 +27,18 @@ pub enum ServiceRequest {
         /// Sessions whose other requests showed that they are alive.
         keep_alives: Vec<SessionId>,
     },
-    /// To the leader: change the membership.
+    /// Asks the leader to change the membership.
     Membership(MembershipRequest),
-    /// To any node: asks for the membership entry of a node.
+    /// Asks any node for the membership entry of a node.
     WhoIs {
         /// The id of that node.
         node: NodeId,
     },
-    /// To the leader: asks for its status and that of all members.
+    /// Asks the leader for its status and that of all members.
     Status,
-    /// To any node: asks for a report about itself.
+    /// Asks any node for a report about itself.
     Report,
-    /// From the leader to any node: the cluster time, from which the node continues if it leads later.
+    /// Sends the leader's cluster time to another node, which continues from it if it leads later.
     ClusterTime(ClusterTime),
 }
 
@@ -114,7 +114,7 @@ pub enum ServiceResponse {
     Report(Box<NodeReport>),
     /// Answers a proposal that would store more while space is low. Nothing was done.
     NoRoom {
-        /// Which disk is low, and what to do about it.
+        /// A sentence that names the disk that is low, and a remedy.
         reason: String,
     },
 }

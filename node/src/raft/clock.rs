@@ -162,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hundred_changes_of_leader_lengthen_a_lease_by_less_than_a_second_each_and_never_shorten_it() {
-        /// Between two changes, and how long each time nobody leads.
+        /// The time that each leader leads, and the time without a leader after it.
         const LEADS_MS: u64 = 2_000;
         const NOBODY_LEADS_MS: u64 = 400;
         const LOOK_MS: u64 = 100;

@@ -6,11 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 /// The Raft instance of this node.
 pub type Raft = openraft::Raft<TypeConfig, StateMachine>;
+/// A snapshot of what openraft knows about itself and the members: parts of one belong together.
+pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;
 
 /// The settings of Raft that an operator may tune.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Between two heartbeats of the leader. Across regions, it should be a round trip.
+    /// The time between two heartbeats of the leader. Across regions, it should be a round trip.
     pub heartbeat: Duration,
     /// The shortest election timeout; the longest one is twice that. It should be ten round trips at least.
     pub election: Duration,

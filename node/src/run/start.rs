@@ -65,7 +65,7 @@ impl RunningNode {
     /// has to exist.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// The errors of [`Self::start`].
     pub fn start_on(config: Config, sources: Sources, opened: Opened) -> Starting {
         Box::pin(async move {
             let listeners = Listeners::bind(&config).await?;

@@ -82,7 +82,7 @@ impl Connections {
         Self(Arc::new(Shared { table: Mutex::default(), most, ended: Notify::new() }))
     }
 
-    /// At most this many come from one network, so that one address cannot take all of them.
+    /// The most connections from one network, so that one address cannot take all of them.
     fn max_per_network(&self) -> usize {
         self.0.most - self.0.most / 4
     }

@@ -50,7 +50,7 @@ const DRAIN: Duration = Duration::from_millis(1_500);
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after a failed `accept`: without free file descriptors, an immediate retry would fail too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Between two log lines about the same problem.
+/// The time between two log lines about the same problem.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The router of a node that is starting: it answers that the process lives and is not ready.

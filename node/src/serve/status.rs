@@ -7,14 +7,13 @@ use crate::{
 };
 use nexus_api::cluster::{Condition, MemberStatus, NodeStatus, Role};
 use nexus_domain::NodeId;
-use openraft::{Instant as _, ServerState, async_runtime::watch::WatchReceiver};
+use openraft::{Instant as _, ServerState};
 use std::time::Duration;
 
 /// The status of this node, as the API shows it.
 pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus {
-    let report = reports.status();
-    let metrics = node.raft.metrics();
-    let metrics = metrics.borrow_watched();
+    let metrics = node.metrics();
+    let report = reports.status(&metrics);
     let role = match metrics.state {
         _ if metrics.running_state.is_err() => Role::Stopped,
         ServerState::Leader => Role::Leader,

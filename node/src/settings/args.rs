@@ -48,7 +48,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What nexusd can do.
+/// The subcommands of `nexusd`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a member of a cluster: a new one, one that joins, or the one that the data folder stores
@@ -157,7 +157,7 @@ pub struct StartArgs {
     /// Take clients' addresses from X-Forwarded-For; use it only behind a proxy that sets this header
     #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub trust_proxy: Option<bool>,
-    /// Which events are logged, and in which format
+    /// The events that are logged, and their format
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -171,7 +171,7 @@ pub struct DevArgs {
     /// Address that serves clients
     #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
     pub listen: String,
-    /// Which events are logged, and in which format
+    /// The events that are logged, and their format
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -199,10 +199,10 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Which events are logged, and in which format.
+/// The events that are logged, and their format.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 pub struct LogArgs {
-    /// What to log: error, warn, info, debug, trace, or a filter such as info,nexus_node=debug [default:
+    /// Events to log: error, warn, info, debug, trace, or a filter such as info,nexus_node=debug [default:
     /// info,openraft=error]
     #[arg(long, env = "NEXUS_LOG", value_name = "FILTER")]
     pub log: Option<String>,

@@ -85,7 +85,7 @@ pub struct Config {
     pub max_connections: u32,
     /// WebSockets at once.
     pub max_sockets: u32,
-    /// Which events are logged, and in which format.
+    /// The events that are logged, and their format.
     pub log: LogArgs,
 }
 

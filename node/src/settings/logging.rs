@@ -9,7 +9,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// What is logged by default: of openraft, only what it cannot recover from.
+/// The default filter. Of openraft, it logs only errors, from which it cannot recover.
 const DEFAULT_FILTER: &str = "info,openraft=error";
 
 /// Checks the settings without starting to log.

@@ -8,7 +8,7 @@ use crate::{
         PeerClient, PeerTarget,
         service::{MemberReport, NodeReport, ServiceRequest, ServiceResponse, StatusReport},
     },
-    raft::clock::Clock,
+    raft::{clock::Clock, setup::Metrics},
     watch::disk::Disk,
 };
 use futures::future::join_all;
@@ -24,7 +24,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Between two rounds of requests.
+/// The time between two rounds of requests.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Longest wait for one report. The next round asks again.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// A clock that is off by less than this is not corrected: requests take time, too.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
-/// Between two log lines about the same problem.
+/// The time between two log lines about the same problem.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Two nodes have different states after the same entries.
@@ -155,9 +155,9 @@ impl Reports {
         self.of(node).is_some_and(|report| !report.disk_low && !report.flush_slow)
     }
 
-    /// The status of all members for peers. Only a leader knows their lag and when it last heard
-    /// them.
-    pub(crate) fn status(&self) -> StatusReport {
+    /// The status of all members for peers, in these metrics, so that leader, term and lags are of one moment. Only a
+    /// leader knows the lags and when it last heard the members.
+    pub(crate) fn status(&self, metrics: &Metrics) -> StatusReport {
         let report = |progress: MemberProgress| {
             let id = progress.id;
             MemberReport {
@@ -173,9 +173,9 @@ impl Reports {
             }
         };
         StatusReport {
-            leader: self.node.leader_id().unwrap_or(NodeId(0)),
-            term: self.node.term(),
-            members: self.node.members().into_iter().map(report).collect(),
+            leader: NodeId(metrics.current_leader.unwrap_or(0)),
+            term: metrics.current_term,
+            members: self.node.members_in(metrics).into_iter().map(report).collect(),
         }
     }
 
@@ -227,7 +227,7 @@ fn median_of_clocks(mut ahead: Vec<i64>) -> i64 {
     if low.abs() <= high.abs() { low } else { high }
 }
 
-/// Compares the state hash of a report with this node's own hash at the same index. None when this node does not know
+/// Compares the state hash of a report with this node's own hash at the same index; `None` when this node does not know
 /// its hash there: the index is too long ago, or not applied yet.
 fn compare(report: &NodeReport, ours: Option<u64>) -> Option<Result<(), Divergence>> {
     let (index, theirs) = (report.applied, report.state_hash);

@@ -30,7 +30,7 @@ impl<T> Histogram<T> {
     /// Ignores the values.
     pub const fn record_n(&mut self, _: u64, _: u64) {}
 
-    /// Of no sample.
+    /// The percentiles of no samples.
     #[must_use]
     pub fn percentile_stats(&self) -> PercentileStats {
         PercentileStats::default()

@@ -98,7 +98,7 @@ fn main() {
     }
 }
 
-/// Of `all`, every other one is held, from the first.
+/// Measures picks while every other pattern of `all` is held, from the first.
 fn measure_picks(index: &PatternIndex<[u64; 3]>, all: &[Pattern], random: &mut Random) {
     let free: Vec<&Pattern> = all.iter().skip(1).step_by(2).collect();
     for (name, is_near) in [("neighbours", true), ("scattered", false)] {

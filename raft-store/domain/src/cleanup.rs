@@ -17,7 +17,7 @@ pub struct CleanupLimits {
 }
 
 impl Default for CleanupLimits {
-    /// About 12 ms of one core. The entry's own command, with its `WorkBudget`, comes on top.
+    /// These limits take about 12 ms of one core. The entry's own command, with its `WorkBudget`, comes on top.
     fn default() -> Self {
         Self { claims: 2_500, bytes: 1 << 20, events: 1_000, rows: 2_000 }
     }

@@ -152,7 +152,7 @@ pub struct Checkpoint {
     pub feature: FeatureId,
     /// The engineer of the session.
     pub engineer: EngineerId,
-    /// Whether the session held the feature, or nobody did. Only then it became the newest one of the feature.
+    /// Whether the session held the feature, or nobody did. Only then did it become the newest one of the feature.
     pub is_of_holder: bool,
     /// The cause of the checkpoint.
     pub kind: CheckpointKind,

@@ -99,7 +99,23 @@ impl Reply {
         match self {
             Self::Feature(feature) | Self::Picked { feature, .. } => paths_of(feature).bytes,
             Self::Held { paths, .. } | Self::Released { paths, .. } => ClaimUsage::of(&**paths).bytes,
-            _ => 0,
+            Self::Done
+            | Self::Node(_)
+            | Self::JoinToken(_)
+            | Self::Settings(_)
+            | Self::Registered { .. }
+            | Self::KeyAdded(_)
+            | Self::Engineer(_)
+            | Self::Project(_)
+            | Self::Member(_)
+            | Self::Session(_)
+            | Self::Claimed(_)
+            | Self::Heartbeats { .. }
+            | Self::Text(_)
+            | Self::DuplicateCheckpoint
+            | Self::Ticket(_)
+            | Self::Leads(_)
+            | Self::Joined(_) => 0,
         }
     }
 
@@ -128,7 +144,23 @@ impl Reply {
                 let paths = paths.iter().take_while(fits).cloned().collect();
                 Some(Self::Released { paths, count: *count })
             }
-            _ => None,
+            Self::Done
+            | Self::Node(_)
+            | Self::JoinToken(_)
+            | Self::Settings(_)
+            | Self::Registered { .. }
+            | Self::KeyAdded(_)
+            | Self::Engineer(_)
+            | Self::Project(_)
+            | Self::Member(_)
+            | Self::Session(_)
+            | Self::Claimed(_)
+            | Self::Heartbeats { .. }
+            | Self::Text(_)
+            | Self::DuplicateCheckpoint
+            | Self::Ticket(_)
+            | Self::Leads(_)
+            | Self::Joined(_) => None,
         }
     }
 }

@@ -116,7 +116,7 @@ pub enum Row {
 }
 
 impl Row {
-    /// Where this row is written.
+    /// The key under which the row is stored.
     pub fn key(&self) -> RowKey {
         match self {
             Self::Clock(_) => RowKey::Clock,

@@ -143,7 +143,7 @@ fn bounded(range: &KeyRange) -> ReadOptions {
     options
 }
 
-/// Where an iterator begins. The bounds alone do not position it: a reverse one begins at its upper bound.
+/// The position at which an iterator begins. The bounds alone do not set it: a reverse one begins at its upper bound.
 fn mode(order: Order) -> IteratorMode<'static> {
     match order {
         Order::Ascending => IteratorMode::Start,

@@ -3,11 +3,11 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What is sent while the team works.
+/// A kind of requests that are sent while the team works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Nothing: what the others are compared with
+    /// Nothing, for comparison with the others
     Nothing,
     /// Wildcards that are dear to compare: created, claimed, checked, picked
     Patterns,
@@ -25,7 +25,7 @@ pub enum Kind {
     Unread,
     /// The longest answers, many at once
     Pages,
-    /// As many projects as are taken
+    /// Projects, until they are refused
     Projects,
     /// Engineers without a key from one address, and keys that nobody has
     Registrations,
@@ -35,7 +35,7 @@ pub enum Kind {
     Tickets,
     /// Thousands of long polls of one key
     Polls,
-    /// As many sessions as are taken, each with claims, ended all at once; heartbeats for those of others
+    /// Sessions with claims, until they are refused, ended all at once; heartbeats for those of others
     Sessions,
     /// Idempotency keys without end, each with the longest answer
     Replies,

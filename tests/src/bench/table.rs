@@ -24,7 +24,7 @@ pub struct Cell {
 /// All measurements of one run of the bench.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// In the order in which they are shown.
+    /// The measurements, in the order in which they are shown.
     pub cells: Vec<Cell>,
     /// Pairs of operations that are compared.
     pub compared: Vec<(&'static str, &'static str)>,
@@ -35,7 +35,8 @@ impl Table {
         self.cells.iter().filter(|cell| cell.what == what && cell.clients == clients).collect()
     }
 
-    /// What an operation is compared with, and the median of the ratios of operations a second, turn by turn.
+    /// The operation that another one is compared with, and the median of the ratios of operations a second, turn by
+    /// turn.
     fn ratio(&self, what: &str, clients: usize) -> Option<(&'static str, f64)> {
         let (_, base) = *self.compared.iter().find(|(compared, _)| *compared == what)?;
         let bases = self.of(base, clients);

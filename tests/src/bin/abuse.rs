@@ -28,12 +28,12 @@ struct Args {
     /// Print one JSON object for each kind instead of the table
     #[arg(long)]
     json: bool,
-    /// Some seconds a kind, and less that stays: fails only for what does not depend on how fast the machine is
+    /// Take a few seconds for each kind, and keep less; fails only by limits that do not depend on the machine's speed
     #[arg(long)]
     short: bool,
 }
 
-/// What the exit code says.
+/// The meaning of the exit code, in the help.
 const BAR: &str = "Exit code 1 when the bar is missed: honest writes under 250 ms at the 99th percentile (not looked at when
 short), no lease and no acknowledged write lost, no file with two holders, no node over 512 MiB, and all nodes stopped
 within 5 s. The figures are those of a machine with two cores that does nothing else: the cluster, the team and the

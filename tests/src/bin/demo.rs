@@ -37,7 +37,7 @@ struct Args {
     /// Commits, one JSON object with `files` a line; may be gzipped
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/commits.jsonl"))]
     commits: PathBuf,
-    /// What the agents' choices are drawn from
+    /// Seed of the agents' random choices
     #[arg(long, default_value_t = 7)]
     seed: u64,
 }

@@ -91,8 +91,8 @@ async fn a_guard_learns_the_holders_of_paths() {
             (Some("held"), Some("build"))
         );
     }
-    // Without a header, a request acts as the default session, in a check as in a claim: what another session of the same
-    // engineer holds is not its own.
+    // Without a header, a request acts as the default session, in a check as in a claim: what another session of the
+    // same engineer holds is not its own.
     let claims = team.path("/claims");
     let own = ana.post(&claims, json!({ "paths": ["by-hand.md"] })).await;
     own.data();

@@ -2,13 +2,13 @@
 //!
 //! - [`dependencies`]: the allowed dependencies between crates.
 //! - [`circles`]: modules that use each other in a circle; [`tokens`] reads what a file names.
-//! - [`short_docs`]: doc comments that say nothing.
+//! - [`comments`]: comments that are too wide, and doc comments that say too little.
 //! - [`documents`]: missing parts of documents, and links that lead nowhere.
 
 mod circles;
+mod comments;
 mod dependencies;
 mod documents;
-mod short_docs;
 mod tokens;
 
 use std::{

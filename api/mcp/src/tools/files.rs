@@ -18,10 +18,10 @@ use uuid::Uuid;
 #[serde(deny_unknown_fields)]
 pub(super) struct Claim {
     paths: Vec<String>,
-    /// Together with other readers: nobody changes them meanwhile
+    /// Hold them together with other readers, so that nobody changes them meanwhile
     #[serde(default)]
     shared: bool,
-    /// The one that you work on when left out: they are free when it is over
+    /// Feature that they belong to; the one that you work on if left out
     feature: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Fai
     })
 }
 
-/// The feature that the agent works on. None if it works on several, since it did not say which: then the claims
+/// The feature that the agent works on; `None` if it works on several, since it did not say which: then the claims
 /// belong to no feature.
 async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
     let session = match port.session().await? {

@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 /// The answer of the tools that record something.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Recorded {
-    /// Of which feature; none for the whole project
+    /// The feature that it is about; left out when it is about the whole project
     feature: Option<String>,
-    /// False when it said nothing new
+    /// False if it said nothing new
     kept: bool,
 }
 
@@ -40,12 +40,12 @@ pub(super) async fn learn(port: &dyn Port, learnt: Learn) -> Result<Recorded, Fa
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
-    /// In one line
+    /// The title, one line
     title: String,
     decision: String,
     rationale: Option<String>,
     alternatives: Option<String>,
-    /// Left out: about the whole project
+    /// Feature that it is about; the whole project if left out
     feature: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn decide(port: &dyn Port, decided: Decide) -> Result<Recorded,
 #[serde(deny_unknown_fields)]
 pub(super) struct Checkpoint {
     feature: String,
-    /// What is done, what is not, what comes next
+    /// Finished work, open work, and the next step
     notes: String,
     /// Branch, commit, open files and the like
     #[serde(default)]

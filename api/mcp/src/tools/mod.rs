@@ -23,52 +23,52 @@ pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
         tool::<work::NoArguments, work::Status>(
             "status",
-            "Who works on what, which files are held, what was interrupted, and what you hold.",
+            "Show who works on what, which files are held, which work was interrupted, and what you hold.",
         )
         .with_annotations(read_annotations()),
         tool::<work::LaneFilter, work::Available>(
             "available",
-            "Features that can be picked now, best first, and what blocks the rest.",
+            "List features that can be picked now, best first, and what blocks the others.",
         )
         .with_annotations(read_annotations()),
         tool::<work::Pick, work::Picked>(
             "pick",
-            "Take a feature with all of its files, or nothing. Without a slug: the best that is free. Call it before you edit. A refusal says who holds what.",
+            "Take a feature with all of its files, or nothing. Without a slug, it takes the best free one. Call it before you edit. A refusal says who holds what.",
         )
         .with_annotations(write_annotations()),
         tool::<files::Claim, files::Claimed>(
             "claim",
-            "Take more files while you work: all of them or none. Paths from the root of the repository: files, folders (src/auth/) or globs.",
+            "Take more files while you work: all of them or none. Paths start at the root of the repository: files, folders (src/auth/) or globs.",
         )
         .with_annotations(write_annotations()),
         tool::<work::Release, work::Released>(
             "release",
-            "Give back: a feature unfinished with all of its files, or single files that you claimed.",
+            "Give back an unfinished feature with all of its files, or single files that you claimed.",
         )
         .with_annotations(write_annotations()),
         tool::<work::Done, work::Finished>(
             "done",
-            "Finish a feature that you picked. Its files are free at once, so commit before.",
+            "Finish a feature that you picked. Its files are free at once, so commit first.",
         )
         .with_annotations(write_annotations()),
         tool::<knowledge::Learn, knowledge::Recorded>(
             "learn",
-            "Keep something that whoever works on this feature next should know.",
+            "Record something that whoever works on this feature next should know.",
         )
         .with_annotations(write_annotations()),
         tool::<knowledge::Decide, knowledge::Recorded>(
             "decide",
-            "Record a decision, why, and instead of what. About a feature, or the whole project.",
+            "Record a decision about a feature or the whole project, with its reasons and alternatives.",
         )
         .with_annotations(write_annotations()),
         tool::<knowledge::Checkpoint, knowledge::Recorded>(
             "checkpoint",
-            "Save how far the work on a feature is, for whoever goes on. Call it before you stop or lose context.",
+            "Save how far the work on a feature got, for whoever continues it. Call it before you stop or lose context.",
         )
         .with_annotations(write_annotations()),
         tool::<files::WhyPaths, files::PathHolders>(
             "why",
-            "Whose files are: free, yours, or held by whom, for what and until when.",
+            "Show whether files are free, yours or held; and by whom, for what and until when.",
         )
         .with_annotations(read_annotations()),
     ]
@@ -128,7 +128,7 @@ pub(crate) fn is_read_only(name: &str) -> bool {
     tool.and_then(|tool| tool.annotations.as_ref()?.read_only_hint).unwrap_or_default()
 }
 
-/// Calls a tool. None when there is no such tool. A failure is an answer too, which the model reads.
+/// Calls a tool; `None` when there is no such tool. A failure is an answer too, which the model reads.
 pub(crate) async fn call(port: &dyn Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
     let arguments = Value::Object(arguments);
     let result = match name {

@@ -28,7 +28,7 @@ const MAX_SPEC_CHARS: usize = 20_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct NoArguments {}
 
-/// Who works on what.
+/// The status of a project: the agents at work, and the paths that they hold.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Status {
     active: Vec<Active>,
@@ -119,7 +119,7 @@ impl Lane {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LaneFilter {
-    /// Only this lane
+    /// List the features of this lane alone
     lane: Option<Lane>,
 }
 
@@ -189,9 +189,9 @@ pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Avai
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pick {
-    /// Which; the best that is free when left out
+    /// Slug; the best free feature if left out
     feature: Option<String>,
-    /// Without a feature: only from these lanes
+    /// Lanes to pick from when no feature is named
     #[serde(default)]
     lanes: Vec<Lane>,
 }
@@ -204,10 +204,10 @@ pub(super) struct Picked {
     spec: String,
     /// Files that are yours alone now
     yours: Vec<String>,
-    /// Files that nobody changes meanwhile
+    /// Files that nobody else changes meanwhile
     shared: Vec<String>,
     fence: Option<u64>,
-    /// What others learnt, newest first
+    /// Learnings of others, newest first
     learnings: Vec<String>,
 }
 

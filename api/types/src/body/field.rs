@@ -1,4 +1,4 @@
-//! What a field of a body may be: how it is documented, what a client fills in, and how a server checks it.
+//! Fields of bodies: their documentation, the values that clients send, and the checks of the server.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,12 +10,12 @@ use utoipa::openapi::{
 /// Schemas with their names.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// What is wrong with a value.
+/// A reason why a value is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The name of the inner field that is wrong, if the value is an object.
+    /// The name of the inner field at fault, if the value is an object.
     pub(super) inner: Option<String>,
-    /// What is wrong with it, for people.
+    /// The reason, as the end of a sentence that begins with the name of the field.
     pub(super) text: String,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn problem<T>(text: impl Into<String>) -> Result<T, Vec<Problem>> {
 
 /// A field of a body, by the type of its checked value.
 pub trait BodyField: Sized {
-    /// What a client fills in.
+    /// The type of the value in a client's own struct of the body.
     type Sent: Serialize;
 
     /// Whether the field must be there.
@@ -102,7 +102,7 @@ impl<T: BodyField> BodyField for Option<T> {
 
 /// A field that is sent as a text.
 pub trait TextField: Sized {
-    /// What a client fills in: a text, or a word of a list.
+    /// The type of the value in a client's own struct of the body: a text, or an enum of allowed words.
     type Sent: Serialize;
 
     /// Checks a text.

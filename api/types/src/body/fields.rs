@@ -8,28 +8,29 @@ use std::{
 };
 use utoipa::ToSchema;
 
-/// The body of a request: what documents it also reads it.
+/// The body of a request. The same type documents it and reads it.
 pub trait Body: ToSchema {
     /// The values that passed all checks.
     type Checked;
 
-    /// What is done about fields that the body does not have.
+    /// The treatment of fields that this body does not declare.
     const UNKNOWN: Unknown;
 
-    /// Reads all fields; none if one that is required is absent or wrong, which `fields` knows.
+    /// Reads all fields. Returns `None` if one is missing or wrong; `fields` has collected the problems.
     fn read(fields: &mut Fields) -> Option<Self::Checked>;
 }
 
-/// What is done about fields that a body does not have.
+/// The treatment of fields that a body does not declare.
 #[derive(Clone, Copy, Debug)]
 pub enum Unknown {
     /// They are ignored, as the contract promises for routes that old clients use.
     Ignored,
-    /// They are refused, since a misspelt restriction must not be ignored. For routes that only new clients know.
+    /// They are refused, since a misspelt restriction must not be ignored. This is for routes that only new clients
+    /// use.
     Refused,
 }
 
-/// What is wrong with a body, by field. There is at least one problem.
+/// The problems with a body, by field. There is at least one.
 #[derive(Debug, Default)]
 pub struct Problems(BTreeMap<String, Vec<String>>);
 
@@ -103,7 +104,7 @@ impl Fields {
         Self { body, ..Self::default() }
     }
 
-    /// Reads a field. `null` counts as absent. None if it is wrong, which is kept among the problems.
+    /// Reads a field. `null` counts as absent; `None` if it is wrong, which is kept among the problems.
     pub fn read<T: BodyField>(&mut self, field: &'static str) -> Option<T> {
         self.known.insert(field);
         let value = match self.body.get(field) {

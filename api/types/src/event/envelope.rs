@@ -16,7 +16,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// What happened. Its name is the `type` of the event.
+    /// The fact, whose name is the `type` of the event.
     #[serde(flatten)]
     pub fact: Fact,
     /// The project that it happened in.
@@ -33,7 +33,7 @@ pub struct Event {
     pub agent: Option<String>,
     /// The engineer who did it, or whom it happened to; none for the cluster itself.
     pub engineer: Option<Person>,
-    /// Who did it, if that is not `engineer`.
+    /// The actor, if that is not `engineer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
 }

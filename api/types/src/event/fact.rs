@@ -1,4 +1,4 @@
-//! What happened: the facts, with what clients say about each.
+//! The facts that events are about, with the sentence that clients show for each.
 
 use crate::{
     claim::Mode,
@@ -45,7 +45,7 @@ pub struct FeatureName {
     pub slug: String,
 }
 
-/// What happened, with its details.
+/// A fact, with its details.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Fact {
@@ -188,8 +188,8 @@ impl Fact {
         }
     }
 
-    /// What happened, as a sentence without a full stop. `who` is whose work it is about, and `by` names who did it to
-    /// somebody else, as in ` by ana`. `listed` shortens a list of paths.
+    /// The fact as a sentence without a full stop. `who` is the engineer whose work it is about, and `by` names who did
+    /// it to somebody else, as in ` by ana`. `listed` shortens a list of paths.
     pub fn sentence(&self, who: &str, by: &str, listed: impl Fn(&[String]) -> String) -> String {
         match self {
             Self::FeatureCreated { feature } => format!("{who} wrote {}: {}", feature.slug, feature.title),

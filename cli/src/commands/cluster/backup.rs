@@ -23,11 +23,11 @@ const CHECKSUM_BYTES: usize = 32;
 /// The name when the server gives none.
 const DEFAULT_NAME: &str = "nexus.backup";
 
-/// Back the cluster up: one file with all that it keeps
+/// Back up the cluster to one file
 ///
-/// The file is of one moment, and has everything that was written before. It is for its owner alone: it has
-/// everybody's work, and the hashes of their keys. It is checked while it comes; nexusd check-backup looks
-/// at every record of it. For admins.
+/// The file has the state of one moment, with everything that was written before. Only its owner can read it, since it
+/// contains everybody's work and the hashes of their keys. It is checked while it arrives; nexusd check-backup reads
+/// every record of it. Only admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,13 +36,13 @@ Examples:
   nexus cluster backup --stale --server http://10.0.0.2:7401
   nexus cluster backup -o - | age -r KEY > monday.backup.age")]
 pub(crate) struct Backup {
-    /// Where to; - is stdout [default: a name with the cluster and the revision, here]
+    /// File to write; - is stdout [default: in this folder, named after the cluster and the revision]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace a file that is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Take what one server has, also without a quorum: the last writes may be missing
+    /// Back up the state of one server, even without a quorum; the last writes may be missing
     #[arg(long)]
     stale: bool,
 }

@@ -5,11 +5,11 @@ use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Take an engineer out of the cluster
+/// Remove an engineer from the cluster
 ///
-/// Their keys, sessions and places in projects go, and their name and address; what they made stays with its projects.
-/// For admins, and for everybody about themselves. nexus whoami shows one's own id, nexus project info those of others
-/// with --json.
+/// Their keys, sessions and memberships are deleted, and so are their name and address. Their work stays with its
+/// projects. Admins may delete anybody, and everybody may delete themselves. You find your own id with nexus whoami,
+/// and those of others with nexus project info --json.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ pub(crate) struct DeleteEngineer {
     /// Id of the engineer
     #[arg(value_name = "ID")]
     engineer: Uuid,
-    /// It is meant
+    /// Confirm the deletion
     #[arg(long)]
     yes: bool,
 }

@@ -5,17 +5,17 @@ use clap::Args;
 use nexus_api_types::cluster::{CreateJoinToken, JoinToken as Token};
 use std::time::Duration;
 
-/// Make a token that lets a new node in
+/// Make a token with which new nodes join
 ///
-/// Whoever has it can read everything that the cluster keeps, so keep it short-lived. Only the token
-/// itself goes to stdout. For admins.
+/// Whoever has it can read everything that the cluster stores, so keep it short-lived. Only the token itself goes to
+/// stdout. Only admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus cluster join-token
   nexus cluster join-token --ttl 15m > token.txt")]
 pub(crate) struct JoinToken {
-    /// How long it is valid; at most 7d
+    /// Time for which it is valid, at most 7d
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span::parse)]
     ttl: Duration,
 }

@@ -11,7 +11,7 @@ mod transfer_leader;
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
 
-/// Look after the nodes of the cluster
+/// Manage the nodes of the cluster
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// Give a learner a vote
 ///
-/// A node that joins becomes a voter by itself once it has caught up; this is for one that was kept
-/// a learner. For admins.
+/// A node that joins becomes a voter by itself once it has caught up. This command is for a node that stayed a learner.
+/// Only admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

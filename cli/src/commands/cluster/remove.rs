@@ -4,10 +4,10 @@ use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
-/// Take a node out of the cluster for good
+/// Remove a node from the cluster for good
 ///
-/// Its id is never given out again; a machine that comes back joins as a new node. Refused where it
-/// would put the quorum at risk. For admins.
+/// Its id is never used again; a machine that comes back joins as a new node. It is refused if it would put the quorum
+/// at risk. Only admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

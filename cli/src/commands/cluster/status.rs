@@ -10,7 +10,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
 
-/// Show the nodes, who leads, and how many losses the cluster can bear
+/// Show the nodes, the leader, and how many nodes the cluster can lose
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ Examples:
   nexus cluster status --wide
   nexus cluster status --server http://10.0.0.2:7401 --json")]
 pub(crate) struct Status {
-    /// Also show the peers' addresses, and what each node has applied
+    /// Show the peers' addresses and the applied log index of each node, too
     #[arg(long)]
     wide: bool,
 }
@@ -37,7 +37,7 @@ impl Status {
     }
 }
 
-/// The nodes, one each row. What matters comes first.
+/// The nodes, one each row. The most important columns come first.
 fn table(status: &ClusterStatus, is_wide: bool) -> Table {
     let mut head = vec!["NODE", "ROLE", "LAST SEEN", "LAG", "STATE", "DISK FREE", "CLIENTS"];
     if is_wide {

@@ -5,16 +5,16 @@ use clap::Args;
 use nexus_api_types::cluster::TransferLeader as Body;
 use serde_json::Value;
 
-/// Hand leadership over, before a restart for instance
+/// Transfer leadership to another node, such as before a restart
 ///
-/// Takes no longer than an election and loses no write. For admins.
+/// It takes no longer than an election, and no write is lost. Only admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus cluster transfer-leader
   nexus cluster transfer-leader --to 2")]
 pub(crate) struct TransferLeader {
-    /// Node to hand over to; the one that has most of the log by default
+    /// Node that becomes the leader [default: the one with the most log entries]
     #[arg(long, value_name = "ID")]
     to: Option<u64>,
 }

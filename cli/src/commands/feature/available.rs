@@ -11,7 +11,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::feature::Available as Item;
 
-/// List what can be picked now, the best first, and what blocks the rest
+/// List features that can be picked now, the best first, and what blocks the others
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Give a feature up for good
 ///
-/// An active one's files are free at once. Any member of the project can do this.
+/// If somebody works on it, its files are free at once. Any member of the project can do this.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -21,11 +21,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Write a feature down: what is to be done, and which files that takes
+/// Write a feature: its description, and the files that it needs
 ///
-/// A draft at first; --ready makes it free to be picked. Paths are files, folders (src/auth/) or globs
-/// (src/**/*.rs). Typed ones are relative to the folder that you are in, or after :/ to the root of the
-/// repository; those in a file are relative to the root. Commas separate several.
+/// It begins as a draft; --ready makes it free to be picked. Paths are files, folders (src/auth/) or globs
+/// (src/**/*.rs). Typed paths are relative to the current folder, or after :/ to the root of the repository; those in a
+/// file are relative to the root. Commas separate several.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -38,28 +38,28 @@ pub(crate) struct Create {
     /// Short name, of a-z, 0-9 and -
     #[arg(long, short, value_parser = values::slug)]
     slug: Option<String>,
-    /// What it is, in one line
+    /// Title of the feature, one line
     #[arg(long, short)]
     title: Option<String>,
-    /// What is to be done; the title by default
+    /// Description of the work [default: the title]
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     spec: Option<String>,
-    /// File that says what is to be done, after front matter that says the rest; - is stdin
+    /// File with the description of the work, after front matter with the other fields; - is stdin
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Paths that the work changes: held by its holder alone
+    /// Paths that the work changes, which its holder has alone
     #[arg(long, value_name = "PATH", num_args = 1..)]
     touches: Vec<String>,
-    /// Paths that must not change meanwhile: held together with other readers
+    /// Paths that must not change meanwhile, which its holder shares with other readers
     #[arg(long, value_name = "PATH", num_args = 1..)]
     reads: Vec<String>,
-    /// Features that must be over first
+    /// Features that must be done or cancelled first
     #[arg(long, value_name = "SLUG", num_args = 1.., value_parser = values::slug)]
     depends_on: Vec<String>,
-    /// How soon it is wanted; next by default
+    /// How soon it is wanted [default: next]
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// Place in its lane, 1 being the first; its end by default
+    /// Position in its lane, 1 being the first [default: the end]
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
     /// Make it free to be picked at once
@@ -172,8 +172,8 @@ pub(super) fn read(path: &Path) -> Result<SpecFile, Error> {
     SpecFile::parse(&name, &text)
 }
 
-/// What a file of the repository says: one that is a link to something of the person's own is not sent to all. None of
-/// a file elsewhere, which they name themselves.
+/// The text of a file in the repository. A link out of the repository is refused, or it could send a private file to
+/// everybody. The result is `None` for a file elsewhere, which the user chose to name.
 fn of_repository(path: &Path) -> Result<Option<String>, Error> {
     let Ok(here) = std::env::current_dir() else { return Ok(None) };
     let root = link::root_of(&here);

@@ -4,11 +4,11 @@ use crate::{args::values, client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
-/// Throw a draft away, or a feature that is over
+/// Delete a draft, or a finished feature
 ///
-/// Without --finished only drafts: what was ready once has a history. nexus feature cancel gives such a feature up.
-/// With --finished what is done or cancelled goes with its spec, learnings and checkpoints; decisions stay. Its author
-/// may, and leads.
+/// Without --finished, only a draft is deleted, since a feature that was ready once has a history; nexus feature cancel
+/// gives such a feature up. With --finished, a done or cancelled feature is deleted with its spec, learnings and
+/// checkpoints; decisions stay. Its author and leads may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,7 +18,7 @@ pub(crate) struct Delete {
     /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
-    /// It is done or cancelled, and goes for good
+    /// Delete a done or cancelled feature for good
     #[arg(long)]
     finished: bool,
 }

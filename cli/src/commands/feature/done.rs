@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Finish a feature
 ///
-/// Its files are free at once, and what waits for it can go on. Only its holder can do this.
+/// Its files are free at once, and features that depend on it can go on. Only its holder can do this.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

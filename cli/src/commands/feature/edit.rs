@@ -15,9 +15,9 @@ use std::path::PathBuf;
 
 /// Change a feature: its title, its spec, its lane and its files
 ///
-/// Without any of the flags your editor opens with the feature as a file. The files of a feature that
-/// somebody works on are changed with the claims on them, in one step, or not at all. Typed paths are relative
-/// to the folder that you are in, or after :/ to the root of the repository; those in a file, to the root.
+/// Without any of the flags, your editor opens with the feature as a file. The files of a feature that somebody works
+/// on change together with their claims, in one step, or not at all. Typed paths are relative to the current folder, or
+/// after :/ to the root of the repository; those in a file are relative to the root.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -29,28 +29,28 @@ pub(crate) struct Edit {
     /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
-    /// What it is, in one line
+    /// Title of the feature, one line
     #[arg(long, short)]
     title: Option<String>,
-    /// What is to be done
+    /// Description of the work
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     spec: Option<String>,
     /// File with front matter and spec; - is stdin
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Paths that the work changes, instead of those that it names now
+    /// Paths that the work changes; they replace the present ones
     #[arg(long, value_name = "PATH", num_args = 0..)]
     touches: Option<Vec<String>>,
-    /// Paths that must not change meanwhile, instead of those that it names now
+    /// Paths that must not change meanwhile; they replace the present ones
     #[arg(long, value_name = "PATH", num_args = 0..)]
     reads: Option<Vec<String>>,
-    /// Features that must be over first, instead of those that it names now
+    /// Features that must be done or cancelled first; they replace the present ones
     #[arg(long, value_name = "SLUG", num_args = 0.., value_parser = values::slug)]
     depends_on: Option<Vec<String>>,
     /// How soon it is wanted
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// Place in its lane, 1 being the first
+    /// Position in its lane, 1 being the first
     #[arg(long, short, value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
 }

@@ -27,16 +27,16 @@ Examples:
   nexus feature list -s ready -l now --limit 10
   nexus feature list --json --limit 1000")]
 pub(crate) struct List {
-    /// Only those in this stage
+    /// List the features in this stage alone
     #[arg(long, short, value_enum)]
     status: Option<Status>,
-    /// Only those of this lane
+    /// List the features of this lane alone
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// How many at most
+    /// Number of features to list at most
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u16).range(1..=MOST))]
     limit: u16,
-    /// Go on where an earlier list ended
+    /// Continue where an earlier list ended
     #[arg(long)]
     cursor: Option<String>,
 }

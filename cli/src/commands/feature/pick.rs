@@ -26,9 +26,9 @@ use uuid::Uuid;
 
 /// Take a feature with all of its files, or nothing
 ///
-/// Either every path is yours, or the refusal says who holds which and until when. The spec, the learnings
-/// and the decisions are laid out in .nexus/active/SLUG. The claims live as long as the terminal, or the
-/// agent, that picked: a crash frees them at once.
+/// Either every path is yours, or the refusal says who holds which path and until when. The spec, the learnings and the
+/// decisions are written to .nexus/active/SLUG. The claims last as long as the terminal, or the agent, that picked the
+/// feature: a crash frees them at once.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -41,16 +41,16 @@ pub(crate) struct Pick {
     /// Slug of the feature
     #[arg(value_parser = values::slug, required_unless_present = "next", conflicts_with = "next")]
     slug: Option<String>,
-    /// Take the best one that is free
+    /// Take the best feature that is free
     #[arg(long)]
     next: bool,
-    /// With --next: only from these lanes
+    /// Lanes that --next picks from [default: all, now first]
     #[arg(long, short, value_enum, requires = "next")]
     lane: Vec<Lane>,
-    /// With --next: also while you work on a feature
+    /// Let --next pick another one while you work on a feature
     #[arg(long, requires = "next")]
     also: bool,
-    /// Wait until it is free, this long at most
+    /// Wait until it is free, for at most this long
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = span::parse)]
     wait: Option<Duration>,
 }
@@ -109,7 +109,7 @@ pub(in crate::commands) async fn pick_next(
     finish(context, project, &answer, "Picked").await
 }
 
-/// What comes before each pick.
+/// Prepares a pick: finds the project, prints claims that were lost, and makes sure that there is a session.
 async fn begin(context: &Context<'_>) -> Result<Uuid, Error> {
     let project = context.project().await?;
     context.print_lost_claims(project);

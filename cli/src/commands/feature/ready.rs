@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Make a draft free to be picked
 ///
-/// From then on it is among the available ones, as soon as nobody holds its files.
+/// From then on, it can be picked as soon as nobody holds its files.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

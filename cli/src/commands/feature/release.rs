@@ -6,7 +6,7 @@ use clap::Args;
 
 /// Give a feature back, unfinished
 ///
-/// Its files are free at once and it can be picked again. Only its holder can do this.
+/// Its files are free at once, and it can be picked again. Only its holder can do this.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

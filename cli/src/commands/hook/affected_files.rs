@@ -149,7 +149,7 @@ pub(super) fn event_scope(event: &HookEvent, folder: &Path) -> Result<EventScope
 /// The changes of commands whose end the host did not report, once the agent is done.
 ///
 /// # Errors
-/// As [`event_scope`].
+/// The errors of [`event_scope`].
 pub(super) fn stop_scope(event: &HookEvent, checkout: LinkedCheckout) -> Result<EventScope, Error> {
     let mut scope = EventScope { files: vec![AffectedFiles::of(checkout)], ..EventScope::default() };
     if let Some(snapshot) = snapshot_of(event) {
@@ -209,11 +209,11 @@ fn as_shell(path: &Path) -> Vec<PathBuf> {
 #[derive(Default)]
 struct FilesByCheckout {
     all: Vec<AffectedFiles>,
-    /// By folder, the index of the repository that its files belong to.
+    /// The index of the repository that a folder's files belong to, by folder.
     folders: BTreeMap<PathBuf, Option<usize>>,
-    /// By index, that of the repository around it.
+    /// The index of the repository around another one, by the index of the inner one.
     around: BTreeMap<usize, Option<usize>>,
-    /// By index, the files of a repository, once they were listed.
+    /// The files of each repository that were listed already, by its index.
     trees: BTreeMap<usize, Option<Tree>>,
 }
 
@@ -361,7 +361,7 @@ impl FilesByCheckout {
         Ok(())
     }
 
-    /// Which repository a file is in: those of one folder are in the same one, but for links.
+    /// The index of the repository that a file is in. It is looked up once for all files of a folder, except for links.
     fn repository(&mut self, path: &Path) -> Result<Option<usize>, Error> {
         let is_plain = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
         let folder = path.parent().filter(|_| is_plain).map(Path::to_owned);

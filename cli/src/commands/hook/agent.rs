@@ -1,4 +1,4 @@
-//! From a host's JSON to its answer.
+//! Handles an event of an agent host: reads its JSON, decides, and prints the answer.
 
 use super::deadline;
 use crate::{

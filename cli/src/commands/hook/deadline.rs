@@ -83,7 +83,7 @@ fn late(event: &HookEvent, found: Findings, why: &str) -> Verdict {
     noted.unwrap_or_else(|| unreachable::verdict(policy, why, &names, None))
 }
 
-/// Notes the files in the journal, where the policy lets them through. None where no files are known, or where the disk
+/// Notes the files in the journal, where the policy lets them through; `None` if no files are known, or where the disk
 /// that kept the check waiting keeps this waiting, too.
 fn noted(event: &HookEvent, files: Vec<AffectedFiles>, policy: Policy, why: &str) -> Option<Verdict> {
     let (key, why) = (affected_files::run_key(event)?, why.to_owned());

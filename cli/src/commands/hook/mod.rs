@@ -1,11 +1,11 @@
 //! `nexus hook`: the command that agent hosts and git run as a hook. It answers in the caller's own form.
 //!
 //! A failure in here must not look like a refusal: hosts take exit code 2 for one.
-//! - [`agent`]: reads an event of an agent host, and answers it. [`deadline`]: answers before the host gives up, with the
-//!   [`progress`] of the check so far.
-//! - [`evaluate`]: the verdict on an event. [`affected_files`]: the files that it is about. [`tool`]: the checks before and
-//!   after a tool writes them. [`unrooted`]: files in a folder that is not known. [`news`]: what happened since the last
-//!   event. [`unreachable`]: the verdict when no server answers.
+//! - [`agent`]: reads an event of an agent host, and answers it. [`deadline`]: answers before the host gives up, with
+//!   the [`progress`] of the check so far.
+//! - [`evaluate`]: the verdict on an event. [`affected_files`]: the files that it is about. [`tool`]: the checks before
+//!   and after a tool writes them. [`unrooted`]: files in a folder that is not known. [`news`]: what happened since the
+//!   last event. [`unreachable`]: the verdict when no server answers.
 //! - [`git`]: the checks before a commit and before a push.
 
 mod affected_files;
@@ -27,8 +27,8 @@ use std::{process::ExitCode, time::Duration};
 
 /// Answer a hook of an agent host or of git
 ///
-/// Reads the host's JSON on stdin and answers in its form. Installed by nexus install. When no server
-/// answers, NEXUS_HOOK_POLICY decides, or "hooks": {"whenUnreachable": …} in .nexus.json or
+/// It reads the host's JSON on stdin, and answers in the form that the host expects. nexus install sets it up. If no
+/// server answers, NEXUS_HOOK_POLICY decides, or "hooks": {"whenUnreachable": …} in .nexus.json or
 /// ~/.nexus/config.json: fail-open (default; a journal is checked later) or fail-closed.
 #[derive(Args)]
 #[command(after_help = "\
@@ -37,14 +37,14 @@ Examples:
   nexus hook codex session-start < event.json
   nexus hook git pre-commit
 
-Exit codes: 0 nothing against it, 2 refused (git: 1),
+Exit codes: 0 allowed, 2 refused (git: 1),
 1 the hook itself failed, which stops nothing")]
 pub(crate) struct Hook {
     #[arg(help = callers())]
     host: String,
     /// The host's name of the event, such as pre-tool-use
     event: String,
-    /// What the host adds
+    /// Further arguments that the host passes
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "MORE")]
     more: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What happened since the agent was informed last: files that were lost while the machine slept, and files that were
+//! The events since the agent was informed last: files that were lost while the machine slept, and files that were
 //! written while no server answered.
 
 use crate::{

@@ -15,10 +15,10 @@ use std::{
 /// The file that another session holds.
 const HELD: &str = "src/db.rs";
 
-/// At least this many ways can be tried with the programs of every development machine.
+/// The fewest ways that can be tried with the programs of any development machine.
 const AT_LEAST: usize = 200;
 
-/// At least this percentage of the ways is found before they run.
+/// The least percentage of ways that are found before they run.
 const SEEN_BEFORE_OF_HUNDRED: usize = 85;
 
 struct WriteCase {

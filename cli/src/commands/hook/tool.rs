@@ -110,8 +110,9 @@ fn denial(context: &Context<'_>, held: &[HeldFile], files: &AffectedFiles) -> St
     )
 }
 
-/// The verdict after a tool was used. It says who holds what was written and how to restore it, and notes in the journal
-/// what could not be asked. Files that the tool does not name may have been written by somebody else in the same folder.
+/// The verdict after a tool was used. It says who holds what was written and how to restore it, and notes in the
+/// journal what could not be asked. Files that the tool does not name may have been written by somebody else in the
+/// same folder.
 pub(super) async fn after(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
     let (mut own, mut others, mut moved) = (Vec::new(), Vec::new(), Vec::new());
     let mut undo = Vec::new();

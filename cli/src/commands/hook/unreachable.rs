@@ -90,8 +90,8 @@ pub(super) fn unreadable_command(policy: Policy, why: &str) -> Verdict {
     }
 }
 
-/// Adds the reasons why parts of what a command may have changed were not checked. Before a tool they are about an earlier
-/// command. After a tool, with the policy `fail-closed`, they make the verdict a refusal.
+/// Adds the reasons why parts of what a command may have changed were not checked. Before a tool they are about an
+/// earlier command. After a tool, with the policy `fail-closed`, they make the verdict a refusal.
 pub(super) fn with_unchecked(
     verdict: Verdict,
     kind: EventKind,

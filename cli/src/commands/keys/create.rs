@@ -8,23 +8,23 @@ use nexus_api_types::{
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Make an API key, and print it: it is shown this once
+/// Make an API key, and print it this once
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus keys create --label laptop
   nexus keys create --label ci --readonly --expires 90d --only-project")]
 pub(crate) struct Create {
-    /// What it is for
+    /// A note on the purpose of the key
     #[arg(long, short, value_name = "TEXT")]
     label: Option<String>,
-    /// How long it works; for good by default
+    /// Time after which it expires [default: never]
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     expires: Option<Duration>,
-    /// It may read and not write
+    /// Let the key read, and not write
     #[arg(long)]
     readonly: bool,
-    /// It works in this project alone
+    /// Let the key work in this project alone
     #[arg(long)]
     only_project: bool,
 }

@@ -9,7 +9,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::engineer::ApiKey;
 
-/// List your API keys; a key itself is shown only when it is made
+/// List your API keys; the keys themselves are shown only when they are made
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

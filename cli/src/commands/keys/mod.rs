@@ -7,7 +7,7 @@ mod revoke;
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
 
-/// List, make and revoke API keys of yours
+/// List, make and revoke your API keys
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Revoke an API key of yours: it stops working at once
+/// Revoke one of your API keys, which stops working at once
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -6,9 +6,9 @@ use nexus_api_types::project::{AddMember as Body, MemberRole};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Let somebody into the project of this repository
+/// Add an engineer to the project of this repository
 ///
-/// Only its leads may. nexus whoami shows people their own id.
+/// Only its leads and admins may do it. People see their own id with nexus whoami.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,17 +18,17 @@ pub(crate) struct AddMember {
     /// Id of the engineer
     #[arg(value_name = "ENGINEER", value_parser = values::id)]
     engineer: Uuid,
-    /// Role in the project; member by default
+    /// Role in the project [default: member]
     #[arg(long, short, value_enum)]
     role: Option<Role>,
 }
 
-/// What a member may do.
+/// The rights of a member.
 #[derive(Clone, Copy, ValueEnum)]
 enum Role {
-    /// Work on it, and let others in
+    /// Works on it, and adds others
     Lead,
-    /// Work on it
+    /// Works on it
     Member,
 }
 

@@ -19,9 +19,9 @@ pub(super) async fn set(context: &Context<'_>, project: Uuid, case: Case) -> Res
     context.client.send(request).await
 }
 
-/// Where Git found that this checkout's file system ignores case, `README.md` and `Readme.md` are one file for
-/// whoever works here: has the project see it so, and says it. What stands in the way is said too; the checkout is
-/// linked all the same.
+/// Makes the project ignore case if Git found that this checkout's file system does: `README.md` and `Readme.md` are
+/// one file for whoever works here. It prints the change, or the reason why it failed; the checkout is linked in either
+/// case.
 pub(in crate::commands) async fn agree(context: &Context<'_>, project: &Project) {
     if project.case == Case::Insensitive || !ignores_case() {
         return;

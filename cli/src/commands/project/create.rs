@@ -20,7 +20,7 @@ pub(crate) struct Create {
     /// Short name, of a-z, 0-9 and -
     #[arg(long, short, value_parser = values::slug)]
     slug: String,
-    /// Where the repository is
+    /// URL of the repository
     #[arg(long, value_name = "URL")]
     repo_url: Option<String>,
     /// Path of the project in the repository

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// Delete a project with everything in it
 ///
-/// Features, specs, learnings, decisions, checkpoints, claims and events: there is no way back. Whoever works in it is
-/// stopped at once. For its leads and for admins.
+/// Features, specs, learnings, decisions, checkpoints, claims and events are lost, and there is no way back. All work
+/// in it ends at once. Only its leads and admins may do it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -16,7 +16,7 @@ pub(crate) struct Delete {
     /// Slug of the project
     #[arg(value_name = "SLUG", value_parser = values::slug)]
     slug: String,
-    /// It is meant
+    /// Confirm the deletion
     #[arg(long)]
     yes: bool,
 }

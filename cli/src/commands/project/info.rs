@@ -9,7 +9,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::project::{Case, MemberRole, ProjectDetail};
 
-/// Show the project of this repository, and who is in it
+/// Show the project of this repository, and its members
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -16,7 +16,7 @@ Examples:
   nexus project link billing
   nexus project link            # the only project you are in")]
 pub(crate) struct Link {
-    /// The project; may be left out by who is in one only
+    /// The project; may be left out if you are in only one
     #[arg(value_parser = values::slug)]
     slug: Option<String>,
 }

@@ -10,7 +10,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::project::Project;
 
-/// List your projects; for an admin, all
+/// List your projects, or all projects if you are an admin
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

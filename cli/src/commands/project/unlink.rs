@@ -4,7 +4,7 @@ use crate::{answer::Answer, config::link, context::Context, error::Error};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// Take the link to a project off this repository
+/// Remove this repository's link to its project
 ///
 /// Removes .nexus.json; the project stays as it is.
 #[derive(Args)]

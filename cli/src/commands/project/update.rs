@@ -5,17 +5,18 @@ use crate::{context::Context, error::Error};
 use clap::{Args, ValueEnum};
 use nexus_api_types::project::{Case, Project};
 
-/// Change how the project's files are told apart
+/// Change whether names that differ in case alone are one file
 ///
-/// Any member may have case ignored, as linking does in a checkout whose file system ignores it; leads and admins may
-/// have it regarded again. Refused while two sessions hold what would be one file.
+/// Any member may make the project ignore case, as linking does in a checkout whose file system ignores it. Leads and
+/// admins may make it distinguish case again. The change is refused while two sessions hold files that would become
+/// one.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus project update --case insensitive    # README.md and Readme.md are one file
   nexus project update --case sensitive")]
 pub(crate) struct Update {
-    /// Whether names that differ in case alone are two files or one
+    /// Whether README.md and Readme.md are two files or one
     #[arg(long)]
     case: CaseArg,
 }

@@ -6,7 +6,7 @@ mod show;
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
 
-/// Show and order what comes when
+/// Show the roadmap and put it in order
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 /// Put features into a lane, in this order
 ///
-/// They are numbered from 1; what else is in the lane follows as it was. All of it happens, or none.
+/// They are numbered from 1, and the other features of the lane follow in their old order. Either all of them are
+/// moved, or none.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -13,14 +13,14 @@ use nexus_api_types::{
     roadmap::Roadmap,
 };
 
-/// Show the lanes, and what is in them, in order
+/// Show the lanes and their features, in order
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus roadmap show
   nexus roadmap show --all")]
 pub(crate) struct Show {
-    /// Also what is done or given up
+    /// Show finished and cancelled features too
     #[arg(long, short)]
     all: bool,
 }

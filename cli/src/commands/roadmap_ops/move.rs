@@ -21,13 +21,13 @@ pub(crate) struct Move {
     /// Slug of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
-    /// Right before this one, in its lane
+    /// Move it right before this feature, into the same lane
     #[arg(long, value_name = "SLUG", value_parser = values::slug, required_unless_present = "lane", conflicts_with = "lane")]
     before: Option<String>,
-    /// To this lane
+    /// Move it to this lane
     #[arg(long, short, value_enum)]
     lane: Option<Lane>,
-    /// With --lane: place in it, 1 being the first; its end by default
+    /// Position in the lane, 1 being the first [default: the end]
     #[arg(long, short, requires = "lane", value_parser = clap::value_parser!(u32).range(1..))]
     priority: Option<u32>,
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use nexus_api_types::session::Ok as Yes;
 use uuid::Uuid;
 
-/// End a session of yours, and release all it holds
+/// End a session of yours, and release everything that it holds
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -6,7 +6,7 @@ mod start;
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
 
-/// Start and end runs of agents
+/// Start and end sessions of agents
 #[derive(Subcommand)]
 #[command(after_help = "\
 Examples:

@@ -4,10 +4,10 @@ use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::session::{Session, StartSession};
 
-/// Start a session for an agent, or find its living one, and print its id
+/// Start a session for an agent, or find its active one, and print its id
 ///
-/// Commands that run with NEXUS_SESSION set to it act as that agent: two agents of one engineer
-/// collide like strangers.
+/// Commands that run with NEXUS_SESSION set to this id act as that agent. Two agents of one engineer collide like those
+/// of strangers.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

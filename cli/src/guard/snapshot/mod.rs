@@ -6,11 +6,12 @@
 //! settings, index flags and filters make git overlook changes.
 //!
 //! A run has one snapshot, which commands that run at the same time share: a change is reported to the first that ends,
-//! and the next one is compared with the state at that time. If a host does not report the end of a command, its changes
-//! are found before the next one.
+//! and the next one is compared with the state at that time. If a host does not report the end of a command, its
+//! changes are found before the next one.
 //!
 //! - [`run_snapshot`]: the snapshot of a run. [`run_folder`]: how it is stored. [`tree`]: the state of a work tree.
-//! - [`change`]: what is different from a snapshot. [`compare`]: finds it. [`copies`]: contents that git could not restore.
+//! - [`change`]: what is different from a snapshot. [`compare`]: finds it. [`copies`]: contents that git could not
+//!   restore.
 //! - [`roots`]: the work trees that belong to a command. [`running_commands`]: the commands that have begun.
 
 mod change;

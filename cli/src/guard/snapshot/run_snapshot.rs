@@ -62,7 +62,8 @@ impl WorkTreeSnapshot {
         })
     }
 
-    /// The changes since the command began, or since the last snapshot during it. None for an unknown command.
+    /// The changes since the command began, or since the last snapshot during it. The result is `None` for an unknown
+    /// command.
     pub(crate) fn after(&self, call: &str) -> Option<SnapshotDiff> {
         let call = call.to_owned();
         let (sender, receiver) = mpsc::sync_channel(1);

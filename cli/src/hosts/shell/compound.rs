@@ -1,5 +1,5 @@
-//! Compound commands: branches, loops, groups. Nobody knows which branch the shell takes, so its state afterwards merges
-//! those of all branches.
+//! Compound commands: branches, loops, groups. Nobody knows which branch the shell takes, so its state afterwards
+//! merges those of all branches.
 
 use super::{parameter, scope::Scope, state::Shell, value::Value};
 use shuck_ast::{CompoundCommand, ConditionalExpr, PatternPart, StmtSeq};

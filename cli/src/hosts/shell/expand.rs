@@ -1,5 +1,5 @@
-//! Expands a word of the tree to the values that it may stand for: by braces, variables, command substitutions and globs.
-//! It runs nothing. Commands within a word are walked through, since they write files, too.
+//! Expands a word of the tree to the values that it may stand for: by braces, variables, command substitutions and
+//! globs. It runs nothing. Commands within a word are walked through, since they write files, too.
 
 use super::{
     glob as files, parameter,
@@ -190,7 +190,7 @@ impl Shell {
         }
     }
 
-    /// Expands `a{b,c}d` to `abd` and `acd`. None if these are too many.
+    /// Expands `a{b,c}d` to `abd` and `acd`; `None` if these are too many.
     fn braces<'a>(&mut self, atoms: Vec<Atom<'a>>) -> Option<Vec<Vec<Atom<'a>>>> {
         let open = atoms.iter().filter(|atom| matches!(atom, Atom::Bare('{'))).count();
         let is_list = open > 0 && atoms.iter().any(|atom| matches!(atom, Atom::Bare(',' | '.')));

@@ -69,7 +69,7 @@ pub(super) fn run(shell: &mut Shell, words: &[Value]) {
     }
 }
 
-/// The patterns of names of which one matches each file that `find` finds. None if it may find other files, too.
+/// The patterns of names of which one matches each file that `find` finds; `None` if it may find other files, too.
 fn names(tests: &[Value]) -> Vec<String> {
     let is_not = |word: &Value| matches!(word.known(), Some("!" | "-not" | ","));
     if tests.iter().any(is_not) {

@@ -84,8 +84,8 @@ fn of_input(shell: &mut Shell) {
     }
 }
 
-/// A file that a shell runs. Nobody knows which of its branches it takes: only files that it names in full count, and none
-/// of them is claimed.
+/// A file that a shell runs. Nobody knows which of its branches it takes: only files that it names in full count, and
+/// none of them is claimed.
 pub(super) fn shell_script(shell: &mut Shell, file: &Value, words: &[Value]) {
     if let Input::Text(text) = shell.input_of(file) {
         return shell.inner(&text.as_script(), Some(words.to_vec()));

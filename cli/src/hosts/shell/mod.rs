@@ -1,5 +1,5 @@
-//! Which files a shell command writes, as far as its text shows it. It runs nothing and never fails: an unknown name
-//! becomes a pattern of all files that it could be, or is left to the snapshots of [`guard`](crate::guard).
+//! The files that a shell command writes, as far as its text shows them. It runs nothing and never fails: an unknown
+//! name becomes a pattern of all files that it could be, or is left to the snapshots of [`guard`](crate::guard).
 //!
 //! `shuck-parser` parses the text (ARCHITECTURE.md says why); this interprets the tree. Time, depth and size are
 //! bounded: a text beyond the bounds counts as unreadable.

@@ -151,7 +151,7 @@ impl Spec {
         is_known
     }
 
-    /// The kind of value that a letter takes. None if the option is not known.
+    /// The kind of value that a letter takes; `None` if the option is not known.
     fn short(self, letter: char) -> Option<&'static str> {
         let at = self.short.find(letter).filter(|_| letter != '-' && letter != ':')?;
         let after = &self.short[at + letter.len_utf8()..];

@@ -190,7 +190,7 @@ fn sliced(
     values.iter().map(value).collect()
 }
 
-/// A pattern in the syntax of the crate `glob`. None if it is not known.
+/// A pattern in the syntax of the crate `glob`; `None` if it is not known.
 fn as_glob(shell: &mut Shell, pattern: &Pattern, source: &str) -> Option<String> {
     let mut glob = String::new();
     for (part, span) in pattern.parts_with_spans() {

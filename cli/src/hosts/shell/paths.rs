@@ -3,7 +3,7 @@
 use crate::repository::normalized;
 use std::path::{Path, PathBuf};
 
-/// A path as an absolute one. None if it is relative and the folder is not known.
+/// A path as an absolute one; `None` if it is relative and the folder is not known.
 pub(super) fn resolved(folder: Option<&Path>, path: &str) -> Option<PathBuf> {
     if path.is_empty() || path.contains('\0') {
         return None;

@@ -4,7 +4,8 @@
 use shuck_ast::File;
 use shuck_parser::parser::{ParseStatus, Parser, ShellDialect};
 
-/// Bytes of a text that are parsed. Commands of agents are shorter, and so are the files that they write by here-documents.
+/// Bytes of a text that are parsed. Commands of agents are shorter, and so are the files that they write by
+/// here-documents.
 pub(super) const MAX_BYTES: usize = 500_000;
 
 /// Opening braces between two spaces: the time for nested braces grows with the square of their number.

@@ -1,5 +1,5 @@
-//! The state of a shell at one command: its folder, its variables, its arguments. After a branch the folder may be one of
-//! several.
+//! The state of a shell at one command: its folder, its variables, its arguments. After a branch the folder may be one
+//! of several.
 
 use super::value::Value;
 use std::{
@@ -113,7 +113,7 @@ impl Scope {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) done: Scope,
-    /// None if failure makes no difference.
+    /// The scope after a failure; `None` if failure makes no difference.
     pub(super) failed: Option<Scope>,
 }
 

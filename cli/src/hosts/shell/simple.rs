@@ -1,5 +1,5 @@
-//! A simple command: the builtins of a shell, and the files that its program writes. Programs that start another one are
-//! in [`super::starters`].
+//! A simple command: the builtins of a shell, and the files that its program writes. Programs that start another one
+//! are in [`super::starters`].
 
 use super::{
     archives, fetched, find, git, input::Input, interpreters, options::Spec, paths::program_name,

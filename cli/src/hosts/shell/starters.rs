@@ -54,14 +54,14 @@ const WRAPPERS: &[(&[&str], Spec, usize)] = &[
     ),
 ];
 
-/// Where the other command begins after the subcommand.
+/// The position of the other command behind the subcommand.
 #[derive(Clone, Copy)]
 enum Start {
-    /// At the first word that is no option, after this many other words.
+    /// The first word that is not an option, after this many other such words.
     After(usize),
-    /// After `--`, or as a text after `-c`.
+    /// The words after `--`, or the text after `-c`.
     Dashes,
-    /// After one of these options.
+    /// The words after one of these options.
     Option(&'static [&'static str]),
 }
 
@@ -120,7 +120,7 @@ pub(super) fn is_known(name: &str) -> bool {
 }
 
 impl Shell {
-    /// Goes through the command that such a program starts. None if it is no such program.
+    /// Goes through the command that such a program starts; `None` if it is no such program.
     pub(super) fn started(&mut self, name: &str, words: &[Value]) -> Option<Flow> {
         if let Some((_, spec, skipped)) = WRAPPERS.iter().find(|(names, ..)| names.contains(&name)) {
             return Some(self.wrapped(name, *spec, *skipped, words));

@@ -1,5 +1,5 @@
-//! The shell that goes through a command: its scope, what it has written so far, and what it reads. The other modules add
-//! what it does.
+//! The shell that goes through a command: its scope, what it has written so far, and what it reads. The other modules
+//! add what it does.
 
 use super::{budget::Budget, input::Input, paths::resolved, scope::Scope, value::Value, writes::Writes};
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl Shell {
         }
     }
 
-    /// A path as an absolute one, in the likeliest folder. None if that is not known.
+    /// A path as an absolute one, in the likeliest folder; `None` if that is not known.
     pub(super) fn resolve(&self, path: &str) -> Option<PathBuf> {
         resolved(self.scope.folder().map(PathBuf::as_path), path)
     }

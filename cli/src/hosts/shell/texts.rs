@@ -1,6 +1,6 @@
-//! Programs in other languages, as text on the command line or fed to their interpreter. They are not understood: a file
-//! that such a text names in quotes counts as written where the text also has words that write, unless the name stands
-//! right where it is only read. So `open('a').read()` passes, and `open('a', 'w')` does not.
+//! Programs in other languages, as text on the command line or fed to their interpreter. They are not understood: a
+//! file that such a text names in quotes counts as written where the text also has words that write, unless the name
+//! stands right where it is only read. So `open('a').read()` passes, and `open('a', 'w')` does not.
 
 use super::{languages::Language, state::Shell};
 
@@ -102,7 +102,7 @@ fn without_streams(text: &str) -> String {
 const MAX_CALLS: usize = 512;
 const MAX_ARGUMENTS: usize = 2_048;
 
-/// Where `text.replace(a, b)` stands: a method of two arguments, which no file has.
+/// The ranges of calls such as `text.replace(a, b)`: a method with two arguments, which files do not have.
 fn replacements(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     for (at, name) in

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A pattern of files whose folder is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnrootedPattern {
-    /// The absolute path of a folder above them. None if they may be anywhere.
+    /// The absolute path of a folder above them; `None` if they may be anywhere.
     pub(crate) below: Option<PathBuf>,
     /// The pattern of their paths from there.
     pub(crate) pattern: String,
@@ -19,8 +19,8 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: false,
 };
 
-/// Whether a claim conflicts with writing a file of this pattern. A claim on a whole folder would match every pattern that
-/// may be anywhere, so it conflicts only if the file is surely in that folder.
+/// Whether a claim conflicts with writing a file of this pattern. A claim on a whole folder would match every pattern
+/// that may be anywhere, so it conflicts only if the file is surely in that folder.
 pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     let Some(folder) = folder_of(claim) else { return true };
     let known: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?', '['])).collect();
@@ -34,7 +34,7 @@ pub(crate) fn claim_conflicts(claim: &str, pattern: &str) -> bool {
     (1..=known.len()).any(|length| folder.matches_with(&known[..length].join("/"), OPTIONS))
 }
 
-/// The folder that a claim holds as a whole. None if it names files.
+/// The folder that a claim holds as a whole; `None` if it names files.
 fn folder_of(claim: &str) -> Option<&str> {
     let mut folder = claim;
     while let Some(above) = ["/", "/**", "/*"].iter().find_map(|end| folder.strip_suffix(end)) {

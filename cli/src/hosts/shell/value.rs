@@ -1,5 +1,5 @@
-//! The value of a word: a text with parts that are unknown before the command runs. It gives the pattern of all files that
-//! such a text may name.
+//! The value of a word: a text with parts that are unknown before the command runs. It gives the pattern of all files
+//! that such a text may name.
 
 use glob::Pattern;
 
@@ -98,7 +98,7 @@ impl Value {
         }
     }
 
-    /// About the number of its characters, for budgets.
+    /// The approximate number of its characters, for budgets.
     pub(super) fn len(&self) -> usize {
         let letters = |part: &Part| match part {
             Part::Text(text) | Part::Glob(text) => text.len(),
@@ -124,7 +124,7 @@ impl Value {
         }
     }
 
-    /// The value without this prefix. None if it has another one.
+    /// The value without this prefix; `None` if it has another one.
     pub(super) fn strip_prefix(&self, prefix: &str) -> Option<Self> {
         let rest = self.head().strip_prefix(prefix)?;
         let mut value = Self::text(rest);
@@ -247,8 +247,8 @@ impl Value {
             .collect()
     }
 
-    /// The known beginning of its path, up to a slash, and a pattern of the cluster for the rest. An unknown part at the
-    /// beginning of a component stands for any folders and a name, and elsewhere for a part of a name.
+    /// The known beginning of its path, up to a slash, and a pattern of the cluster for the rest. An unknown part at
+    /// the beginning of a component stands for any folders and a name, and elsewhere for a part of a name.
     pub(super) fn as_pattern(&self) -> (String, String) {
         let mut fixed = String::new();
         let mut rest = self.parts.as_slice();

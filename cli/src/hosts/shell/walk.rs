@@ -1,5 +1,5 @@
-//! Goes through a command as a shell does, in order and into each branch, with the folder and the variables of each part.
-//! It notes what redirections write. What simple commands write is found in `simple`.
+//! Goes through a command as a shell does, in order and into each branch, with the folder and the variables of each
+//! part. It notes what redirections write. What simple commands write is found in `simple`.
 
 use super::{
     input::Input,

@@ -24,7 +24,7 @@ type Answer = Result<StreamAppendResult<TypeConfig>, RaftStopped>;
 /// One stream of the leader.
 struct Session {
     number: SessionNumber,
-    /// None once the session has ended with a refusal: further requests of it are skipped.
+    /// The open session; `None` once it has ended with a refusal, after which its further requests are skipped.
     open: Option<Open>,
 }
 

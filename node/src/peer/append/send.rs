@@ -53,7 +53,7 @@ impl AppendConnection {
 pub(in crate::peer) struct AppendStream<'c, S> {
     /// Set to none when it fails, so that the next session dials.
     connection: &'c mut Option<AppendConnection>,
-    /// None after its end.
+    /// The stream of requests; `None` after its end.
     input: Option<S>,
     /// The remaining parts of a request that had to be split.
     split: VecDeque<Request>,

@@ -1,4 +1,4 @@
-//! Which connections are accepted, and which answer the others receive.
+//! The greeting of a connection: which ones are accepted, and the answers that the others receive.
 
 use super::cast::{AMPLE_TIMEOUT, BRIEF_TIMEOUT, CLUSTER, Peer, member, target};
 use crate::{

@@ -4,7 +4,7 @@ use crate::{
     decide::{
         Context, Decide, Decision, Facts,
         features::{find, moved, transition},
-        picks::{files_released, no_longer_on},
+        picks::pick_ended,
     },
     entity::{ReleaseReason, Status},
     ids::ProjectId,
@@ -47,8 +47,7 @@ impl Decide for CancelFeature {
         }
         let mut decision = moved(ctx, feature, Status::Cancelled);
         if let Some(holder) = feature.holder() {
-            let mut released = no_longer_on(ctx, feature, holder, None);
-            released.extend(files_released(ctx, feature, holder, &ReleaseReason::Cancelled));
+            let released = pick_ended(ctx, feature, holder, None, &ReleaseReason::Cancelled);
             decision.events.splice(..0, released);
         }
         Ok(decision)

@@ -4,7 +4,7 @@ use crate::{
     decide::{
         Context, Decide, Decision, Facts,
         features::transition,
-        picks::{files_released, held_feature, no_longer_on},
+        picks::{held_feature, pick_ended},
     },
     entity::{Feature, ReleaseReason, Status},
     event::Event,
@@ -56,8 +56,7 @@ impl Decide for CompleteFeature {
             updated_at: ctx.wall(),
             ..Feature::clone(feature)
         });
-        let mut events = no_longer_on(ctx, feature, holder, alive);
-        events.extend(files_released(ctx, feature, holder, &ReleaseReason::Completed));
+        let mut events = pick_ended(ctx, feature, holder, alive, &ReleaseReason::Completed);
         events.push(Event::FeatureCompleted(done.clone()));
         Ok(Decision::new(events, Reply::Feature(done)))
     }

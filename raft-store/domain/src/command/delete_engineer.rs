@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// Steps of looking at one member of a project.
 const MEMBER: usize = 50;
 
-/// Deletes an engineer with their keys, memberships and sessions. What they wrote stays.
+/// Deletes an engineer with their keys, memberships and sessions. Their work stays.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeleteEngineer {
     /// The engineer to delete.

@@ -23,8 +23,7 @@ pub struct DeleteFeature {
     pub project: ProjectId,
     /// The feature to delete.
     pub slug: Slug,
-    /// Which of them the client expects: a done or cancelled feature if true, a draft if false. Any other status
-    /// is refused.
+    /// Whether the client expects a done or cancelled feature, and not a draft. Any other status is refused.
     pub is_finished: bool,
 }
 

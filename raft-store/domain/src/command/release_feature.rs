@@ -3,7 +3,7 @@
 use crate::{
     decide::{
         Context, Decide, Decision, Facts,
-        picks::{files_released, held_feature, no_longer_on},
+        picks::{held_feature, pick_ended},
     },
     entity::{Feature, ReleaseReason, Status},
     event::Event,
@@ -49,8 +49,7 @@ impl Decide for ReleaseFeature {
             ..Feature::clone(feature)
         });
         let reason = ReleaseReason::Released;
-        let mut events = no_longer_on(ctx, feature, holder, alive);
-        events.extend(files_released(ctx, feature, holder, &reason));
+        let mut events = pick_ended(ctx, feature, holder, alive, &reason);
         events.push(Event::FeatureReleased { feature: ready.clone(), holder: holder.clone(), reason });
         Ok(Decision::new(events, Reply::Feature(ready)))
     }

@@ -18,7 +18,7 @@ const WANTED: usize = 60;
 const FOUND: usize = 200;
 
 /// The first thing that blocks a session from picking a feature: open dependencies, or else a claim of another session.
-/// Without a session, every claim blocks.
+/// If `session` is `None`, every claim blocks.
 ///
 /// # Errors
 /// [`Refusal::TooMuchWork`] if finding it takes more than the budget.

@@ -1,4 +1,4 @@
-//! Which commands may take much work to decide: many paths, wild patterns, or many claims.
+//! The commands that may take much work to decide: many paths, wild patterns, or many claims.
 
 use crate::{ids::ProjectId, pattern::Pattern, state::State};
 

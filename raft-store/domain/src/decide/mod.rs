@@ -2,7 +2,8 @@
 //!
 //! Reading order, from the bottom to the top:
 //! - `context` and `decision`: what a rule reads, and what a command says. [`access`]: rights.
-//! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions. `expense`: what may take much work.
+//! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions. `expense`: what may take much
+//!   work.
 //! - `sessions`, `checkpoints`, `features`, `picks`, `roadmap`: what belongs to one subject.
 //! - `session_end`, `expiry`, `engineer_deletion`, `project_deletion`: what ends, in a bounded part an entry.
 

@@ -79,14 +79,24 @@ pub(crate) fn without(paths: &Arc<[Pattern]>, others: &[Pattern]) -> Arc<[Patter
     paths.iter().filter(|path| !others.contains(path)).cloned().collect()
 }
 
-/// The events about a session that stops working on a feature. If it holds other features, it works on the one that it
-/// picked last. `alive` is the event that renews its lease in the same entry, if there is one.
-pub(crate) fn no_longer_on(
+/// The events of the end of a pick, before the one about the feature itself: its holder stops working on it, and the
+/// paths that are held for it are released. `alive` is the event that renews the holder's lease in the same entry, if
+/// there is one.
+pub(crate) fn pick_ended(
     ctx: Context<'_>,
     feature: &Feature,
     holder: &Holder,
     alive: Option<Event>,
+    reason: &ReleaseReason,
 ) -> Vec<Event> {
+    let mut events = no_longer_on(ctx, feature, holder, alive);
+    events.extend(files_released(ctx, feature, holder, reason));
+    events
+}
+
+/// The events about a session that stops working on a feature. If it holds other features, it works on the one that it
+/// picked last. `alive` is the event that renews its lease in the same entry, if there is one.
+fn no_longer_on(ctx: Context<'_>, feature: &Feature, holder: &Holder, alive: Option<Event>) -> Vec<Event> {
     let (came_back, known) = match alive {
         Some(Event::SessionStarted(session)) => (true, Some(session)),
         Some(Event::SessionRenewed(session)) => (false, Some(session)),
@@ -137,7 +147,7 @@ pub(crate) fn held_feature<'a>(
 }
 
 /// The events of releasing the paths that are held for a feature.
-pub(crate) fn files_released(
+fn files_released(
     ctx: Context<'_>,
     feature: &Feature,
     holder: &Holder,

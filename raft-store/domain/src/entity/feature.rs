@@ -12,12 +12,12 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 /// The lane of the board that a feature is in, soonest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Lane {
-    /// To be picked first.
+    /// Picked before all others.
     Now,
-    /// To be picked after that.
+    /// Picked after [`Lane::Now`].
     #[default]
     Next,
-    /// To be picked some day.
+    /// Picked after [`Lane::Next`].
     Later,
     /// Put aside. `pick-next` comes to it last.
     Icebox,

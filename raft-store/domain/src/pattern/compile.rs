@@ -75,13 +75,13 @@ enum Node {
 /// normalised only here, where its context is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Before everything. An end here would be the empty pattern, which is none.
+    /// Nothing was read yet. An end here would be the empty pattern, which is invalid.
     Nowhere,
-    /// At the start of a component. `/` and `./` read nothing, and the end means "everything beneath".
+    /// A component starts here. `/` and `./` read nothing, and the end means "everything beneath".
     Start,
-    /// At the start of a component after a `**`, which has begun it, so that a `.` is just a dot.
+    /// A component starts here, after a `**`, which has begun it, so that a `.` is just a dot.
     Crossed,
-    /// After a `*` that read nothing. There is no component until something is read.
+    /// A `*` has read nothing. There is no component until something is read.
     Begun,
     /// The component is `.` so far, and nothing was read for it.
     Dot,
@@ -100,14 +100,14 @@ struct Compiler {
     stars: usize,
     sets: Vec<CharSet>,
     states: Vec<(Label, usize)>,
-    /// For each node, the state that reads no `/`, and the one that reads it.
+    /// The states of each node: the one that reads no `/`, and the one that reads it.
     state_of: Vec<[Option<u16>; 2]>,
-    /// For each node and mode, the number of the follower set that begins there.
+    /// The number of the follower set that begins at each node and mode.
     followers_of: Vec<Option<usize>>,
     followers: Vec<Edges>,
     pending: Vec<(usize, Mode, usize)>,
     edges: Vec<u16>,
-    /// For each node and mode, the number of the follower set that visited it last, plus one.
+    /// The number of the follower set that visited each node and mode last, plus one.
     seen: Vec<usize>,
     /// The number of instructions that were followed.
     resolved: usize,

@@ -26,7 +26,7 @@ const BYTES_PER_STEP: usize = 16;
 pub enum Collision {
     /// The two cannot collide.
     Impossible,
-    /// Some path matches both, or one names a file where the other needs a folder.
+    /// A path matches both, or one names a file where the other needs a folder.
     Certain,
     /// Deciding takes more steps than one pair may take. It counts as a collision.
     Assumed,

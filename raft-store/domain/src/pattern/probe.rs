@@ -97,7 +97,7 @@ struct Probe<'a, V: Ord + Clone> {
     index: &'a PatternIndex<V>,
     /// The anchor of the last query.
     path: String,
-    /// That anchor and the folders above it where anything is held, the root first. The list ends early if nothing is
+    /// The anchor and the folders above it where anything is held, the root first. The list ends early if nothing is
     /// held beneath.
     ancestors: Vec<Step<'a, V>>,
 }

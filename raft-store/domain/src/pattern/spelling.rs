@@ -1,4 +1,5 @@
-//! Which spellings are one file: a file system may ignore case, and macOS and Linux may compose letters differently.
+//! The spellings that mean one file: a file system may ignore case, and macOS and Linux may compose letters
+//! differently.
 //!
 //! This is part of the rules. The tables of Unicode come with a crate of a pinned version, and a test fixes them, since
 //! every node has to compare alike.

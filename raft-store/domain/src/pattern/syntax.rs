@@ -59,7 +59,7 @@ fn settled(before: &str) -> usize {
 
 struct Reader<'t> {
     text: &'t str,
-    /// For the byte of each closed `[` and `{`, the byte of its closer; 0 if it is not closed.
+    /// The offset of the closer, at the offset of each closed `[` and `{`, in bytes; 0 elsewhere.
     closers: Vec<usize>,
 }
 

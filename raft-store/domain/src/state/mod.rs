@@ -77,7 +77,7 @@ pub struct State {
     pub(crate) claims: OrdMap<ClaimKey, Claim>,
     pub(crate) keyed_replies: OrdMap<ReplyKey, Arc<KeyedReply>>,
     pub(crate) slotted_replies: OrdMap<ReplySlot, Arc<SlottedReply>>,
-    /// Of checkpoints and decisions, only what rules compare; their texts are documents.
+    /// The parts of checkpoints and decisions that rules compare; their texts are documents.
     pub(crate) latest_checkpoints: OrdMap<(ProjectId, FeatureId), LatestCheckpoint>,
     pub(crate) decisions: OrdMap<(ProjectId, DecisionId), LogPosition>,
     pub(crate) tickets: OrdMap<TokenDigest, Arc<Ticket>>,

@@ -1,5 +1,5 @@
-//! Plays a story: `line` reads a line, `script` makes a command of it, `world` applies it, `render` writes the outcome as text. `by_name` reads the
-//! commands that have no verb of their own.
+//! Plays a story: `line` reads a line, `script` makes a command of it, `world` applies it, `render` writes the outcome
+//! as text. `by_name` reads the commands that have no verb of their own.
 
 mod by_name;
 mod line;

@@ -1,5 +1,5 @@
-//! As many features as the node accepts, with as many paths as possible; then many changes of their titles, and pages
-//! of the events about them, requested by members and by a member of another project.
+//! Creates as many features as the node accepts, with as many paths as possible. Then changes many of their titles, and
+//! requests pages of the events about them, as members and as a member of another project.
 
 use super::context::{Attack, Identity, WIDTH};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! As many sessions as the node accepts, each with claims. Then all end: some by request, the others fall silent at
-//! once. Heartbeats for sessions of other engineers are sent meanwhile.
+//! Starts as many sessions as the node accepts, each with claims. Then all end: some by request, the others fall silent
+//! at once. Heartbeats for sessions of other engineers are sent meanwhile.
 
 use super::context::{Attack, Identity, WIDTH};
 use reqwest::Method;

@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// At least this many ways can be tried with the programs of every development machine.
+/// The fewest ways that can be tried with the programs of any development machine.
 const AT_LEAST: usize = 100;
 
 /// A way to write `src/db.rs`.
