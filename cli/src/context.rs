@@ -129,6 +129,11 @@ impl<'a> Context<'a> {
         self.actor.get_or_init(|| Actor::here(&self.records))
     }
 
+    /// The project that a flag or the environment names.
+    pub(crate) fn named_project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
     /// Forgets who acts, so that it is found again. Commands that keep running need this, since one process of a host
     /// has one run after another.
     pub(crate) fn forget_actor(&mut self) {

@@ -1,5 +1,5 @@
-//! What was saved of the work on a feature: by hand, by hooks, and by the cluster when a session ended before its work.
-//! The cluster's record of an interruption comes last and says only that; so the checkpoints before it are read as well.
+//! The checkpoints of a feature: saved by hand, by hooks, and by the cluster when a session ended before its work. The
+//! cluster's record of an interruption comes last and says only that, so the checkpoints before it are read as well.
 
 use crate::{
     client::Request,
@@ -34,7 +34,7 @@ pub(crate) struct SavedWork {
     pub(crate) noted: Option<Checkpoint>,
 }
 
-/// What was saved of the work on a feature.
+/// Reads the checkpoints of a feature, [`MAX_PAGES`] pages at most.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
@@ -80,7 +80,7 @@ impl SavedWork {
         self.latest.as_ref().filter(|latest| is_of_cluster(latest))
     }
 
-    /// What was saved, and what interrupted the work, as names with values, for a person or an agent.
+    /// Lists the saved state and the interruption of the work, as names with values, for a person or an agent.
     pub(crate) fn lines(&self, clock: &Clock) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         if let Some(Checkpoint { notes: Some(notes), created_at, .. }) = &self.noted {

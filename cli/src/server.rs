@@ -48,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Server, String> {
     let mut url =
         Url::parse(&with_scheme).map_err(|error| format!("{error}; write it as http://host:7401"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err("is no HTTP address; write it as http://host:7401".to_owned());
+        return Err("not an HTTP address; write it as http://host:7401".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a password; the API key goes into --token".to_owned());

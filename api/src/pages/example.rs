@@ -8,7 +8,7 @@ const MAX_DEPTH: usize = 6;
 /// An id, as the server makes them.
 const SOME_ID: &str = "01a21ba4-8945-74d7-9667-32ca1dcb55a9";
 
-/// What the examples speak of, by the name of a field or of a part of a path.
+/// The example value of a field, or of a part of a path, by its name.
 fn usual(name: &str) -> Option<Value> {
     Some(match name {
         "project" => json!("demo"),

@@ -171,7 +171,15 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
     let Some(failure) = failure.ok().filter(|_| !head.status.is_redirection()) else {
         return Attempt::Failed(not_nexus(head, request));
     };
-    let refused = |body| Box::new(Refused { body, server: server.clone(), path: request.path.clone() });
+    let refused = |body| {
+        Box::new(Refused {
+            body,
+            server: server.clone(),
+            path: request.path.clone(),
+            nearest: None,
+            named_project: None,
+        })
+    };
     match head.status {
         StatusCode::SERVICE_UNAVAILABLE => Attempt::Failed(Failed {
             reason: failure.error.message.clone(),

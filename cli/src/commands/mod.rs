@@ -26,6 +26,7 @@ mod login;
 mod logout;
 mod man;
 mod mcp;
+mod misspelt;
 mod next;
 mod pages;
 mod paths;
@@ -140,7 +141,10 @@ pub(crate) async fn run(command: Command, context: &Context<'_>) -> Result<(), E
             | Command::Status(_)
             | Command::Verify(_)
     );
-    let done = act(command, context).await;
+    let done = match act(command, context).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(misspelt::with_nearest(error, context).await),
+    };
     if asks_about_files && done.is_ok() {
         journal::settle_up(context).await;
     }

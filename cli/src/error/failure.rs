@@ -46,6 +46,10 @@ pub(crate) struct Refused {
     pub(crate) server: Server,
     /// The route of the request.
     pub(crate) path: String,
+    /// The name that was probably meant instead of one that does not exist.
+    pub(crate) nearest: Option<String>,
+    /// The project that the command line or the environment names. Further commands need it, too.
+    pub(crate) named_project: Option<String>,
 }
 
 impl Refused {

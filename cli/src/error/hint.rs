@@ -46,6 +46,7 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::NotFound if detail("blocked").is_some() => {
             "nexus status shows who works on what; nexus feature create adds work that is free of it"
         }
+        Code::NotFound if refused.missing() == Some(MissingResource::Feature) => return no_feature(refused),
         Code::NotFound => missing(refused),
         Code::MethodNotAllowed => {
             "the server may be older than this nexus: compare nexus --version and nexus cluster status"
@@ -94,6 +95,17 @@ pub(super) fn of(refused: &Refused) -> String {
     hint.to_owned()
 }
 
+/// A hint that names the feature that was probably meant, and how to list those of the same project.
+fn no_feature(refused: &Refused) -> String {
+    let project =
+        refused.named_project.as_ref().map(|project| format!(" --project {project}")).unwrap_or_default();
+    let list = format!("nexus{project} feature list shows those there are");
+    match &refused.nearest {
+        Some(slug) => format!("is {slug} meant? {list}"),
+        None => list,
+    }
+}
+
 /// A hint that lists the existing alternatives.
 fn missing(refused: &Refused) -> &'static str {
     let path = refused.path.as_str();
@@ -106,9 +118,7 @@ fn missing(refused: &Refused) -> &'static str {
         _ if path.ends_with("/pick-next") => {
             "nexus feature list -s draft shows what may be made ready; nexus feature create adds work"
         }
-        kind if kind == Some(MissingResource::Feature) || path.contains("/features") => {
-            "nexus feature list shows those there are"
-        }
+        _ if path.contains("/features") => "nexus feature list shows those there are",
         _ if path.starts_with("/cluster") => "nexus cluster status lists the nodes",
         _ => "nexus project list shows your projects; nexus project link SLUG links the repository to one",
     }

@@ -121,6 +121,8 @@ mod tests {
             body,
             server: server::parse("a:1").unwrap(),
             path: path.to_owned(),
+            nearest: None,
+            named_project: None,
         }))
     }
 

@@ -350,6 +350,10 @@ fn checked(output: Output, arguments: &[&str]) -> Result<Output, Error> {
 }
 
 fn cannot_run(error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Error::local("git is not installed, or not in PATH")
+            .hint("install git, and run the command again");
+    }
     Error::local(format!("cannot run git: {error}"))
 }
 

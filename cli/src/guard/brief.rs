@@ -87,7 +87,7 @@ struct Known<'a> {
     session: Option<Uuid>,
     own: Vec<&'a Feature>,
     learnings: Vec<Learning>,
-    /// What was saved of the feature that it works on; if there is none, of those that were interrupted.
+    /// The checkpoints of the feature that it works on; if there is none, of those that were interrupted.
     work: Vec<SavedWork>,
     free: Vec<Feature>,
 }

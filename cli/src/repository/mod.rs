@@ -1,7 +1,8 @@
 //! The repository around the current folder. Changes nothing in it.
 //!
 //! - [`spelling`]: the files that a path may mean. [`paths`]: paths as the cluster names them.
-//! - [`state`]: its branch and commit. [`tree`]: the files that a pattern matches. [`unmatched`]: paths that match none.
+//! - [`state`]: its branch and commit. [`tree`]: the files that a pattern matches. [`unmatched`]: paths that match no
+//!   file.
 
 mod paths;
 mod spelling;

@@ -10,7 +10,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// What stands for the root of the repository at the beginning of a path, as for git.
+/// The beginning of a path that stands for the root of the repository, as in git.
 const TOP: &str = ":/";
 
 /// Paths as a person types them, in the folder they stand in, as the cluster names them: relative to the root of the
@@ -59,6 +59,7 @@ fn all_named(root: &Path, here: &Path, typed: &[String]) -> Result<Vec<String>, 
     for path in typed.iter().flat_map(|typed| separated(root, here, typed)) {
         let name = named(root, here, path).ok_or_else(|| {
             Error::misused(format!("{path} is outside of the repository {}", root.display()))
+                .hint("paths are relative to the current folder, or after :/ to the root of the repository")
         })?;
         if !names.contains(&name) {
             names.push(name);

@@ -2,10 +2,8 @@
 //! one that there is.
 
 use super::{paths::root, tree::Tree};
+use crate::text::similar;
 use std::{collections::BTreeSet, path::Path};
-
-/// How alike two paths must be, from 0 to 1, for one to be a slip of the other: at most three of ten letters differ.
-const ALIKE: f64 = 0.7;
 
 /// Files and folders that are compared with a path: more would be felt.
 const MAX_COMPARED: usize = 50_000;
@@ -90,16 +88,10 @@ fn nearest(tree: &Tree, path: &str) -> Option<String> {
     }
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_lowercase();
     let of_same_name = candidates.iter().filter(|(candidate, _)| name(candidate) == name(path));
-    let found = of_same_name.min_by_key(|(candidate, _)| candidate.len()).copied().or_else(|| {
-        let alike = |candidate: &str| strsim::normalized_damerau_levenshtein(candidate, path);
-        let scored = candidates
-            .iter()
-            // Paths of very different lengths cannot be alike: comparing them would take the most time.
-            .filter(|(candidate, _)| candidate.len().abs_diff(path.len()) * 3 <= path.len())
-            .map(|candidate| (alike(candidate.0), *candidate));
-        let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 >= ALIKE).then_some(best.1)
-    });
+    let found = of_same_name
+        .min_by_key(|(candidate, _)| candidate.len())
+        .copied()
+        .or_else(|| similar::nearest(candidates.iter().copied(), |(candidate, _)| candidate, path));
     found.map(|(path, is_folder)| if is_folder { format!("{path}/") } else { path.to_owned() })
 }
 

@@ -269,13 +269,13 @@ impl Supervision<'_> {
         looked.is_ok() && may
     }
 
-    /// Saves where the work of a run that is gone stands, and ends its session; if no server answers in time, the lease ends it. Returns false when the
-    /// run goes on in another process.
+    /// Saves where the work of a run that is gone stands, and ends its session; if no server answers in time, the lease
+    /// ends it. Returns false when the run goes on in another process.
     async fn end_session(&self) -> bool {
         let mut processes = Processes::default();
         let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));
         let until = Instant::now() + END_TIMEOUT;
-        // What is not committed now is what the next one finds. If it cannot be saved, the session ends all the same.
+        // The next agent finds the uncommitted files as they are now. If their names cannot be saved, the session ends all the same.
         if let Some((folder, record)) = self.folder.zip(record::read(self.supervised.file()))
             && !goes_on(&record)
         {

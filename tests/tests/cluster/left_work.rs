@@ -1,4 +1,4 @@
-//! After a crash: what the next agent is shown of the work that was left.
+//! The next agent after a crash is shown the work that was left.
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, eventually};
 use serde_json::json;
