@@ -43,7 +43,7 @@ pub(super) fn curl(document: &Value, method: &str, path: &str, operation: &Value
             || operation["requestBody"]["required"] == true
         {
             let body = body.to_string().replace('\'', "'\\''");
-            command.push_str(&format!(" \\\n  -H 'Content-Type: application/json' -d '{body}'"));
+            command.push_str(&format!(" \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"));
         }
     }
     command
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(
             command,
             "curl -X POST \"$NEXUS/api/projects/demo/sessions/$SESSION?paths=$PATHS\" -H \"Authorization: Bearer $KEY\" \\\n  \
-             -H 'Content-Type: application/json' -d '{\"session\":\"01a21ba4-8945-74d7-9667-32ca1dcb55a9\",\
+             -H 'Content-Type: application/json' \\\n  -d '{\"session\":\"01a21ba4-8945-74d7-9667-32ca1dcb55a9\",\
              \"slug\":\"billing\",\"touches\":[\"src/db.rs\"]}'"
         );
     }

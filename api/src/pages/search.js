@@ -15,11 +15,10 @@ function filter() {
 
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target instanceof HTMLDetailsElement) {
-    if (target.hidden) { field.value = ""; filter(); }
-    target.open = true;
-    target.scrollIntoView();
-  }
+  if (!target) return;
+  if (target.closest("[hidden]")) { field.value = ""; filter(); }
+  if (target instanceof HTMLDetailsElement) target.open = true;
+  target.scrollIntoView();
 }
 
 field.addEventListener("input", filter);
