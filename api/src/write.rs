@@ -8,10 +8,11 @@ use crate::{
     cluster::{SharedView, Unavailable, WriteRequest},
     documents,
     failure::ApiError,
+    read::Read,
 };
 use axum::{
     Json,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -52,6 +53,23 @@ impl FromRequest<Api> for Incoming {
     /// Reads the body of a request without a key.
     async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         Self::read(request, api, MAX_OPEN_BODY).await
+    }
+}
+
+/// A read with a body, since what it asks about may be too long for a URL.
+pub(crate) struct ReadWithBody {
+    pub(crate) read: Read,
+    pub(crate) body: Incoming,
+}
+
+impl FromRequest<Api> for ReadWithBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let read = Read::from_request_parts(&mut parts, api).await?;
+        let body = Incoming::read(Request::from_parts(parts, body), api, MAX_BODY).await?;
+        Ok(Self { read, body })
     }
 }
 

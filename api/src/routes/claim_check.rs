@@ -4,15 +4,13 @@ use super::identifiers::project_id;
 use crate::{
     api::Api,
     auth::Caller,
-    bodies::MAX_BODY,
     cluster::SharedView,
     failure::ApiError,
     openapi::{Operation, Routes},
-    read::Read,
-    write::Incoming,
+    write::ReadWithBody,
 };
 use axum::{
-    extract::{FromRequest, FromRequestParts, Path, Request, State},
+    extract::{Path, State},
     response::Response,
 };
 use nexus_api_types::{
@@ -44,27 +42,10 @@ pub(super) fn routes() -> Routes {
 /// Claims that one check may find, which bounds its memory.
 const MAX_FOUND: usize = 100_000;
 
-/// A read with a body, since the paths may be too long for a URL.
-struct CheckRequest {
-    read: Read,
-    body: Incoming,
-}
-
-impl FromRequest<Api> for CheckRequest {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
-        let (mut parts, body) = request.into_parts();
-        let read = Read::from_request_parts(&mut parts, api).await?;
-        let body = Incoming::read(Request::from_parts(parts, body), api, MAX_BODY).await?;
-        Ok(Self { read, body })
-    }
-}
-
 async fn check(
     State(api): State<Api>,
     Path(project): Path<String>,
-    CheckRequest { read, body }: CheckRequest,
+    ReadWithBody { read, body }: ReadWithBody,
 ) -> Result<Response, ApiError> {
     let project = project_id(&project)?;
     read.project(project)?;

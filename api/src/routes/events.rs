@@ -119,7 +119,7 @@ async fn wait_for(api: &Api, project: ProjectId, query: &EventsQuery) -> Result<
     let mut _waiting = None;
     loop {
         let chunk = history::read(&*api.cluster, project, start, query.limit, usize::MAX);
-        let chunk = chunk.await.map_err(failed)?;
+        let chunk = chunk.await.map_err(unreadable)?;
         let is_over = Instant::now() >= deadline || draining.has_begun();
         if !chunk.events.is_empty() || chunk.has_more || is_over {
             return Ok(Chunk { through: chunk.through.max(query.since), ..chunk });
@@ -139,7 +139,8 @@ async fn wait_for(api: &Api, project: ProjectId, query: &EventsQuery) -> Result<
     }
 }
 
-fn failed(error: ReadError) -> ApiError {
+/// The error when events cannot be read.
+pub(super) fn unreadable(error: ReadError) -> ApiError {
     match error {
         ReadError::Compacted { oldest } => ApiError {
             details: Some(json!({ "since": [error.to_string()], "compacted": { "oldest": oldest.0 } })),

@@ -5,6 +5,7 @@ mod auth;
 mod backup;
 mod checkpoints;
 mod claim_check;
+mod claim_history;
 mod claims;
 mod cluster;
 mod decisions;
@@ -42,6 +43,7 @@ pub(crate) fn api() -> Routes {
         .merge(work::routes())
         .merge(claims::routes())
         .merge(claim_check::routes())
+        .merge(claim_history::routes())
         .merge(sessions::routes())
         .merge(checkpoints::routes())
         .merge(learnings::routes())

@@ -254,6 +254,58 @@ body! {
     }
 }
 
+body! {
+    /// Body of `POST …/claims/history`.
+    pub struct ClaimHistory => CheckedClaimHistory, Unknown::Refused {
+        /// The paths that events are searched for.
+        paths: SomePatterns,
+        /// The last revision that the caller has seen; 0 and absent begin with the oldest that is kept.
+        since: Option<Whole<0, MAX_FENCE>>,
+    }
+}
+
+/// A session claimed or released something that collides with a path of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimChange {
+    /// The path in the request.
+    pub path: String,
+    /// The file, folder or glob that was claimed or released.
+    pub file_path: String,
+    /// True if the session held it from then on, false if it did not any more.
+    pub held: bool,
+    /// The session whose claim it is.
+    pub session_id: Uuid,
+    /// The agent of the session.
+    pub agent: Option<String>,
+    /// The engineer whose session it is.
+    pub engineer_id: Uuid,
+    /// The name of that engineer.
+    pub engineer_name: String,
+    /// The feature that it was claimed for; none for a claim made while working.
+    pub feature_id: Option<Uuid>,
+    /// The log index of the entry that acquired it; none for a release.
+    pub fence: Option<u64>,
+    /// The log index of the change.
+    pub revision: u64,
+    /// When it happened.
+    pub at: Moment,
+}
+
+/// Answer of `POST …/claims/history`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimChanges {
+    /// The changes in order.
+    pub items: Vec<ClaimChange>,
+    /// The `since` of the next request.
+    pub next_since: u64,
+    /// Whether more events can be searched now.
+    pub has_more: bool,
+    /// When the oldest event happened that is kept; only in the answer to `since` 0, and none if there is none.
+    pub kept_since: Option<Moment>,
+}
+
 /// The state of a path as its caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

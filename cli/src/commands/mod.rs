@@ -32,6 +32,7 @@ mod pages;
 mod paths;
 mod people;
 mod project;
+mod receipt;
 mod resume;
 mod roadmap;
 mod roadmap_ops;
@@ -112,6 +113,7 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     Hook(hook::Hook),
     Verify(verify::Verify),
+    Receipt(receipt::PrintReceipt),
     Install(install::Install),
     Mcp(mcp::Mcp),
     Uninstall(install::Uninstall),
@@ -183,6 +185,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Man(command) => command.run(context, Cli::command()),
         Command::KeepAlive(command) => command.run(context).await,
         Command::Verify(command) => command.run(context).await,
+        Command::Receipt(command) => command.run(context).await,
         Command::Install(command) => command.run(context),
         Command::Mcp(command) => command.run(context).await,
         Command::Uninstall(command) => command.run(context),

@@ -4,27 +4,40 @@ use crate::{
     agent_run::Actor,
     answer::Answer,
     client::Request,
+    config::receipts::ReceiptPolicy,
     context::Context,
     error::Error,
-    git::{self, Edge, Git},
+    git::{self, Commit, Edge, Git},
     guard::{
         checkout::{self, LinkedCheckout},
+        claim_history::{self, History},
+        commit_check::{self, Accepted, MadeCommit, Proof},
         held_file::HeldFile,
+        receipt::Receipt,
         write_access,
     },
     repository,
+    text::{format, plain},
 };
 use clap::Args;
-use nexus_api_types::{claim::Claim, session::ProjectStatus};
+use nexus_api_types::{
+    claim::Claim,
+    session::{ProjectStatus, Working},
+};
 use serde_json::{Value, json};
-use std::env;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::Path,
+};
 use uuid::Uuid;
 
 /// Check that commits change no file that another session holds
 ///
-/// This is the last guard, for CI: it needs the key of any member, and no session. Commits may change files that are
-/// held by a session on the verified branch, held for a feature of the same name, or held by the session that --session
-/// names. A change of any other held file is a finding.
+/// For CI, the last guard: it needs a key of any member, and no session. A commit whose receipt names the session and
+/// the fence that held a file when it was made may change it. Without a receipt, files that sessions of the verified
+/// branch hold are in order, and so are those of a feature of the same name and of --session; all other held files are
+/// findings. The setting receipts says what happens to commits without one: warn (default), require, or off.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -68,23 +81,98 @@ impl Verify {
             return Err(Error::misused(format!("{:?} is no range of commits", self.range)));
         }
         let git = Git::at(&here);
-        let files = git::committed(&git, &[chosen(&self.range)], Edge::Refused)?;
+        let commits = git::commits(&git, &[chosen(&self.range)], Edge::Refused)?;
         let top = git.top().unwrap_or_else(|_| checkout.root.clone());
-        let files = git::in_tree(&top, files);
-        let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
+        let commits: Vec<NamedCommit> =
+            commits.into_iter().map(|commit| NamedCommit::of(commit, &top, &checkout)).collect();
+        let names: BTreeSet<String> =
+            commits.iter().flat_map(|commit| commit.files.iter().flatten()).cloned().collect();
+        let names: Vec<String> = names.into_iter().collect();
         let branch = self.branch.or_else(branch);
         // What is in order is judged here: without a session, the cluster would let pass whatever the engineer
         // of the key holds.
-        let accepted = Accepted::find(context, project, branch.as_deref()).await?;
-        let mut findings = Vec::new();
+        let accepted = accepted(context, project, branch.as_deref()).await?;
+        let policy = ReceiptPolicy::find(&checkout.link, &context.login);
+        let history = match policy {
+            ReceiptPolicy::Off => History::default(),
+            _ if names.is_empty() => History::default(),
+            ReceiptPolicy::Warn | ReceiptPolicy::Require => {
+                claim_history::read(context, project, &names).await?
+            }
+        };
+        let mut checked = Checked { range: self.range, branch, files: names.len(), ..Checked::default() };
+        let mut receipted: BTreeMap<&String, bool> = BTreeMap::new();
+        for commit in &commits {
+            for file in &commit.files {
+                let proof = commit_check::proof(&commit.made, file, &history, &accepted);
+                for name in file {
+                    *receipted.entry(name).or_insert(true) &= proof == Proof::Receipt;
+                }
+                checked.unproven.extend(Unproven::of(commit, file, &proof, policy));
+            }
+        }
         for (path, claims) in write_access::claims_on(context, project, &names).await? {
-            let others: Vec<Claim> = claims.into_iter().filter(|claim| !accepted.has(claim)).collect();
-            if !others.is_empty() {
-                findings.push((path, others));
+            // What is held now does not count for commits that were made under a claim of their own.
+            let others = |claim: &Claim| !accepted.has(claim.session_id, claim.feature_id);
+            let others: Vec<Claim> = claims.into_iter().filter(others).collect();
+            if !others.is_empty() && !receipted.get(&path).is_some_and(|receipted| *receipted) {
+                checked.findings.push((path, others));
             }
         }
         checkout::explain_unclaimable(&names).into_iter().for_each(|text| context.out.note(text));
-        print(context, &self.range, branch.as_deref(), names.len(), &findings)
+        checked.print(context)
+    }
+}
+
+/// A commit with the names by which the cluster knows its files.
+struct NamedCommit {
+    id: String,
+    made: MadeCommit,
+    /// The names of each file that it changes.
+    files: Vec<Vec<String>>,
+}
+
+impl NamedCommit {
+    fn of(commit: Commit, top: &Path, checkout: &LinkedCheckout) -> Self {
+        let made = MadeCommit {
+            receipts: Receipt::all_in(&commit.message),
+            authored: commit.authored.saturating_mul(1_000),
+            committed: commit.committed.saturating_mul(1_000),
+        };
+        let files = git::in_tree(top, commit.files).iter().map(|path| checkout.names(path)).collect();
+        Self { id: commit.id, made, files }
+    }
+}
+
+/// A commit that changes a file without a receipt that holds.
+struct Unproven {
+    commit: String,
+    path: String,
+    problem: String,
+    /// Whether the policy refuses it, and does not only name it.
+    is_refused: bool,
+}
+
+impl Unproven {
+    /// `None` if the policy has nothing against it.
+    fn of(commit: &NamedCommit, file: &[String], proof: &Proof<'_>, policy: ReceiptPolicy) -> Option<Self> {
+        let path = file.first()?.clone();
+        let receipt = if commit.made.receipts.is_empty() { "no receipt" } else { "no receipt that holds" };
+        let problem = match proof {
+            Proof::Receipt | Proof::TooOld => return None,
+            Proof::Unheld if policy == ReceiptPolicy::Require => receipt.to_owned(),
+            Proof::Unheld => return None,
+            Proof::OnBranch(holding) | Proof::HeldByOther(holding) => {
+                let holder = format::holder(&holding.engineer, holding.agent.as_deref());
+                format!("{receipt}, and {holder} held it then")
+            }
+        };
+        let commit: String = commit.id.chars().take(SHORT_COMMIT).collect();
+        Some(Self { commit, path, problem, is_refused: policy == ReceiptPolicy::Require })
+    }
+
+    fn sentence(&self) -> String {
+        format!("{} changes {}: {}", self.commit, self.path, self.problem)
     }
 }
 
@@ -99,65 +187,87 @@ fn branch() -> Option<String> {
 }
 
 /// The sessions and features whose files the commits may change.
-struct Accepted {
-    sessions: Vec<Uuid>,
-    features: Vec<Uuid>,
+async fn accepted(context: &Context<'_>, project: Uuid, branch: Option<&str>) -> Result<Accepted, Error> {
+    let mut accepted = Accepted::default();
+    if let Actor::Session(id) = context.actor() {
+        accepted.sessions.push(*id);
+    }
+    accepted.sessions.extend(context.client.session());
+    let Some(branch) = branch else { return Ok(accepted) };
+    let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
+    let status: ProjectStatus = status.parse()?;
+    let of_branch = |found: &&Working| found.session.metadata.git_branch.as_deref() == Some(branch);
+    accepted.sessions.extend(status.sessions.iter().filter(of_branch).map(|found| found.session.id));
+    let slug = branch.rsplit('/').next().unwrap_or(branch);
+    let named =
+        status.active_features.iter().filter(|feature| feature.slug == branch || feature.slug == slug);
+    accepted.features.extend(named.map(|feature| feature.id));
+    Ok(accepted)
 }
 
-impl Accepted {
-    async fn find(context: &Context<'_>, project: Uuid, branch: Option<&str>) -> Result<Self, Error> {
-        let mut accepted = Self { sessions: Vec::new(), features: Vec::new() };
-        if let Actor::Session(id) = context.actor() {
-            accepted.sessions.push(*id);
-        }
-        accepted.sessions.extend(context.client.session());
-        let Some(branch) = branch else { return Ok(accepted) };
-        let status = context.client.send(Request::get(format!("/projects/{project}/status"))).await?;
-        let status: ProjectStatus = status.parse()?;
-        let of_branch = |found: &&nexus_api_types::session::Working| {
-            found.session.metadata.git_branch.as_deref() == Some(branch)
-        };
-        accepted.sessions.extend(status.sessions.iter().filter(of_branch).map(|found| found.session.id));
-        let slug = branch.rsplit('/').next().unwrap_or(branch);
-        let named =
-            status.active_features.iter().filter(|feature| feature.slug == branch || feature.slug == slug);
-        accepted.features.extend(named.map(|feature| feature.id));
-        Ok(accepted)
-    }
-
-    fn has(&self, claim: &Claim) -> bool {
-        self.sessions.contains(&claim.session_id)
-            || claim.feature_id.is_some_and(|feature| self.features.contains(&feature))
-    }
-}
-
-fn print(
-    context: &Context<'_>,
-    range: &str,
-    branch: Option<&str>,
+/// The result of a check.
+#[derive(Default)]
+struct Checked {
+    range: String,
+    branch: Option<String>,
     files: usize,
-    findings: &[(String, Vec<Claim>)],
-) -> Result<(), Error> {
-    let out = context.out;
-    let list: Vec<Value> =
-        findings.iter().map(|(path, claims)| json!({ "path": path, "claims": claims })).collect();
-    let answer =
-        Answer::new(json!({ "ok": findings.is_empty(), "range": range, "branch": branch, "files": files,
-        "findings": list }));
-    out.answer(&answer, |_: Value| {
-        for (path, claims) in findings {
-            for claim in claims {
-                out.line(HeldFile::of_claim(path, claim).sentence(out.clock()))?;
+    /// Files that other sessions hold now, with their claims.
+    findings: Vec<(String, Vec<Claim>)>,
+    unproven: Vec<Unproven>,
+}
+
+impl Checked {
+    fn print(&self, context: &Context<'_>) -> Result<(), Error> {
+        let out = context.out;
+        let is_refused = self.unproven.iter().any(|unproven| unproven.is_refused);
+        let findings: Vec<Value> =
+            self.findings.iter().map(|(path, claims)| json!({ "path": path, "claims": claims })).collect();
+        let unproven: Vec<Value> = self
+            .unproven
+            .iter()
+            .map(|one| json!({ "commit": one.commit, "path": one.path, "problem": one.problem, "refused": one.is_refused }))
+            .collect();
+        let answer = Answer::new(json!({
+            "ok": findings.is_empty() && !is_refused, "range": self.range, "branch": self.branch,
+            "files": self.files, "findings": findings, "unproven": unproven,
+        }));
+        out.answer(&answer, |_: Value| {
+            for (path, claims) in &self.findings {
+                for claim in claims {
+                    out.line(HeldFile::of_claim(path, claim).sentence(out.clock()))?;
+                }
             }
+            let refused = self.unproven.iter().filter(|one| one.is_refused);
+            refused.map(Unproven::sentence).try_for_each(|sentence| out.line(plain(&sentence)))?;
+            if self.findings.is_empty() && !is_refused {
+                out.line(format_args!(
+                    "{}, none of them held by another session",
+                    format::count(self.files, "file")
+                ))?;
+            }
+            Ok(())
+        })?;
+        self.warn(context);
+        if !self.findings.is_empty() {
+            return Err(Error::local(format!("{} changes files that another session holds", self.range))
+                .hint(
+                    "nexus why FILE says what for; --branch or --session says whose work the commits are",
+                ));
         }
-        if findings.is_empty() {
-            out.line(format_args!("{files} files, none of them held by another session"))?;
+        if is_refused {
+            return Err(Error::local(format!("{} has commits without a receipt", self.range)).hint(
+                "nexus install git adds receipts to new commits; git commit --amend --trailer \"$(nexus receipt)\" adds one now",
+            ));
         }
         Ok(())
-    })?;
-    if findings.is_empty() {
-        return Ok(());
     }
-    Err(Error::local(format!("{range} changes files that another session holds"))
-        .hint("nexus why FILE says what for; --branch or --session says whose work the commits are"))
+
+    /// Names the commits without a receipt that the policy lets pass.
+    fn warn(&self, context: &Context<'_>) {
+        let named: Vec<&Unproven> = self.unproven.iter().filter(|one| !one.is_refused).collect();
+        named.iter().take(MOST_WARNINGS).for_each(|one| context.out.note(plain(&one.sentence())));
+        if named.len() > MOST_WARNINGS {
+            context.out.note(format!("and {} more", named.len() - MOST_WARNINGS));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! - [`login`]: your API key and the servers, in that folder, readable by you alone.
 //! - [`link`]: the project that a repository belongs to, in a file in its root, to be committed.
 //! - [`policy`]: what both of them say about writes while no server answers.
+//! - [`receipts`]: what they say about commits without a receipt.
 //! - [`atomic`]: writes files so that a crash leaves the old one or the new one. [`stored`]: paths in JSON files.
 //!
 //! The records of agent runs are in [`agent_run`](crate::agent_run).
@@ -13,4 +14,5 @@ pub(crate) mod home;
 pub(crate) mod link;
 pub(crate) mod login;
 pub(crate) mod policy;
+pub(crate) mod receipts;
 pub(crate) mod stored;

@@ -19,6 +19,10 @@ const MOST_HEADS: usize = 1_000;
 const NAMES: [&str; 7] =
     ["-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
 
+/// The same with a description before each name, so that no name can be taken for a commit.
+const DESCRIBED: [&str; 7] =
+    ["-r", "-z", "--raw", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
+
 /// The handling of a commit at the boundary of a shallow clone. Its changes are unknown, since its parents are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Edge {
@@ -54,6 +58,17 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
         files.retain(|path| others.contains(path));
     }
     Ok(files)
+}
+
+/// Adds a line such as `Name: value` to the trailers of the message in a file, unless it is there.
+///
+/// # Errors
+/// When git fails.
+pub(crate) fn add_trailer(git: &Git, message: &str, trailer: &str) -> Result<(), Error> {
+    let how = ["interpret-trailers", "--in-place", "--if-exists", "addIfDifferent", "--trailer", trailer];
+    let mut arguments = how.to_vec();
+    arguments.extend(["--", message]);
+    git.bytes(&arguments).map(drop)
 }
 
 /// The commits that are being merged into this one.
@@ -155,6 +170,71 @@ fn file(git: &Git, name: &str) -> String {
 /// # Errors
 /// When git fails, or a commit at the boundary of a shallow clone has to be checked.
 pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<String>, Error> {
+    let files = changes(git, chosen, edge)?.into_values().flatten();
+    Ok(files.collect::<BTreeSet<String>>().into_iter().collect())
+}
+
+/// A commit with the files that it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    /// Its id.
+    pub(crate) id: String,
+    /// When its change was made, in seconds since 1970.
+    pub(crate) authored: i64,
+    /// When the commit was made, in seconds since 1970.
+    pub(crate) committed: i64,
+    /// Its message.
+    pub(crate) message: String,
+    /// The files that it changes, as for [`committed`].
+    pub(crate) files: Vec<String>,
+}
+
+/// The commits that change files, each with its files, as for [`committed`].
+///
+/// # Errors
+/// The errors of [`committed`].
+pub(crate) fn commits(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<Commit>, Error> {
+    let changes = changes(git, chosen, edge)?;
+    let input: String = changes.keys().map(|id| format!("{id}\n")).collect();
+    let printed = git.printed_of(&["cat-file", "--batch"], input.into_bytes())?;
+    let mut rest = printed.as_slice();
+    let mut commits = Vec::new();
+    for (id, files) in changes {
+        let unreadable = || Error::local(format!("git does not show the commit {id}"));
+        // A line with the id, the kind and the length, and then the object.
+        let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(unreadable)?;
+        let head = String::from_utf8_lossy(&rest[..end]).into_owned();
+        let length: usize = head
+            .strip_prefix(&format!("{id} commit "))
+            .and_then(|length| length.parse().ok())
+            .ok_or_else(unreadable)?;
+        let object = rest.get(end + 1..end + 1 + length).ok_or_else(unreadable)?;
+        rest = rest.get(end + 2 + length..).unwrap_or_default();
+        commits.push(parsed(id, &String::from_utf8_lossy(object), files));
+    }
+    Ok(commits)
+}
+
+/// A commit from its object: lines of fields, an empty line, and the message.
+fn parsed(id: String, object: &str, files: Vec<String>) -> Commit {
+    let (fields, message) = object.split_once("\n\n").unwrap_or((object, ""));
+    // `author Ana <ana@example.com> 1700000000 +0100`
+    let time = |role: &str| {
+        let line = fields.lines().find_map(|line| line.strip_prefix(role))?;
+        line.rsplit_once('>')?.1.split_whitespace().next()?.parse().ok()
+    };
+    let (authored, committed) = (time("author "), time("committer "));
+    Commit {
+        id,
+        authored: authored.unwrap_or_default(),
+        committed: committed.unwrap_or_default(),
+        message: message.to_owned(),
+        files,
+    }
+}
+
+/// The files that each commit changes, by the ids of the commits. One that changes none is left out.
+fn changes(git: &Git, chosen: &[String], edge: Edge) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut arguments = vec!["rev-list", "--parents"];
     arguments.extend(chosen.iter().map(String::as_str));
     arguments.push("--");
@@ -174,15 +254,29 @@ pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<
         *list += &format!("{commit}\n");
     }
     let changed = |commits: &String, how: &str| {
-        let mut arguments = vec!["diff-tree", "--stdin", "--root", "--no-commit-id", how];
-        arguments.extend(NAMES);
+        let mut arguments = vec!["diff-tree", "--stdin", "--root", how];
+        arguments.extend(DESCRIBED);
         git.entries_of(&arguments, commits.clone(), |code| code == 0)
     };
     // An older git does not know `--remerge-diff` and fails. Any other failure repeats with `-c`.
-    let mut files = changed(&simple, "--remerge-diff").or_else(|_| changed(&simple, "-c"))?;
-    files.extend(changed(&many, "-c")?);
-    let files: BTreeSet<String> = files.into_iter().collect();
-    Ok(files.into_iter().collect())
+    let mut entries = changed(&simple, "--remerge-diff").or_else(|_| changed(&simple, "-c"))?;
+    entries.extend(changed(&many, "-c")?);
+    Ok(by_commit(entries))
+}
+
+/// Sorts the output of `diff-tree --raw` by commits: the id of each, and then a description and a name for each file.
+fn by_commit(entries: Vec<String>) -> BTreeMap<String, Vec<String>> {
+    let mut changes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut commit = String::new();
+    let mut entries = entries.into_iter();
+    while let Some(entry) = entries.next() {
+        if entry.starts_with(':') {
+            changes.entry(commit.clone()).or_default().extend(entries.next());
+        } else {
+            commit = entry;
+        }
+    }
+    changes
 }
 
 fn too_shallow(commit: &str) -> Error {
@@ -238,6 +332,45 @@ mod tests {
         }
         run(&root.join("app"), "git push -q ../bare.git main && git fetch -q ../bare.git main");
         assert_eq!(fetched(&git).len(), 1);
+    }
+
+    #[test]
+    fn each_commit_has_its_own_files_times_and_message_whatever_they_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        run(root, "git init -q -b main && echo 1 > a && git add . && GIT_AUTHOR_DATE=@1700000000 git commit -q -m 'One
+
+            Nexus-Receipt: x'");
+        let git = Git::at(root);
+        let first = git.text(&["rev-parse", "HEAD"]).unwrap();
+        // A file that is called like a commit, and one like a description.
+        run(
+            root,
+            &format!(
+                "echo 2 > {first} && echo 2 > :a && git add . && git commit -q -m Two && git commit -q --allow-empty -m Three"
+            ),
+        );
+        run(
+            root,
+            "git checkout -q -b side HEAD~2 && echo 3 > b && git add . && git commit -q -m Side && git checkout -q main",
+        );
+        run(
+            root,
+            "git merge -q --no-ff --no-commit side && echo evil > c && git add . && git commit -q -m Merge",
+        );
+        let found = commits(&git, &["HEAD".to_owned()], Edge::Refused).unwrap();
+        let of = |subject: &str| found.iter().find(|commit| commit.message.starts_with(subject)).unwrap();
+        assert_eq!(of("One").files, ["a"]);
+        assert_eq!(of("One").authored, 1_700_000_000);
+        assert!(of("One").message.contains("Nexus-Receipt: x"));
+        let mut two = vec![first, ":a".to_owned()];
+        two.sort();
+        let mut files = of("Two").files.clone();
+        files.sort();
+        assert_eq!(files, two);
+        assert_eq!(of("Side").files, ["b"]);
+        assert_eq!(of("Merge").files, ["c"]);
+        assert_eq!(found.len(), 4, "one that changes nothing is left out");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Git: a guard before a commit and one before a push, in the folder of hooks that this repository and all its
+//! Git: a guard before a commit, one before a push, and the receipt in a message, in the folder of hooks that this repository and all its
 //! worktrees share, and in those of its submodules. A hook that is there keeps its name: the guard becomes its first
 //! lines, if it is a shell's; else it is moved into a folder beside it and called from there.
 
@@ -20,7 +20,7 @@ use std::{
 };
 
 /// The hooks of git that are installed, by their file names.
-const HOOKS: [&str; 2] = ["pre-commit", "pre-push"];
+const HOOKS: [&str; 3] = ["pre-commit", "commit-msg", "pre-push"];
 
 /// The folder for existing hooks that cannot get further lines. Some depend on the name by which they are called.
 const BEFORE: &str = "before-nexus";
@@ -275,11 +275,14 @@ fn is_run(_: &fs::Metadata) -> bool {
 
 /// The lines of the guard, which git runs first. The lines after them can read git's input again.
 fn guard(hook: &str, own: Option<&Path>, is_chained: bool) -> String {
-    let mut text = "\
-# Refuses files that another session holds. Made by `nexus install git`; `nexus uninstall git` takes it out.
-nexus=nexus
-"
-    .to_owned();
+    let adds_receipt = hook == "commit-msg";
+    let what = if adds_receipt {
+        "Adds the receipt of the session that holds the files."
+    } else {
+        "Refuses files that another session holds."
+    };
+    let mut text =
+        format!("# {what} Made by `nexus install git`; `nexus uninstall git` takes it out.\nnexus=nexus\n");
     if let Some(own) = own {
         let own = own.display().to_string().replace('\'', r"'\''");
         text += &format!("command -v nexus >/dev/null 2>&1 || nexus='{own}'\n");
@@ -289,12 +292,18 @@ nexus=nexus
     if has_input {
         text += "nexus_input=\"$(cat)\"\n";
     }
+    // A commit without a receipt is better than none: nexus verify names it later.
+    let (otherwise, absent) = if adds_receipt {
+        ("true", "this commit gets no receipt")
+    } else {
+        ("exit 1", "nobody checks whose these files are")
+    };
     text += &format!(
         "\
 if command -v \"$nexus\" >/dev/null 2>&1; then
-  {feed}\"$nexus\" hook git {hook} \"$@\" || exit 1
+  {feed}\"$nexus\" hook git {hook} \"$@\" || {otherwise}
 else
-  echo \"nexus is not on the PATH: nobody checks whose these files are\" >&2
+  echo \"nexus is not on the PATH: {absent}\" >&2
 fi
 "
     );

@@ -1,4 +1,5 @@
-//! `nexus hook git`: refuses a commit or a push of files that another session holds, and says who.
+//! `nexus hook git`: refuses a commit or a push of files that another session holds, and says who. Adds the receipt to
+//! the message of a commit.
 
 use super::unreachable;
 use crate::{
@@ -10,7 +11,9 @@ use crate::{
     git::{self, Edge, Git},
     guard::{
         checkout::{self, LinkedCheckout},
-        held_file, write_access,
+        held_file,
+        receipt::Receipt,
+        write_access,
     },
     hosts::Verdict,
     output::Output,
@@ -30,6 +33,9 @@ const MAX_REFS_BYTES: u64 = 4 << 20;
 pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) -> ExitCode {
     // Git itself runs this, with its repository in the environment.
     let git = Git::of_hook();
+    if event == "commit-msg" {
+        return receipted(&git, more, global, out);
+    }
     let files = match event {
         "pre-commit" | "pre-merge-commit" => git::staged(&git),
         "pre-push" => pushed(&git, more),
@@ -79,6 +85,34 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
         }
         Err(error) => by_policy(policy, &error, &names, what, out),
     }
+}
+
+/// Adds the receipt of the acting session to the message in a file. It never stops the commit, since `nexus verify` names
+/// what has no receipt; a person without a session gets none, and no word about it.
+fn receipted(git: &Git, more: &[String], global: Global, out: &Output) -> ExitCode {
+    let add = || -> Result<(), Error> {
+        let Some(message) = more.first() else { return Ok(()) };
+        let here = env::current_dir()
+            .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
+        let Some(checkout) = LinkedCheckout::of(&here)? else { return Ok(()) };
+        let top = git.top().unwrap_or_else(|_| checkout.root.clone());
+        let files = git::in_tree(&top, git::staged(git)?);
+        let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (runtime, context) = (context::runtime()?, Context::new(global, out)?);
+        let receipt = Receipt::for_files(&context, checkout.project(), &names);
+        match runtime.block_on(receipt)? {
+            Some(receipt) => git::add_trailer(git, message, &receipt.to_string()),
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = add() {
+        let why = unreachable::reason(&error, out);
+        print(&format!("Nexus: this commit gets no receipt: {why}. nexus verify may name it."));
+    }
+    ExitCode::SUCCESS
 }
 
 /// Prints that the hook failed. The exit code stops nothing.

@@ -1,0 +1,156 @@
+//! Whether a commit may have changed a file: by its receipt, and by who held the file when it was made.
+
+use super::{
+    claim_history::{History, Holding},
+    receipt::Receipt,
+};
+use uuid::Uuid;
+
+/// How far a commit's clock and the cluster's may be apart, in milliseconds.
+const MAX_SKEW_MS: i64 = 5 * 60 * 1_000;
+
+/// What of a commit counts here.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeCommit {
+    /// The receipts in its message.
+    pub(crate) receipts: Vec<Receipt>,
+    /// When its change was made, in milliseconds since 1970: rebasing keeps this time.
+    pub(crate) authored: i64,
+    /// When the commit was made, in milliseconds since 1970.
+    pub(crate) committed: i64,
+}
+
+/// The sessions and features whose files the commits may change without a receipt.
+#[derive(Debug, Default)]
+pub(crate) struct Accepted {
+    /// Sessions that were named, or that work on the branch.
+    pub(crate) sessions: Vec<Uuid>,
+    /// Features that are called like the branch.
+    pub(crate) features: Vec<Uuid>,
+}
+
+impl Accepted {
+    /// Whether what this session holds, for this feature if for any, may be changed.
+    pub(crate) fn has(&self, session: Uuid, feature: Option<Uuid>) -> bool {
+        self.sessions.contains(&session) || feature.is_some_and(|feature| self.features.contains(&feature))
+    }
+}
+
+/// The standing of one file in one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Proof<'a> {
+    /// A receipt of the commit names a session and a fence that held the file then.
+    Receipt,
+    /// The commit is older than the history that the cluster keeps.
+    TooOld,
+    /// No receipt holds, and nobody held the file.
+    Unheld,
+    /// No receipt holds, and a session held the file that works on this branch, or for the feature of this branch.
+    OnBranch(&'a Holding),
+    /// No receipt holds, and another session held the file.
+    HeldByOther(&'a Holding),
+}
+
+/// The standing of a file, known by any of these names, in a commit.
+pub(crate) fn proof<'a>(
+    commit: &MadeCommit,
+    names: &[String],
+    history: &'a History,
+    accepted: &Accepted,
+) -> Proof<'a> {
+    let (first, last) = (commit.authored.min(commit.committed), commit.authored.max(commit.committed));
+    let of_file = || history.holdings.iter().filter(|holding| names.contains(&holding.path));
+    let is_receipted = |holding: &Holding| {
+        commit.receipts.iter().any(|receipt| {
+            receipt.session == holding.session && holding.fence.is_none_or(|fence| fence <= receipt.fence)
+        }) && holding.overlaps(first - MAX_SKEW_MS, last + MAX_SKEW_MS)
+    };
+    if of_file().any(is_receipted) {
+        return Proof::Receipt;
+    }
+    if history.kept_since.is_none_or(|kept| last < kept.0.0) {
+        return Proof::TooOld;
+    }
+    // A rebase makes a commit anew: it counts when the change was made, and when the commit was.
+    let held = |at: i64| of_file().filter(move |holding| holding.overlaps(at, at));
+    let holdings = || held(commit.authored).chain(held(commit.committed));
+    let other = holdings().find(|holding| !accepted.has(holding.session, holding.feature));
+    match (other, holdings().next()) {
+        (Some(holding), _) => Proof::HeldByOther(holding),
+        (None, Some(holding)) => Proof::OnBranch(holding),
+        (None, None) => Proof::Unheld,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use nexus_api_types::Moment;
+
+    const MINUTE: i64 = 60_000;
+    const ANA: Uuid = Uuid::from_u128(1);
+    const BEN: Uuid = Uuid::from_u128(2);
+
+    fn at(minutes: i64) -> Option<Moment> {
+        let mut moment = Moment::parse("2026-01-31T12:00:00.000Z").unwrap();
+        moment.0.0 = minutes * MINUTE;
+        Some(moment)
+    }
+
+    fn held(session: Uuid, fence: u64, from: i64, until: Option<i64>) -> Holding {
+        let change = serde_json::json!({
+            "path": "a.rs", "filePath": "a.rs", "held": true, "sessionId": session, "agent": null,
+            "engineerId": session, "engineerName": "x", "featureId": null, "fence": fence, "revision": fence,
+            "at": at(from).unwrap(),
+        });
+        let until = until.and_then(at);
+        super::super::claim_history::of_change(serde_json::from_value(change).unwrap(), until)
+    }
+
+    fn made(at: i64, receipts: &[(Uuid, u64)]) -> MadeCommit {
+        let receipts = receipts.iter().map(|&(session, fence)| Receipt { session, fence }).collect();
+        MadeCommit { receipts, authored: at * MINUTE, committed: at * MINUTE }
+    }
+
+    fn history(holdings: Vec<Holding>) -> History {
+        History { holdings, kept_since: at(0) }
+    }
+
+    fn proven<'a>(commit: &MadeCommit, history: &'a History, accepted: &Accepted) -> Proof<'a> {
+        proof(commit, &["a.rs".to_owned()], history, accepted)
+    }
+
+    #[test]
+    fn a_receipt_counts_for_what_its_session_held_then() {
+        let history = history(vec![held(ANA, 5, 100, Some(200)), held(BEN, 9, 210, None)]);
+        let nobody = Accepted::default();
+        assert_eq!(proven(&made(150, &[(ANA, 5)]), &history, &nobody), Proof::Receipt);
+        // A squashed commit has several, and the clocks may differ.
+        assert_eq!(proven(&made(203, &[(BEN, 1), (ANA, 7)]), &history, &nobody), Proof::Receipt);
+        let by = |at, receipts: &[_]| proven(&made(at, receipts), &history, &nobody);
+        // Another session's, one from before the claim, and one that is copied much later.
+        assert!(matches!(by(150, &[(BEN, 9)]), Proof::HeldByOther(holding) if holding.session == ANA));
+        assert!(matches!(by(150, &[(ANA, 4)]), Proof::HeldByOther(_)));
+        assert!(matches!(by(400, &[(ANA, 5)]), Proof::HeldByOther(holding) if holding.session == BEN));
+    }
+
+    #[test]
+    fn a_rebased_commit_keeps_its_receipt() {
+        let history = history(vec![held(ANA, 5, 100, Some(200)), held(BEN, 9, 210, None)]);
+        let mut commit = made(150, &[(ANA, 5)]);
+        commit.committed = 500 * MINUTE;
+        assert_eq!(proven(&commit, &history, &Accepted::default()), Proof::Receipt);
+        commit.receipts.clear();
+        assert!(matches!(proven(&commit, &history, &Accepted::default()), Proof::HeldByOther(_)));
+    }
+
+    #[test]
+    fn without_a_receipt_it_counts_who_held_the_file() {
+        let history = history(vec![held(ANA, 5, 100, Some(200))]);
+        let branch = Accepted { sessions: vec![ANA], features: Vec::new() };
+        assert!(matches!(proven(&made(150, &[]), &history, &branch), Proof::OnBranch(_)));
+        assert_eq!(proven(&made(300, &[]), &history, &branch), Proof::Unheld);
+        assert_eq!(proven(&made(-10, &[]), &history, &branch), Proof::TooOld);
+    }
+}
