@@ -5,11 +5,13 @@
 //!   answers, or one answers something else, or not in time. [`afterwards`]: the check after a command.
 //! - [`filled`]: repositories with hostile content. [`settings`]: settings of Git, and kinds of checkouts.
 //!   [`unreadable`]: events that cannot be parsed.
+//! - [`receipts`]: what a commit says about the claim under which it was made.
 
 mod afterwards;
 mod commits;
 mod events;
 mod filled;
+mod receipts;
 mod settings;
 mod silence;
 mod unreadable;
