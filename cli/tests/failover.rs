@@ -209,6 +209,18 @@ fn another_program_at_the_address_is_not_taken_for_the_cluster() {
 }
 
 #[test]
+fn a_wrong_scheme_and_a_wrong_host_are_said_in_plain_words() {
+    let plain = Server::start().on(DONE, data(feature("api", "done")));
+    let encrypted = plain.url().replace("http://", "https://");
+    let ana = Person::at_work(&[&encrypted, "http://no-such-host.invalid:7401"]);
+    let ended = ana.types("feature done api --timeout 5s");
+    assert_eq!(ended.code, 3);
+    for reason in ["it does not speak TLS: write http:// instead of https://", "no such host"] {
+        assert!(ended.stderr.contains(reason), "{ended:#?}");
+    }
+}
+
+#[test]
 fn a_refused_request_is_not_sent_again() {
     let first = Server::start().on(
         DONE,

@@ -235,6 +235,13 @@ fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
     }
 }
 
+/// Parts of what the libraries for TLS, HTTP and names say when an address is not right, and what that means to people.
+const MISUNDERSTANDINGS: [(&str, &str); 3] = [
+    ("InvalidContentType", "it does not speak TLS: write http:// instead of https://"),
+    ("invalid HTTP version", "its answer is not HTTP: a server with TLS is reached by https://"),
+    ("failed to lookup address", "no such host"),
+];
+
 /// The last cause says what happened; the ones before it say only that something did.
 fn reason(error: &reqwest::Error, unsent: bool) -> String {
     let mut cause: &dyn std::error::Error = error;
@@ -249,10 +256,14 @@ fn reason(error: &reqwest::Error, unsent: bool) -> String {
         }
         cause = next;
     }
+    let cause = cause.to_string();
+    if let Some((_, plain)) = MISUNDERSTANDINGS.iter().find(|(technical, _)| cause.contains(technical)) {
+        return (*plain).to_owned();
+    }
     match (error.is_timeout(), unsent) {
         (true, true) => format!("no connection within {}", seconds(CONNECT_TIMEOUT)),
         (true, false) => "no answer in time".to_owned(),
-        (false, true) => cause.to_string(),
+        (false, true) => cause,
         (false, false) => format!("connection lost before the answer ({cause})"),
     }
 }

@@ -275,7 +275,8 @@ impl Supervision<'_> {
         let mut processes = Processes::default();
         let mut goes_on = |record: &RunRecord| record.owner.is_some_and(|owner| processes.lives(owner));
         let until = Instant::now() + END_TIMEOUT;
-        // The next agent finds the uncommitted files as they are now. If their names cannot be saved, the session ends all the same.
+        // The next agent finds the uncommitted files as they are now. If their names cannot be saved, the session ends
+        // all the same.
         if let Some((folder, record)) = self.folder.zip(record::read(self.supervised.file()))
             && !goes_on(&record)
         {

@@ -1,4 +1,4 @@
-//! What was probably meant by a misspelt name.
+//! The name that a misspelt one probably stands for.
 
 /// How alike two names must be, from 0 to 1, for one to be a slip of the other: at most three of ten letters differ.
 const ALIKE: f64 = 0.7;
