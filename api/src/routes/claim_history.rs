@@ -59,7 +59,7 @@ async fn list(
         move |work| asked(&view, project, &paths.0, work)
     });
     let asked = asked.await?;
-    let since = Revision(since.unwrap_or(0));
+    let since = Revision(since.map_or(0, |since| since.0));
     let mut start = if since == Revision(0) { Start::Oldest } else { Start::After(since) };
     let mut answer =
         ClaimChanges { items: Vec::new(), next_since: since.0, has_more: true, kept_since: None };
