@@ -44,14 +44,9 @@ impl Parameter {
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
-    /// A slug of a feature.
+    /// A feature, by its slug or id.
     pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: slug(), required: Required::False }
-    }
-
-    /// A parameter that is a UUID.
-    pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: uuid(), required: Required::False }
     }
 
     /// Makes the parameter required.
@@ -135,7 +130,12 @@ pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> 
 
 fn placeholder(name: &str) -> RefOr<Schema> {
     match name {
-        "slug" => slug(),
+        // Ids have this form, too.
+        "slug" | "project" => slug(),
+        "engineer" => {
+            let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+            text.max_length(Some(255)).description(Some("The id, the e-mail address or the name.")).into()
+        }
         "node" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into(),
         _ => uuid(),
     }

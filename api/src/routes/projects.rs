@@ -1,6 +1,5 @@
 //! `/projects`: projects and their members.
 
-use super::identifiers::{engineer_id, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -68,7 +67,7 @@ async fn list(read: Read) -> Result<Response, ApiError> {
 }
 
 async fn show(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let (project, _) = read.project(project_id(&project)?)?;
+    let (project, _) = read.project(read.project_id(&project)?)?;
     let state = read.view().state();
     let members = state.members(project.id).map(|member| Member::of(state, member)).collect();
     Ok(read.answer(ProjectDetail { project: Project::from(project.as_ref()), members }))
@@ -92,7 +91,7 @@ async fn update(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let case = write.body::<UpdateProject>()?.case;
     let done = write.propose(&api, command::UpdateProject { project, case }.into()).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
@@ -105,7 +104,7 @@ async fn delete(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let done = write.propose(&api, command::DeleteProject { project }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
@@ -115,8 +114,9 @@ async fn add_member(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let CheckedAddMember { engineer_id: engineer, role } = write.body::<AddMember>()?;
+    let engineer = write.engineer_id(&api, &engineer.0).await?;
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
@@ -130,7 +130,8 @@ async fn remove_member(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
+    let project = write.project_id(&api, &project).await?;
+    let engineer = write.engineer_id(&api, &engineer).await?;
     let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }
