@@ -1,7 +1,8 @@
 //! The files that the command line stores.
 //!
-//! - [`home`]: the folder of your own files.
+//! - [`home`]: the folders of your own files.
 //! - [`login`]: your API key and the servers, in that folder, readable by you alone.
+//! - [`forgotten_keys`]: copies of the keys that logging out forgets.
 //! - [`link`]: the project that a repository belongs to, in a file in its root, to be committed.
 //! - [`policy`]: what both of them say about writes while no server answers.
 //! - [`atomic`]: writes files so that a crash leaves the old one or the new one. [`stored`]: paths in JSON files.
@@ -9,6 +10,7 @@
 //! The records of agent runs are in [`agent_run`](crate::agent_run).
 
 pub(crate) mod atomic;
+pub(crate) mod forgotten_keys;
 pub(crate) mod home;
 pub(crate) mod link;
 pub(crate) mod login;
