@@ -61,6 +61,12 @@ fn no_feature(text: &str) -> ApiError {
     Refusal::NotFound { kind: EntityKind::Feature, name }.into()
 }
 
+/// The error for an engineer that does not exist, or whom the caller may not see.
+pub(crate) fn no_engineer(text: &str) -> ApiError {
+    let name = text.chars().take(REPEATED).collect();
+    Refusal::NotFound { kind: EntityKind::Engineer, name }.into()
+}
+
 /// What `find` finds on this node, or, if it is not there, on an up-to-date one: it may have been made through another
 /// node just now.
 async fn found<T>(api: &Api, find: impl Fn(&State) -> Option<T>) -> Result<Option<T>, ApiError> {
@@ -202,12 +208,11 @@ async fn engineer_id(
     if let Ok(id) = text.parse() {
         return Ok(EngineerId(id));
     }
-    let repeated: String = text.chars().take(REPEATED).collect();
     if text.contains('@') {
         let found = Email::parse(text).ok().and_then(|email| view.state().engineer_by_email(&email));
-        let unknown = || Refusal::NotFound { kind: EntityKind::Engineer, name: repeated }.into();
-        return found.map(|engineer| engineer.id).ok_or_else(unknown);
+        return found.map(|engineer| engineer.id).ok_or_else(|| no_engineer(text));
     }
+    let repeated: String = text.chars().take(REPEATED).collect();
     let cluster = api.cluster.clone();
     let (view, name) = (view.clone(), folded(text));
     let named = move |work: &mut WorkBudget| {
@@ -226,7 +231,7 @@ async fn engineer_id(
             "engineerId",
             format_args!(
                 "must be the id (a UUID), the e-mail address or the name of an engineer; {repeated} is the name of \
-                 nobody in your projects"
+                 nobody whom you may see"
             ),
         )),
         several => Err(ambiguous(&repeated, several)),

@@ -198,9 +198,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn project_named(&self, named: &str) -> Result<Project, Error> {
         let projects = self.projects().await?;
         let slugs: Vec<String> = projects.iter().map(|project| project.slug.clone()).collect();
-        let id = named.parse::<Uuid>().ok();
-        let is_named = |project: &Project| id.map_or(project.slug == named, |id| project.id == id);
-        projects.into_iter().find(is_named).ok_or_else(|| {
+        projects.into_iter().find(|project| is_named(project, named)).ok_or_else(|| {
             let hint = match slugs.as_slice() {
                 [] => {
                     "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you"
@@ -230,6 +228,11 @@ impl<'a> Context<'a> {
     pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
         self.client.send(Request::get("/projects")).await?.parse()
     }
+}
+
+/// Whether a text names this project, by slug or id. A slug that looks like an id is none.
+pub(crate) fn is_named(project: &Project, text: &str) -> bool {
+    text.parse::<Uuid>().map_or(project.slug == text, |id| project.id == id)
 }
 
 /// Whether the servers were set for all commands, and not typed for this one.

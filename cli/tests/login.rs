@@ -136,6 +136,18 @@ fn logging_out_keeps_the_servers_and_a_copy_of_the_key_that_logs_in_again() {
 }
 
 #[test]
+fn logging_in_with_another_key_keeps_the_one_that_was_saved() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("login --token another").done();
+    let kept = files(&ana, "logged-out-");
+    assert_eq!(std::fs::read_to_string(&kept[0]).unwrap(), format!("{KEY}\n"));
+    assert!(ended.stderr.contains(&kept[0].display().to_string()), "{ended:#?}");
+    ana.types("login --token another").done();
+    assert_eq!(files(&ana, "logged-out-").len(), 1);
+}
+
+#[test]
 fn a_key_is_forgotten_for_good_only_by_name() {
     let ana = Person::at_work(&["http://a:1"]);
     let ended = ana.types("logout --forget").done();

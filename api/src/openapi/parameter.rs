@@ -44,6 +44,11 @@ impl Parameter {
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
+    /// A feature, by its id. Its slug is taken, too.
+    pub(crate) fn feature_id(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, schema: uuid(), required: Required::False }
+    }
+
     /// A feature, by its slug or id.
     pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: slug(), required: Required::False }
@@ -131,21 +136,20 @@ pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> 
 fn placeholder(name: &str) -> RefOr<Schema> {
     match name {
         // Ids have this form, too.
-        "slug" | "project" => slug(),
-        "engineer" => {
-            let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
-            text.max_length(Some(255)).description(Some("The id, the e-mail address or the name.")).into()
-        }
+        "slug" => slug(),
+        "project" => id().description(Some("The slug is taken, too.")).into(),
+        "engineer" => id().description(Some("An e-mail address or a name is taken, too.")).into(),
         "node" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into(),
         _ => uuid(),
     }
 }
 
 fn uuid() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
-        .into()
+    id().into()
+}
+
+fn id() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
 }
 
 fn slug() -> RefOr<Schema> {

@@ -7,7 +7,7 @@ use crate::{
     openapi::{Operation, Routes},
     page,
     read::Read,
-    references::visible_engineers,
+    references::{self, visible_engineers},
     write::Write,
 };
 use axum::{
@@ -21,11 +21,10 @@ use nexus_api_types::{
     feature::Deleted,
 };
 use nexus_domain::{
-    EngineerId, Refusal, Reply, WorkBudget,
+    EngineerId, Reply, WorkBudget,
     command::{self, NewApiKey},
     decide::access,
     entity::Engineer,
-    refusal::EntityKind,
     short_text::Label,
 };
 use std::sync::Arc;
@@ -78,13 +77,14 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let id = read.engineer_id(&api, &engineer).await?;
     let is_visible = move |engineers: Vec<&Arc<Engineer>>| engineers.iter().any(|engineer| engineer.id == id);
-    let unknown = || Refusal::NotFound { kind: EntityKind::Engineer, name: id.to_string() };
+    // Said as it was asked: whoever may not see them does not learn an id either.
+    let unknown = || references::no_engineer(&engineer);
     if !visible(&api, &read, is_visible).await? {
-        return Err(unknown().into());
+        return Err(unknown());
     }
     let state = read.view().state();
     let (caller, key) = read.identity()?;
-    let engineer = state.engineer(id).ok_or_else(unknown)?;
+    let shown = state.engineer(id).ok_or_else(unknown)?;
     // Projects of which the caller is no member stay unknown to them.
     let projects =
         state.projects_of(id).filter(|project| access::reader(state, caller, key, project.id).is_ok());
@@ -97,7 +97,7 @@ async fn show(
             role,
         })
     });
-    let (engineer, created_at) = (Me::from(engineer.as_ref()), engineer.created_at.into());
+    let (engineer, created_at) = (Me::from(shown.as_ref()), shown.created_at.into());
     Ok(read.answer(EngineerDetail { engineer, created_at, projects: projects.collect() }))
 }
 

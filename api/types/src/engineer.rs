@@ -145,8 +145,8 @@ pub struct MintedKey {
 body! {
     /// Body of `POST /engineers/{engineer}/keys`.
     pub struct ResetKey => CheckedResetKey, Unknown::Refused, derive(Default) {
-        /// The key is not accepted from then on. When absent, an admin's key does not expire, and a lead's does after 30
-        /// days.
+        /// The key is not accepted from then on. When absent, an admin's key does not expire, and a lead's does after
+        /// 30 days.
         expires_at "expiresAt": Option<Moment>,
         /// The key is accepted for this project only. Required for leads.
         project_id "projectId": Option<ProjectRef>,

@@ -27,6 +27,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::ValidationError if detail("engineerId").is_some() => {
             "nexus people list shows whom you may see; an e-mail address names anybody who is registered"
         }
+        Code::ValidationError if refused.path.contains("/members/") => {
+            "nexus project add-member EMAIL --role lead adds another lead"
+        }
         Code::ValidationError
             if refused.path.ends_with("/keys") && refused.path.starts_with("/engineers") =>
         {

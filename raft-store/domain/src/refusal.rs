@@ -319,7 +319,7 @@ pub enum RegistrationRefusal {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum KeyResetRefusal {
     /// The engineer asks for themselves.
-    #[error("this is yourself: POST /api/auth/keys makes another key of yours")]
+    #[error("this is yourself; make another key of yours instead")]
     OwnKey,
     /// No admin asks, and the key is not limited to a project.
     #[error(

@@ -1,10 +1,10 @@
 //! Fields that refer to something by more than its id. The server finds out what is meant.
 
 use super::{
-    field::{BodyField, Problem, TextField, problem},
-    texts::{SLUG, text_schema},
+    field::{BodyField, Problem, TextField, nullable, problem},
+    texts::{UUID, uuid_schema},
 };
-use nexus_domain::short_text::{MAX_FEATURE_SLUG, Slug};
+use nexus_domain::short_text::Slug;
 use serde_json::Value;
 use utoipa::openapi::{RefOr, schema::Schema};
 use uuid::Uuid;
@@ -18,7 +18,8 @@ pub struct FeatureRef(pub String);
 /// An engineer by id, e-mail address or name.
 pub struct EngineerRef(pub String);
 
-/// Implements [`BodyField`] for references by id or slug. Clients of this workspace send ids.
+/// Implements [`BodyField`] for references by id or slug. Clients of this workspace send ids. The schema is that of an
+/// id: what else is taken depends on what there is.
 macro_rules! by_id_or_slug {
     ($($type:ident: $problem:literal,)+) => {$(
         impl BodyField for $type {
@@ -33,7 +34,11 @@ macro_rules! by_id_or_slug {
             }
 
             fn schema() -> RefOr<Schema> {
-                text_schema(Some(1), MAX_FEATURE_SLUG, SLUG)
+                uuid_schema().description(Some("The slug is taken, too.")).into()
+            }
+
+            fn optional_schema() -> RefOr<Schema> {
+                nullable(uuid_schema().pattern(Some(UUID)).description(Some("The slug is taken, too.")).into())
             }
         }
     )+};
@@ -58,6 +63,6 @@ impl TextField for EngineerRef {
     }
 
     fn text_schema() -> RefOr<Schema> {
-        text_schema(Some(1), MAX_ENGINEER_REF, super::VISIBLE)
+        uuid_schema().description(Some("An e-mail address or a name is taken, too.")).into()
     }
 }

@@ -81,10 +81,20 @@ fn is_time(key: &str) -> bool {
 
 fn shown(key: &str, value: &Value) -> String {
     match value {
-        Value::Number(number) if is_time(key) => format!("{number}s"),
+        Value::Number(seconds) if is_time(key) => seconds.as_f64().map_or_else(String::new, time),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A time as it can be typed again.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn time(seconds: f64) -> String {
+    // At most 30 days, as the cluster checks.
+    let millis = (seconds * 1000.0).round() as u64;
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let whole = units.into_iter().find(|(unit, _)| millis > 0 && millis.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
 }
 
 #[cfg(test)]
@@ -102,6 +112,8 @@ mod tests {
         assert_eq!(typed("quota.project.memory=1048576").unwrap(), r#"{"quota.project.memory":1048576}"#);
         assert_eq!(typed("registration=invite").unwrap(), r#"{"registration":"invite"}"#);
         assert!(typed("session.timeout=soon").is_err());
+        let shown: Vec<_> = [0.0, 0.25, 90.0, 120.0, 7200.0, 604_800.0].into_iter().map(time).collect();
+        assert_eq!(shown, ["0ms", "250ms", "90s", "2m", "2h", "7d"]);
         for text in ["registration", "=open", "registration="] {
             assert!(assignment(text).is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
 //! `nexus people list`: who is there.
 
-use super::role_name;
 use crate::{
+    args::values::role_name,
     client::Request,
     commands::pages::pages,
     context::Context,

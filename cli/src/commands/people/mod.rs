@@ -12,7 +12,6 @@ mod show;
 
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
-use nexus_api_types::engineer::Role;
 
 /// See who is there, let people in, and give them rights and keys
 ///
@@ -43,14 +42,5 @@ impl People {
             Self::ResetKey(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
         }
-    }
-}
-
-/// A role's name for people.
-pub(super) const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "admin",
-        Role::Engineer => "engineer",
-        Role::Readonly => "readonly",
     }
 }

@@ -1,10 +1,7 @@
 //! `nexus people role`: what somebody may do in the whole cluster.
 
-use super::{
-    reference::{PersonRef, person},
-    role_name,
-};
-use crate::{client::Request, context::Context, error::Error};
+use super::reference::{PersonRef, person};
+use crate::{args::values::role_name, client::Request, context::Context, error::Error};
 use clap::{Args, ValueEnum};
 use nexus_api_types::engineer::{ChangeRole, Me, Role};
 
@@ -45,7 +42,12 @@ impl Change {
         let request = Request::patch(self.person.path()).body(&ChangeRole { role });
         let answer = context.client.send(request).await?;
         context.out.answer(&answer, |now: Me| {
-            context.out.line(format_args!("{} <{}> is {} now", now.name, now.email, role_name(now.role)))
+            context.out.line(format_args!(
+                "{} <{}> has the role {} now",
+                now.name,
+                now.email,
+                role_name(now.role)
+            ))
         })
     }
 }

@@ -1,10 +1,8 @@
 //! `nexus people show`: one person, and the projects that they are in.
 
-use super::{
-    reference::{PersonRef, person},
-    role_name,
-};
+use super::reference::{PersonRef, person};
 use crate::{
+    args::values::{member_role_name, role_name},
     client::Request,
     context::Context,
     error::Error,
@@ -40,15 +38,9 @@ impl Show {
             out.line("")?;
             let mut table = Table::new(&["PROJECT", "NAME", "ROLE"]);
             for project in shown.projects {
-                let role = match project.role {
-                    MemberRole::Lead => ("lead", Tone::Good),
-                    MemberRole::Member => ("member", Tone::Plain),
-                };
-                table.row([
-                    (project.slug, Tone::Plain),
-                    (project.name, Tone::Plain),
-                    (role.0.to_owned(), role.1),
-                ]);
+                let tone = if project.role == MemberRole::Lead { Tone::Good } else { Tone::Plain };
+                let role = member_role_name(project.role).to_owned();
+                table.row([(project.slug, Tone::Plain), (project.name, Tone::Plain), (role, tone)]);
             }
             out.table(&table)
         })

@@ -1,6 +1,7 @@
 //! `nexus project add-member`: lets somebody into the project.
 
 use crate::{
+    args::values::member_role_name,
     client::Request,
     commands::people::reference::{PersonRef, person},
     context::Context,
@@ -47,10 +48,7 @@ impl AddMember {
         let answer =
             context.client.send(Request::post(format!("/projects/{project}/members")).body(&body)).await?;
         context.out.answer(&answer, |added: Member| {
-            let role = match added.role {
-                MemberRole::Lead => "lead",
-                MemberRole::Member => "member",
-            };
+            let role = member_role_name(added.role);
             context.out.line(format_args!("Added {} <{}> as {role}", added.name, added.email))
         })
     }

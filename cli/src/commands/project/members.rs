@@ -2,6 +2,7 @@
 
 use crate::{
     answer::Answer,
+    args::values::member_role_name,
     client::Request,
     context::Context,
     error::Error,
@@ -32,11 +33,9 @@ impl Members {
 pub(super) fn table(members: Vec<Member>) -> Table {
     let mut table = Table::new(&["MEMBER", "EMAIL", "ROLE"]);
     for member in members {
-        let role = match member.role {
-            MemberRole::Lead => ("lead", Tone::Good),
-            MemberRole::Member => ("member", Tone::Plain),
-        };
-        table.row([(member.name, Tone::Plain), (member.email, Tone::Faint), (role.0.to_owned(), role.1)]);
+        let tone = if member.role == MemberRole::Lead { Tone::Good } else { Tone::Plain };
+        let role = member_role_name(member.role).to_owned();
+        table.row([(member.name, Tone::Plain), (member.email, Tone::Faint), (role, tone)]);
     }
     table
 }
