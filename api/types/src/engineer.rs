@@ -173,7 +173,7 @@ pub struct Membership {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineerDetail {
-    /// The engineer.
+    /// The engineer, with their role in the cluster.
     #[serde(flatten)]
     pub engineer: Me,
     /// When the engineer registered.

@@ -239,7 +239,8 @@ Hint: nexus status shows who works on what; nexus feature create adds work that 
     #[test]
     fn what_does_not_exist_leads_to_what_does() {
         for (resource, path, hint) in [
-            ("engineer", "/projects/1/members", "nexus whoami"),
+            ("engineer", "/projects/1/members", "nexus people list"),
+            ("member", "/projects/1/members/2", "nexus project members"),
             ("apiKey", "/auth/keys/1", "nexus keys list"),
             ("session", "/projects/1/features/invoices/pick", "the session is over"),
             ("feature", "/projects/1/claims", "nexus feature list"),
@@ -292,7 +293,8 @@ Hint: the command's --help shows what it takes"
             printed(&error),
             "\
 Error: the API key is unknown
-Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it"
+Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it; an admin or a \
+             lead gives a new one with nexus people reset-key EMAIL"
         );
         assert!(printed(&Error::NotLoggedIn).contains("nexus login --register"));
     }

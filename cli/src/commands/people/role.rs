@@ -28,7 +28,7 @@ enum RoleArg {
     Admin,
     /// Everything in their own projects
     Engineer,
-    /// Read
+    /// Reading alone, in their own projects
     Readonly,
 }
 
