@@ -14,7 +14,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     Refusal, Revision,
-    refusal::{EntityKind, HolderNote},
+    refusal::{EntityKind, HolderNote, KeyResetRefusal},
 };
 use serde_json::{Value, json};
 
@@ -163,6 +163,12 @@ impl From<Refusal> for ApiError {
             Refusal::NamedTwice(slug) => {
                 (Code::ValidationError, Some(json!({ slug.as_str(): [message.clone()] })))
             }
+            Refusal::KeyReset(KeyResetRefusal::OwnKey) => (Code::ValidationError, None),
+            Refusal::KeyReset(
+                KeyResetRefusal::LeadWithoutProject
+                | KeyResetRefusal::AdminsKey
+                | KeyResetRefusal::LeadKeepsOthers,
+            ) => (Code::InsufficientRole, None),
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
             // Nodes retry this themselves.
             Refusal::Superseded => (Code::ServiceUnavailable, None),

@@ -14,7 +14,8 @@
 //!   pages.
 //! - [`api`]: the state that handlers share, which has these parts; they do not know it.
 //! - [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`]: writes that are much work. [`operate`]:
-//!   operations on the cluster, which are no commands. [`sockets`]: sends events to subscribers.
+//!   operations on the cluster, which are no commands. [`references`]: the projects, features and engineers that a
+//!   request names. [`sockets`]: sends events to subscribers.
 //! - [`page`], [`streamed_json`] and [`brief`]: lists. [`documents`]: texts. [`usage`]: quotas. [`metrics`]: counters
 //!   for Prometheus.
 //! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`pages`]: the same for people in
@@ -44,6 +45,7 @@ mod page;
 mod pages;
 mod rate_limits;
 mod read;
+mod references;
 mod response_memory;
 mod routes;
 pub mod service;

@@ -4,7 +4,7 @@ use crate::{documents, failure::ApiError, read::Read};
 use bytes::Bytes;
 use nexus_api_types::feature as wire;
 use nexus_domain::{
-    Document, DocumentKey, ProjectId, Revision, WallTime,
+    Document, DocumentKey, EngineerId, ProjectId, Revision, WallTime,
     document::LogPosition,
     entity::{BoardKey, Feature},
     ids::FeatureId,
@@ -76,6 +76,19 @@ fn read_board_cursor(project: ProjectId, cursor: &str) -> Option<BoardKey> {
         priority,
         newest: Reverse((created, id)),
     })
+}
+
+/// An engineer as an opaque cursor: the next page begins after them.
+pub(crate) fn engineer_cursor(last: Uuid) -> String {
+    hex::encode(format!("e1.{last}"))
+}
+
+/// The engineer in the `cursor` of a query.
+pub(crate) fn engineer_place(query: &HashMap<String, String>) -> Result<Option<EngineerId>, ApiError> {
+    let Some(cursor) = cursor(query) else { return Ok(None) };
+    let text = hex::decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let id = text.and_then(|text| text.strip_prefix("e1.")?.parse().ok());
+    id.map(|id| Some(EngineerId(id))).ok_or_else(|| ApiError::field("cursor", "is none that this list gave"))
 }
 
 /// The JSON of a page that is being written: a [`Page`](nexus_api_types::Page) in its envelope. Each item is serialized

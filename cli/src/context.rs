@@ -193,18 +193,18 @@ impl<'a> Context<'a> {
         }
         match linked {
             Ok(Some(found)) if found.link.project_slug.as_ref() == Some(named) => Ok(found.link.project_id),
-            _ => Ok(self.project_by_slug(named).await?.id),
+            _ => Ok(self.project_named(named).await?.id),
         }
     }
 
-    /// One of the engineer's projects by its slug.
+    /// One of the engineer's projects, by its slug or id.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) async fn project_by_slug(&self, slug: &str) -> Result<Project, Error> {
+    pub(crate) async fn project_named(&self, named: &str) -> Result<Project, Error> {
         let projects = self.projects().await?;
         let slugs: Vec<String> = projects.iter().map(|project| project.slug.clone()).collect();
-        projects.into_iter().find(|project| project.slug == slug).ok_or_else(|| {
+        projects.into_iter().find(|project| is_named(project, named)).ok_or_else(|| {
             let hint = match slugs.as_slice() {
                 [] => {
                     "you are in none yet: nexus project create -n NAME -s SLUG makes one, or a lead adds you"
@@ -212,7 +212,7 @@ impl<'a> Context<'a> {
                 }
                 slugs => format!("you are in {}; a lead of another one can add you", format::list(slugs)),
             };
-            Error::local(format!("no project {slug} among yours")).hint(hint)
+            Error::local(format!("no project {named} among yours")).hint(hint)
         })
     }
 
@@ -234,6 +234,11 @@ impl<'a> Context<'a> {
     pub(crate) async fn projects(&self) -> Result<Vec<Project>, Error> {
         self.client.send(Request::get("/projects")).await?.parse()
     }
+}
+
+/// Whether a text names this project, by slug or id. A slug that looks like an id is none.
+pub(crate) fn is_named(project: &Project, text: &str) -> bool {
+    text.parse::<Uuid>().map_or(project.slug == text, |id| project.id == id)
 }
 
 /// Whether the servers were set for all commands, and not typed for this one.

@@ -13,7 +13,8 @@
 //!   disk. [`git`]: calls of git. [`confined`]: opens files of a repository without following links out of it.
 //! - [`client`]: requests to a cluster of several servers. [`args`]: the arguments that all commands share.
 //! - [`output`]: data to stdout, the rest to stderr. [`answer`]: what the cluster answered. [`error`]: what went wrong,
-//!   and what to do next. [`server`]: addresses of servers. [`text`]: texts for people.
+//!   and what to do next. [`profile`]: the identity on this machine. [`server`]: addresses of servers. [`text`]: texts
+//!   for people.
 
 mod agent_run;
 mod answer;
@@ -30,6 +31,7 @@ mod guard;
 mod hosts;
 mod install;
 mod output;
+mod profile;
 mod repository;
 mod saved_work;
 mod server;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&with_plain_usage(error)),
     };
+    cli.global.profile.clone().choose();
     let out = output::Output::new(cli.global.json, cli.global.no_color);
     match cli.command {
         Command::Hook(hook) => return hook.start(cli.global, &out),
@@ -105,7 +108,11 @@ fn misused(error: &clap::Error) -> ExitCode {
 
 fn start(cli: Cli, out: &output::Output) -> Result<(), Error> {
     let runtime = context::runtime()?;
-    let context = Context::new(cli.global, out)?;
+    let global = match &cli.command {
+        Command::Login(login) => login.complete(cli.global),
+        _ => cli.global,
+    };
+    let context = Context::new(global, out)?;
     let ended = runtime.block_on(commands::run(cli.command, &context));
     drop(context);
     // A name server that does not answer holds a thread for longer than the command has time.

@@ -96,11 +96,31 @@ fn a_key_may_come_through_stdin_where_no_process_list_shows_it() {
     assert_eq!(ana.saved()["token"], KEY);
 }
 
+/// The files beside the configuration whose names begin with this.
+fn files(ana: &Person, prefix: &str) -> Vec<std::path::PathBuf> {
+    let folder = std::fs::read_dir(ana.config().parent().unwrap()).unwrap();
+    let paths = folder.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix)).collect()
+}
+
 #[test]
-fn logging_out_forgets_the_key_and_keeps_the_servers() {
-    let ana = Person::at_work(&["http://a:1", "http://b:2"]);
-    assert_eq!(ana.types("logout").done().stdout, "Logged out\n");
-    assert_eq!(ana.saved(), json!({ "servers": ["http://a:1", "http://b:2"] }));
+fn logging_out_keeps_the_servers_and_a_copy_of_the_key_that_logs_in_again() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("logout").done();
+    assert_eq!(ended.stdout, "Logged out\n");
+    assert_eq!(ana.saved(), json!({ "servers": [server.url()] }));
+    let kept = files(&ana, "logged-out-");
+    assert_eq!(kept.len(), 1);
+    assert_eq!(std::fs::read_to_string(&kept[0]).unwrap(), format!("{KEY}\n"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&kept[0]).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(ended.stderr.contains(&format!("nexus login --token - < {}", kept[0].display())), "{ended:#?}");
+    assert!(!ended.stderr.contains(KEY));
+
     assert_eq!(ana.types("logout --json").done().json(), json!({ "loggedOut": false }));
     let ended = ana.types("whoami");
     assert_eq!(ended.code, 1);
@@ -108,6 +128,96 @@ fn logging_out_forgets_the_key_and_keeps_the_servers() {
         ended.stderr.starts_with("Error: you are not logged in\nHint: nexus login --register"),
         "{ended:#?}"
     );
+
+    let key = std::fs::read_to_string(&kept[0]).unwrap();
+    ana.types_in(&ana.repository(), "login --token -", &key).done();
+    assert_eq!(ana.saved()["token"], KEY);
+    assert_eq!(files(&ana, "logged-out-").len(), 0, "the key is saved again: no copy stays");
+}
+
+#[test]
+fn logging_in_with_another_key_keeps_the_one_that_was_saved() {
+    let server = Server::start().on(ME, data(me()));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("login --token another").done();
+    let kept = files(&ana, "logged-out-");
+    assert_eq!(std::fs::read_to_string(&kept[0]).unwrap(), format!("{KEY}\n"));
+    assert!(ended.stderr.contains(&kept[0].display().to_string()), "{ended:#?}");
+    ana.types("login --token another").done();
+    assert_eq!(files(&ana, "logged-out-").len(), 1);
+}
+
+#[test]
+fn a_key_is_forgotten_for_good_only_by_name() {
+    let ana = Person::at_work(&["http://a:1"]);
+    let ended = ana.types("logout --forget").done();
+    assert_eq!(files(&ana, "logged-out-").len(), 0);
+    assert!(ended.stderr.contains("nexus people reset-key"), "{ended:#?}");
+    let ben = Person::at_work(&["http://a:1"]);
+    let ended = ben.types("logout --yes --json").done().json();
+    assert_eq!(ended["loggedOut"], true);
+    assert!(std::path::Path::new(ended["keptIn"].as_str().unwrap()).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_cannot_be_kept_is_not_forgotten() {
+    use std::os::unix::fs::PermissionsExt;
+    let ana = Person::at_work(&["http://a:1"]);
+    let folder = ana.config().parent().unwrap().to_owned();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o500)).unwrap();
+    let is_root = std::fs::write(folder.join("probe"), "").is_ok();
+    let ended = ana.types("logout");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    // Nothing is forbidden to root.
+    if !is_root {
+        assert_eq!(ended.code, 1);
+        assert!(ended.stderr.contains("cannot keep the key"), "{ended:#?}");
+        assert_eq!(ana.saved()["token"], KEY);
+    }
+}
+
+#[test]
+fn profiles_are_several_identities_on_one_machine() {
+    let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
+    let ana = Person::at_work(&[server.url()]);
+    let line = |rest: &str| format!("{rest} --server {}", server.url());
+    ana.types(&line("login --profile work -r -n ana -e ana@example.com")).done();
+    let work = ana.config().with_file_name("profiles").join("work/config.json");
+    let saved: Value = serde_json::from_str(&std::fs::read_to_string(&work).unwrap()).unwrap();
+    assert_eq!((&saved["token"], &saved["engineerName"]), (&json!(KEY), &json!("ana")));
+    assert_eq!(
+        ana.saved(),
+        json!({ "token": KEY, "servers": [server.url()] }),
+        "the default one stays as it was"
+    );
+
+    let ended = ana.types("whoami").done();
+    assert!(ended.stdout.contains("default; others: work"), "{ended:#?}");
+    assert!(ana.types("whoami --profile work").done().stdout.contains("Profile     work"));
+    let ended = ana.types("status --profile wrok");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.starts_with("Error: you are not logged in under the profile wrok\n"), "{ended:#?}");
+    assert!(ended.stderr.contains("acts as another one: work"), "{ended:#?}");
+
+    let ended = ana.types("logout --profile work").done();
+    assert!(ended.stderr.contains("nexus login --profile work --token - < "), "{ended:#?}");
+    assert_eq!(ana.saved()["token"], KEY);
+    assert_eq!(ana.types("whoami --profile default").done().code, 0);
+    for name in ["../home", "Work", "a/b"] {
+        assert_eq!(ana.types(&format!("whoami --profile {name}")).code, 2, "{name}");
+    }
+}
+
+#[test]
+fn the_short_flags_of_login_mean_the_long_ones() {
+    let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
+    let ana = Person::new();
+    ana.types(&format!("login -r -n ana -e ana@example.com -s {}", server.url())).done();
+    let ben = Person::new();
+    ben.types(&format!("login -t {KEY} -s {}", server.url())).done();
+    assert_eq!(ben.saved()["token"], KEY);
+    assert_eq!(ben.saved()["serverUrl"], server.url());
 }
 
 #[test]

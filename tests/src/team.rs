@@ -82,6 +82,17 @@ impl Team {
         self.admin.patch("/cluster/settings", settings).await.data();
     }
 
+    /// Waits until the cluster goes by the newest rules, which begins soon after its start.
+    pub async fn newest_rules(&self) {
+        let nobody = uuid::Uuid::now_v7();
+        let path = format!("/engineers/{nobody}/keys");
+        eventually("the cluster goes by the newest rules", || async {
+            // A command that came with them. It is refused, since there is no such engineer.
+            (self.admin.post(&path, json!({})).await.status.as_u16() == 404).then_some(())
+        })
+        .await;
+    }
+
     /// Creates a join token.
     pub async fn join_token(&self) -> String {
         let answer = self.admin.post("/cluster/join-tokens", json!({})).await;

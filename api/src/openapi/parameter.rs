@@ -44,14 +44,14 @@ impl Parameter {
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
-    /// A slug of a feature.
-    pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: slug(), required: Required::False }
+    /// A feature, by its id. Its slug is taken, too.
+    pub(crate) fn feature_id(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, schema: uuid(), required: Required::False }
     }
 
-    /// A parameter that is a UUID.
-    pub(crate) fn id(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: uuid(), required: Required::False }
+    /// A feature, by its slug or id.
+    pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
+        Self { name, about, schema: slug(), required: Required::False }
     }
 
     /// Makes the parameter required.
@@ -135,17 +135,21 @@ pub(super) fn of_kind(kind: Kind, derives_a_key: bool) -> Vec<ParameterBuilder> 
 
 fn placeholder(name: &str) -> RefOr<Schema> {
     match name {
+        // Ids have this form, too.
         "slug" => slug(),
+        "project" => id().description(Some("The slug is taken, too.")).into(),
+        "engineer" => id().description(Some("An e-mail address or a name is taken, too.")).into(),
         "node" => ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into(),
         _ => uuid(),
     }
 }
 
 fn uuid() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
-        .into()
+    id().into()
+}
+
+fn id() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
 }
 
 fn slug() -> RefOr<Schema> {

@@ -1,6 +1,5 @@
 //! `/projects/{id}/sessions/checkpoints`: recorded states of work on a feature.
 
-use super::identifiers::project_id;
 use crate::{
     api::Api,
     documents,
@@ -21,12 +20,11 @@ use nexus_api_types::{
     header as names,
 };
 use nexus_domain::{
-    Document, DocumentKey, FeatureId, Reply,
+    Document, DocumentKey, Reply,
     command::{self, NewCheckpoint},
     document::{CheckpointKind, LatestCheckpoint},
     ids::CheckpointId,
 };
-use uuid::Uuid;
 
 /// The message for a skipped checkpoint, which old clients compare.
 const SKIPPED: &str = "Duplicate checkpoint skipped";
@@ -40,7 +38,7 @@ pub(super) fn routes() -> Routes {
         .body::<SaveCheckpoint>()
         .answers::<Checkpoint>(201)
         .answers_bare::<Skipped>(200, "It was a duplicate, which is not kept.");
-    let feature = || Parameter::id("featureId", "The feature.").required();
+    let feature = || Parameter::feature_id("featureId", "The feature. Its slug is taken, too.").required();
     const ALL: &str = "/projects/{project}/sessions/checkpoints";
     Routes::new()
         .post(ALL, save, saved)
@@ -61,13 +59,14 @@ async fn save(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let body = write.body::<SaveCheckpoint>()?;
     let session = body.session_id;
+    let feature = write.feature_id(&api, project, body.feature_id).await?;
     let checkpoint = Box::new(NewCheckpoint {
         id: CheckpointId(api.mint.id()),
         session,
-        feature: body.feature_id,
+        feature,
         kind: body.kind.unwrap_or(CheckpointKind::AutoPeriodic),
         context: body.context.map_or_else(|| "{}".into(), |context| context.0),
         notes: body.notes.map(|notes| notes.0),
@@ -88,18 +87,10 @@ async fn save(
     Ok(done.answer(StatusCode::CREATED, Checkpoint::of(&checkpoint, is_latest)))
 }
 
-/// The feature in the query of a read.
-fn feature_id(read: &Read) -> Result<FeatureId, ApiError> {
-    let Some(text) = read.query.get("featureId") else {
-        return Err(ApiError::field("featureId", "is required"));
-    };
-    text.parse::<Uuid>().map(FeatureId).map_err(|_| ApiError::field("featureId", "must be a UUID"))
-}
-
 async fn latest(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
-    let feature = feature_id(&read)?;
+    let feature = read.feature_of_query(project, "featureId")?;
     let latest = read.view().state().latest_checkpoint(project, feature);
     let keys = latest.map(LatestCheckpoint::key).into_iter().collect();
     let found = documents::read(read.view(), keys).await?.pop().flatten();
@@ -110,9 +101,9 @@ async fn latest(Path(project): Path<String>, read: Read) -> Result<Response, Api
 }
 
 async fn history(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
-    let feature = feature_id(&read)?;
+    let feature = read.feature_of_query(project, "featureId")?;
     let key = |place| DocumentKey::Checkpoint(project, feature, place);
     // The texts of a deleted draft are still stored, but not shown.
     let latest = read.view().state().latest_checkpoint(project, feature);

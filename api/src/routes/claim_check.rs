@@ -1,6 +1,5 @@
 //! `/projects/{id}/claims/check`: tells who holds paths that a client is about to change. It changes nothing.
 
-use super::identifiers::project_id;
 use crate::{
     api::Api,
     auth::Caller,
@@ -47,7 +46,7 @@ async fn check(
     Path(project): Path<String>,
     ReadWithBody { read, body }: ReadWithBody,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let CheckedCheckPaths { paths, fence } = body.body::<CheckPaths>()?;
     let (view, caller, fence) = (read.view().clone(), read.caller, fence.map(|fence| fence.0));

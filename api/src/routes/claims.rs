@@ -1,6 +1,5 @@
 //! `/projects/{id}/claims`: lists, takes and releases claims.
 
-use super::identifiers::project_id;
 use crate::{
     api::Api,
     brief,
@@ -65,7 +64,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let view = read.view().clone();
     let listed = move |work: &mut WorkBudget| {
@@ -81,7 +80,7 @@ async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) ->
 
 /// Lists the claims of the session that acts: without a header, the engineer's default session.
 async fn mine(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let (view, caller) = (read.view().clone(), read.caller);
     // All of them, except for a tool: a holder has to know its claims, and their number is bounded.
@@ -131,7 +130,7 @@ async fn refresh(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let wanted = write.body::<RefreshClaims>()?.paths;
     let done = write.propose(&api, command::RefreshClaims { project }.into()).await?;
     let Reply::Held { paths, .. } = &done.reply else { return Err(done.unexpected()) };
@@ -153,9 +152,13 @@ async fn claim(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let body = write.body::<ClaimPaths>()?;
-    let (paths, feature) = (body.paths.0, body.feature_id);
+    let paths = body.paths.0;
+    let feature = match body.feature_id {
+        Some(named) => Some(write.feature_id(&api, project, named).await?),
+        None => None,
+    };
     let mode = body.mode.unwrap_or(ClaimMode::Exclusive);
     let wanted = paths.clone();
     let done = write.propose(&api, command::ClaimPaths { project, paths, mode, feature }.into()).await?;
@@ -180,7 +183,7 @@ async fn release(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let paths = write.body::<ReleasePaths>()?.paths;
     released(write.propose(&api, command::ReleasePaths { project, paths }.into()).await?)
 }
@@ -190,7 +193,7 @@ async fn force_release(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let CheckedForceRelease { paths, reason } = write.body::<ForceRelease>()?;
     let (paths, reason) = (paths.0, reason.0);
     released(write.propose(&api, command::ForceRelease { project, paths, reason }.into()).await?)

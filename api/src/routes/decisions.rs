@@ -1,6 +1,5 @@
 //! `/projects/{id}/decisions`: decisions about a project.
 
-use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -24,14 +23,14 @@ use nexus_domain::{
 pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/decisions";
     let listed = Operation::read("List decisions, newest first")
-        .query(Parameter::slug("feature", "Only decisions about this feature."))
+        .query(Parameter::slug("feature", "Only decisions about this feature, by its slug or id."))
         .answers_page::<Decision>();
     let added = Operation::write("Record a decision");
     Routes::new().get(ALL, list, listed).post(ALL, add, added.body::<AddDecision>().answers::<Decision>(201))
 }
 
 async fn list(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let state = read.view().state();
     let decision = |place| DocumentKey::Decision(project, place);
@@ -42,8 +41,7 @@ async fn list(Path(project): Path<String>, read: Read) -> Result<Response, ApiEr
     let page = match read.query.get("feature") {
         None => page::texts(&read, decision, page::NO_MARKS, shown).await?,
         Some(slug) => {
-            let slug = feature_slug(slug)?;
-            let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
+            let feature = read.feature(project, slug)?;
             let about = |place| DocumentKey::DecisionAbout(project, feature.id, place);
             page::texts(&read, about, Some(decision), shown).await?
         }
@@ -56,11 +54,15 @@ async fn add(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let body = write.body::<AddDecision>()?;
+    let feature = match &body.feature_slug {
+        Some(named) => Some(write.feature_slug(&api, project, &named.0).await?),
+        None => None,
+    };
     let decision = Box::new(NewDecision {
         id: DecisionId(api.mint.id()),
-        feature: body.feature_slug.map(|slug| feature_slug(&slug.0)).transpose()?,
+        feature,
         title: body.title,
         decision: body.decision.0,
         rationale: body.rationale.map(|text| text.0),

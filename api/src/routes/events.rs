@@ -1,6 +1,5 @@
 //! `/projects/{id}/events`: the events of a project, by long poll.
 
-use super::identifiers::project_id;
 use crate::{
     api::Api,
     events::history::{self, Chunk, ReadError, Start},
@@ -88,7 +87,7 @@ fn number<T: FromStr>(query: &HashMap<String, String>, field: &str) -> Result<Op
 }
 
 async fn poll(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let query = EventsQuery::parse(&read.query)?;
     let latest = read.view().revision();

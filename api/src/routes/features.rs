@@ -1,6 +1,5 @@
 //! `/projects/{id}/features`: creates, lists, changes and deletes features.
 
-use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     auth::Caller,
@@ -66,7 +65,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let filter = Filter::parse(&read.query)?;
     let limit = page::limit(&read.query)?;
@@ -122,7 +121,7 @@ async fn available(
     Path(project): Path<String>,
     read: Read,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let (view, caller, is_brief) = (read.view().clone(), read.caller, read.is_brief);
     let listed = move |work: &mut WorkBudget| free_first(&view, caller, project, is_brief, work);
@@ -167,11 +166,9 @@ pub(super) fn too_many_features() -> ApiError {
 }
 
 async fn show(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
-    let slug = feature_slug(&slug)?;
-    let feature = read.view().state().feature_by_slug(project, &slug);
-    let feature = feature.ok_or_else(|| no_feature(slug.as_str()))?;
+    let feature = read.feature(project, &slug)?;
     let spec = documents::spec(read.view(), feature).await?;
     Ok(read.answer(wire::Feature::of(feature, spec)))
 }
@@ -181,9 +178,10 @@ async fn create(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let body = write.body::<CreateFeature>()?;
     let spec = body.spec.0;
+    let depends_on = write.feature_slugs(&api, project, &body.depends_on).await?;
     let feature = NewFeature {
         id: FeatureId(api.mint.id()),
         slug: body.slug,
@@ -193,7 +191,7 @@ async fn create(
         priority: body.priority.map(|priority| priority.0),
         touches: body.touches,
         reads: body.reads,
-        depends_on: body.depends_on,
+        depends_on,
     };
     let done =
         write.propose(&api, command::CreateFeature { project, feature: Box::new(feature) }.into()).await?;
@@ -205,10 +203,14 @@ async fn update(
     Path((project, slug)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let slug = feature_slug(&slug)?;
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let body = write.body::<UpdateFeature>()?;
     let spec = body.spec.map(|spec| spec.0);
+    let depends_on = match body.depends_on {
+        Some(named) => Some(write.feature_slugs(&api, project, &named).await?),
+        None => None,
+    };
     let patch = FeaturePatch {
         title: body.title,
         spec: spec.clone(),
@@ -216,7 +218,7 @@ async fn update(
         priority: body.priority.map(|priority| priority.0),
         touches: body.touches,
         reads: body.reads,
-        depends_on: body.depends_on,
+        depends_on,
     };
     let done =
         write.propose(&api, command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()).await?;
@@ -231,8 +233,8 @@ async fn delete(
     Path((project, slug)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let slug = feature_slug(&slug)?;
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let done =
         write.propose(&api, command::DeleteFeature { project, slug, is_finished: false }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
@@ -244,8 +246,8 @@ async fn delete_finished(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let project = project_id(&project)?;
-    let slug = feature_slug(&slug)?;
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let done =
         write.propose(&api, command::DeleteFeature { project, slug, is_finished: true }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))

@@ -6,7 +6,7 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
-    write::Write,
+    write::{Done, Write},
 };
 use axum::{
     extract::{Path, State},
@@ -51,17 +51,31 @@ async fn mint(State(api): State<Api>, write: Write) -> Result<Response, ApiError
     let CheckedMintKey { label, expires_at, project_id: project, readonly } = fields.checked::<MintKey>()?;
     let readonly = [readonly, other_spelling].contains(&Some(true));
 
-    let minted = NewKey::of_secret(write.secret(&api));
+    let project = match project {
+        Some(named) => Some(write.project_id(&api, &named.0).await?),
+        None => None,
+    };
+    let label = label.unwrap_or_else(|| Label::parse("key").expect("a short text is a label"));
+    let (minted, key) = new_key(&api, &write, label).await?;
+    let key = NewApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key };
+    shown(write.propose(&api, command::AddKey { key }.into()).await?, minted)
+}
+
+/// A new key, and the record that is stored of it. A retry of the request makes the same key.
+pub(super) async fn new_key(api: &Api, write: &Write, label: Label) -> Result<(NewKey, NewApiKey), ApiError> {
+    let minted = NewKey::of_secret(write.secret(api));
     let id = KeyId(api.mint.id());
     let salt: [u8; 16] = api.mint.secret()[..16].try_into().expect("a secret has 32 bytes");
-    let label = label.unwrap_or_else(|| Label::parse("key").expect("a short text is a label"));
     let hashed = api.verifier.hash(move || {
         let key = minted.record(id, label, salt);
         (minted, key)
     });
     let (minted, key) = hashed.await?;
-    let key = NewApiKey { expires_at: expires_at.map(|at| at.0), project, readonly, ..key? };
-    let done = write.propose(&api, command::AddKey { key }.into()).await?;
+    Ok((minted, key?))
+}
+
+/// Answers with a key that was stored.
+pub(super) fn shown(done: Done, minted: NewKey) -> Result<Response, ApiError> {
     let Reply::KeyAdded(key) = &done.reply else { return Err(done.unexpected()) };
     if key.prefix != minted.text.prefix() {
         // The first request had another key of the same engineer, which alone can derive the new key again.

@@ -1,6 +1,5 @@
 //! `/projects/{id}/features/{slug}/learnings`: learnings from the work on a feature.
 
-use super::identifiers::{feature_slug, no_feature, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -26,11 +25,10 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
-    let slug = feature_slug(&slug)?;
     let state = read.view().state();
-    let feature = state.feature_by_slug(project, &slug).ok_or_else(|| no_feature(slug.as_str()))?;
+    let feature = read.feature(project, &slug)?;
     let learning = |place| DocumentKey::Learning(project, feature.id, place);
     let shown = |document: &Document| match document {
         Document::Learning(learning) => Some(Learning::of(state, learning)),
@@ -44,8 +42,8 @@ async fn add(
     Path((project, slug)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let slug = feature_slug(&slug)?;
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let content = write.body::<AddLearning>()?.content.0;
     let id = LearningId(api.mint.id());
     let done = write.propose(&api, command::AddLearning { project, slug, id, content }.into()).await?;

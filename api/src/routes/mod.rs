@@ -1,5 +1,4 @@
-//! The routes, with one file per resource. [`service`](crate::service) puts them into the router. [`identifiers`]
-//! parses the ids and slugs in their paths.
+//! The routes, with one file per resource. [`service`](crate::service) puts them into the router.
 
 mod auth;
 mod backup;
@@ -13,7 +12,6 @@ mod engineers;
 mod events;
 mod features;
 mod health;
-mod identifiers;
 mod keys;
 mod learnings;
 mod projects;

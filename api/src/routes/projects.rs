@@ -1,6 +1,5 @@
 //! `/projects`: projects and their members.
 
-use super::identifiers::{engineer_id, project_id};
 use crate::{
     api::Api,
     failure::ApiError,
@@ -69,7 +68,7 @@ async fn list(read: Read) -> Result<Response, ApiError> {
 }
 
 async fn show(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let (project, _) = read.project(project_id(&project)?)?;
+    let (project, _) = read.project(read.project_id(&project)?)?;
     let state = read.view().state();
     let members = state.members(project.id).map(|member| Member::of(state, member)).collect();
     Ok(read.answer(ProjectDetail { project: Project::from(project.as_ref()), members }))
@@ -93,7 +92,7 @@ async fn update(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let case = write.body::<UpdateProject>()?.case;
     let done = write.propose(&api, command::UpdateProject { project, case }.into()).await?;
     let Reply::Project(project) = &done.reply else { return Err(done.unexpected()) };
@@ -106,7 +105,7 @@ async fn delete(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let done = write.propose(&api, command::DeleteProject { project }.into()).await?;
     Ok(done.answer(StatusCode::OK, Deleted { deleted: true }))
 }
@@ -116,8 +115,9 @@ async fn add_member(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let CheckedAddMember { engineer_id: engineer, role } = write.body::<AddMember>()?;
+    let engineer = write.engineer_id(&api, &engineer.0).await?;
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
@@ -131,7 +131,8 @@ async fn remove_member(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let (project, engineer) = (project_id(&project)?, engineer_id(&engineer)?);
+    let project = write.project_id(&api, &project).await?;
+    let engineer = write.engineer_id(&api, &engineer).await?;
     let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }

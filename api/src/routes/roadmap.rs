@@ -1,9 +1,6 @@
 //! `/projects/{id}/roadmap`: the order of features in their lanes.
 
-use super::{
-    features,
-    identifiers::{feature_slug, project_id},
-};
+use super::features;
 use crate::{
     api::Api,
     cluster::SharedView,
@@ -41,7 +38,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn show(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let view = read.view().clone();
     let json =
@@ -71,17 +68,20 @@ async fn reorder(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let fields = write.incoming.fields()?;
     if fields.is_empty() {
         return Err(ApiError::field("body", "must name a lane, as in {\"now\": [\"a-feature\"]}"));
     }
     let named = fields.checked::<Reorder>()?;
-    let lanes = named.into_iter().map(|(lane, slugs)| {
-        let slugs = slugs.iter().map(|slug| feature_slug(slug)).collect::<Result<Vec<_>, _>>()?;
-        Ok((lane, slugs))
-    });
-    let lanes = lanes.collect::<Result<Vec<_>, ApiError>>()?;
+    let mut lanes = Vec::new();
+    for (lane, named) in named {
+        let mut slugs = Vec::with_capacity(named.len());
+        for text in named {
+            slugs.push(write.feature_slug(&api, project, &text).await?);
+        }
+        lanes.push((lane, slugs));
+    }
     let done = write.propose(&api, command::ReorderRoadmap { project, lanes }.into()).await?;
     let view = done.view.clone();
     let json =
@@ -96,8 +96,8 @@ async fn put(
     Path((project, slug)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let slug = feature_slug(&slug)?;
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let CheckedMoveFeature { lane, priority } = write.body::<MoveFeature>()?;
     let priority = priority.map(|priority| priority.0);
     let done = write.propose(&api, command::MoveFeature { project, slug, lane, priority }.into()).await?;

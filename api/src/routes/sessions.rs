@@ -1,6 +1,6 @@
 //! `/projects/{id}/sessions` and `/projects/{id}/status`: sessions, their heartbeats, and the work in a project.
 
-use super::{claims, features::too_many_features, identifiers::project_id};
+use super::{claims, features::too_many_features};
 use crate::{
     api::Api,
     brief,
@@ -8,6 +8,7 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
+    references,
     streamed_json::StreamedJson,
     write::Write,
 };
@@ -74,8 +75,12 @@ async fn start(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
-    let CheckedStartSession { feature_id: feature, agent, metadata } = write.body::<StartSession>()?;
+    let project = write.project_id(&api, &project).await?;
+    let CheckedStartSession { feature_id: named, agent, metadata } = write.body::<StartSession>()?;
+    let feature = match named {
+        Some(named) => Some(write.feature_id(&api, project, named).await?),
+        None => None,
+    };
     let metadata = metadata.unwrap_or_default();
     let id = SessionId(api.mint.id());
     let done =
@@ -85,7 +90,7 @@ async fn start(
 }
 
 async fn active(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let state = read.view().state();
     let active = state.sessions_in(project).filter(|session| session.is_active());
@@ -99,7 +104,7 @@ async fn end(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let (project, session) = (project_id(&project)?, session_id(&session)?);
+    let (project, session) = (write.project_id(&api, &project).await?, session_id(&session)?);
     let done = write.propose(&api, command::EndSession { project, session }.into()).await?;
     Ok(done.answer(StatusCode::OK, Yes { ok: true }))
 }
@@ -111,7 +116,8 @@ async fn heartbeat(
     headers: axum::http::HeaderMap,
 ) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
-    let (project, id) = (project_id(&project)?, session_id(&session)?);
+    let project = references::project_id(&api, &project).await?;
+    let id = session_id(&session)?;
     let unknown = || ApiError::from(Refusal::NotFound { kind: EntityKind::Session, name: id.to_string() });
     let mut view = api.cluster.local();
     if view.state().session(id).is_none() {
@@ -143,7 +149,7 @@ async fn status(
     Path(project): Path<String>,
     read: Read,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let (view, asker, is_brief) = (read.view().clone(), read.caller.engineer, read.is_brief);
     let shown = move |work: &mut WorkBudget| match is_brief {

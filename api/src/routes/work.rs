@@ -1,9 +1,6 @@
 //! `/projects/{id}/features/{slug}/…`: the status changes of a feature, from ready to done.
 
-use super::{
-    features::answer,
-    identifiers::{feature_slug, project_id},
-};
+use super::features::answer;
 use crate::{
     api::Api,
     documents,
@@ -69,8 +66,9 @@ fn step(
 ) -> impl Fn(State<Api>, Path<(String, String)>, Write) -> Answering + Clone {
     move |State(api), Path((project, slug)), write| {
         async move {
-            let command = command(project_id(&project)?, feature_slug(&slug)?);
-            let done = write.propose(&api, command).await?;
+            let project = write.project_id(&api, &project).await?;
+            let slug = write.feature_slug(&api, project, &slug).await?;
+            let done = write.propose(&api, command(project, slug)).await?;
             answer(done, StatusCode::OK).await
         }
         .boxed()
@@ -84,8 +82,9 @@ async fn draft(
     write: Write,
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
-    let command = command::DraftFeature { project: project_id(&project)?, slug: feature_slug(&slug)? }.into();
-    answer(write.propose(&api, command).await?, StatusCode::OK).await
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
+    answer(write.propose(&api, command::DraftFeature { project, slug }.into()).await?, StatusCode::OK).await
 }
 
 async fn pick(
@@ -93,7 +92,8 @@ async fn pick(
     Path((project, slug)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let (project, slug) = (project_id(&project)?, feature_slug(&slug)?);
+    let project = write.project_id(&api, &project).await?;
+    let slug = write.feature_slug(&api, project, &slug).await?;
     let done = write.propose(&api, command::PickFeature { project, slug }.into()).await?;
     picked(done).await
 }
@@ -103,7 +103,7 @@ async fn pick_next(
     Path(project): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = write.project_id(&api, &project).await?;
     let lanes = write.body::<PickNext>()?.lanes.unwrap_or_default();
     let done = write.propose(&api, command::PickNext { project, lanes }.into()).await?;
     picked(done).await

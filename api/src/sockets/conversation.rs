@@ -11,6 +11,7 @@ use crate::{
         history::{self, ReadError, Start},
     },
     failure::ApiError,
+    references,
     write::Incoming,
 };
 use nexus_api_types::{
@@ -72,9 +73,7 @@ impl Conversation {
     /// Carries out a message and returns the notices to send.
     pub(crate) async fn answer(&mut self, request: Request) -> Result<Vec<Notice>, End> {
         match request {
-            Request::Join { project_id, since } => {
-                self.join(ProjectId(project_id), since.map(Revision)).await
-            }
+            Request::Join { project_id, since } => self.join(&project_id, since.map(Revision)).await,
             Request::Heartbeat => self.heartbeat().await,
             Request::Leave => Ok(vec![match self.subscription.take() {
                 Some(subscription) => Notice::Left { project_id: subscription.project.0 },
@@ -83,7 +82,7 @@ impl Conversation {
         }
     }
 
-    async fn join(&mut self, project: ProjectId, since: Option<Revision>) -> Result<Vec<Notice>, End> {
+    async fn join(&mut self, project: &str, since: Option<Revision>) -> Result<Vec<Notice>, End> {
         let (subscription, joined) = match self.subscribe(project, since).await {
             Ok(subscribed) => subscribed,
             // A refused join changes nothing: the client goes on with the project that it follows.
@@ -91,6 +90,7 @@ impl Conversation {
             Err(JoinError::Ended(end)) => return Err(end),
         };
         let mut notices = Vec::new();
+        let project = subscription.project;
         // To join another project is to leave this one. To join the same one again starts over at its `since`.
         if let Some(former) =
             self.subscription.replace(subscription).filter(|former| former.project != project)
@@ -104,13 +104,17 @@ impl Conversation {
     /// Subscribes to a project, if the client may read it. Does not change the subscription that the client has.
     async fn subscribe(
         &self,
-        project: ProjectId,
+        project: &str,
         since: Option<Revision>,
     ) -> Result<(Subscription, Notice), JoinError> {
         let api = &self.api;
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
         let state = seen.view.state();
         let (engineer, key) = self.identity(state).ok_or(KEY_INVALID)?;
+        let Some(project) = references::project(state, project) else {
+            let message = references::no_project(project).message;
+            return Err(JoinError::Refused(Notice::Error { code: ErrorCode::InvalidMessage, message }));
+        };
         access::reader(state, engineer, key, project)?;
         let latest = seen.view.revision();
         if let Some(since) = since.filter(|since| *since > latest) {

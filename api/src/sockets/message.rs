@@ -1,7 +1,9 @@
 //! Parses the messages of clients on a WebSocket. Never panics, whatever the text is.
 
 use nexus_api_types::socket::Request;
+use nexus_domain::short_text::Slug;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// Largest message of a client, in bytes: the longest valid one has about a hundred.
 pub(crate) const MAX_MESSAGE: usize = 4 << 10;
@@ -25,8 +27,10 @@ pub(crate) fn parse(text: &str) -> Result<Request, String> {
 }
 
 fn join(fields: &Map<String, Value>) -> Result<Request, String> {
-    let project = fields.get("projectId").and_then(Value::as_str).and_then(|text| text.parse().ok());
-    let project_id = project.ok_or_else(|| "projectId must be a UUID".to_owned())?;
+    let is_project = |text: &&str| text.parse::<Uuid>().is_ok() || Slug::parse(text).is_ok();
+    let project = fields.get("projectId").and_then(Value::as_str).filter(is_project);
+    let problem = || "projectId must be the id (a UUID) or the slug of a project".to_owned();
+    let project_id = project.ok_or_else(problem)?.to_owned();
     let since = match fields.get("since") {
         None | Some(Value::Null) => None,
         Some(value) => {
@@ -40,7 +44,6 @@ fn join(fields: &Map<String, Value>) -> Result<Request, String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     /// Texts that are almost messages.
     fn nearly() -> impl Strategy<Value = String> {
@@ -78,7 +81,7 @@ mod tests {
 
         #[test]
         fn every_request_survives_a_round_trip(id in any::<u128>(), since in any::<Option<u64>>()) {
-            let join = Request::Join { project_id: Uuid::from_u128(id), since };
+            let join = Request::Join { project_id: Uuid::from_u128(id).to_string(), since };
             for request in [join, Request::Heartbeat, Request::Leave] {
                 let text = serde_json::to_string(&request).expect("a request is JSON");
                 prop_assert_eq!(parse(&text), Ok(request));
@@ -95,7 +98,7 @@ mod tests {
             ("{}", "type"),
             (r#"{"type":"dance"}"#, "type"),
             (r#"{"type":"join"}"#, "projectId"),
-            (r#"{"type":"join","projectId":"demo"}"#, "projectId"),
+            (r#"{"type":"join","projectId":"a/demo"}"#, "projectId"),
         ];
         for (text, named) in cases {
             assert!(parse(text).is_err_and(|problem| problem.contains(named)), "{text}");

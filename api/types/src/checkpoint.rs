@@ -2,10 +2,10 @@
 
 use crate::{
     Moment,
-    body::{LongText, SortedObject, Unknown, body, words},
+    body::{FeatureRef, LongText, SortedObject, Unknown, body, words},
 };
 use nexus_domain::{
-    FeatureId, SessionId,
+    SessionId,
     document::{self, CheckpointKind},
 };
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ body! {
         /// The session whose work is recorded: one of the caller's own.
         session_id "sessionId": SessionId,
         /// The feature that the session works on.
-        feature_id "featureId": FeatureId,
+        feature_id "featureId": FeatureRef,
         /// Further data that helps another agent to continue, in any form.
         context: Option<SortedObject>,
         /// Why it is written; `auto_periodic` when absent.

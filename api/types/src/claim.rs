@@ -2,10 +2,10 @@
 
 use crate::{
     Moment,
-    body::{SomePatterns, TextField, Unknown, VISIBLE, Whole, body, text_schema, words},
+    body::{FeatureRef, SomePatterns, TextField, Unknown, VISIBLE, Whole, body, text_schema, words},
 };
 use nexus_domain::{
-    FeatureId, State,
+    State,
     entity::{self, ClaimKey, ClaimMode, Session},
     pattern::Pattern,
     refusal,
@@ -177,7 +177,7 @@ body! {
         /// How to hold them; `exclusive` when absent.
         mode: Option<ClaimMode>,
         /// An active feature of the same session, which they are held for.
-        feature_id "featureId": Option<FeatureId>,
+        feature_id "featureId": Option<FeatureRef>,
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::{
     Moment,
-    body::{Unknown, body, words},
+    body::{ProjectRef, Unknown, body, words},
+    project::MemberRole,
 };
 use nexus_domain::{
-    ProjectId, entity,
+    entity,
     short_text::{Email, Label, Name},
 };
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ impl From<&entity::Engineer> for Engineer {
     }
 }
 
-/// The engineer that sent the request.
+/// An engineer with their role in the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// The id of the engineer.
@@ -124,7 +125,7 @@ body! {
         /// The key is not accepted from then on; it does not expire when absent.
         expires_at "expiresAt": Option<Moment>,
         /// The key is accepted for this project only.
-        project_id "projectId": Option<ProjectId>,
+        project_id "projectId": Option<ProjectRef>,
         /// Whether the key is accepted for reading only.
         readonly: Option<bool>,
     }
@@ -142,7 +143,47 @@ pub struct MintedKey {
 }
 
 body! {
-    /// Body of `PATCH /engineers/{engineerId}`.
+    /// Body of `POST /engineers/{engineer}/keys`.
+    pub struct ResetKey => CheckedResetKey, Unknown::Refused, derive(Default) {
+        /// The key is not accepted from then on. When absent, an admin's key does not expire, and a lead's does after
+        /// 30 days.
+        expires_at "expiresAt": Option<Moment>,
+        /// The key is accepted for this project only. Required for leads.
+        project_id "projectId": Option<ProjectRef>,
+        /// Whether the engineer's other keys stay valid, which admins may choose. When absent, those for the same
+        /// project are revoked, or all of them where none is named.
+        keep_others "keepOthers": Option<bool>,
+    }
+}
+
+/// A project that an engineer is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Membership {
+    /// The id of the project.
+    pub id: Uuid,
+    /// The short name of the project.
+    pub slug: String,
+    /// The name of the project.
+    pub name: String,
+    /// The engineer's role in the project.
+    pub role: MemberRole,
+}
+
+/// Answer of `GET /engineers/{engineer}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineerDetail {
+    /// The engineer, with their role in the cluster.
+    #[serde(flatten)]
+    pub engineer: Me,
+    /// When the engineer registered.
+    pub created_at: Moment,
+    /// The projects that the engineer is in, as far as the caller may see them.
+    pub projects: Vec<Membership>,
+}
+
+body! {
+    /// Body of `PATCH /engineers/{engineer}`.
     pub struct ChangeRole => CheckedChangeRole, Unknown::Refused {
         /// The new role.
         role: entity::Role,

@@ -2,10 +2,10 @@
 
 use crate::{
     Moment,
-    body::{PRINTABLE, SLUG, TextField, Unknown, body, text_schema, words},
+    body::{EngineerRef, PRINTABLE, SLUG, TextField, Unknown, body, text_schema, words},
 };
 use nexus_domain::{
-    EngineerId, State, entity, pattern,
+    State, entity, pattern,
     short_text::{Label, MAX_PROJECT_SLUG, Name, ShortTextError, Slug},
 };
 use serde::{Deserialize, Serialize};
@@ -208,8 +208,8 @@ body! {
 body! {
     /// Body of `POST …/members`.
     pub struct AddMember => CheckedAddMember, Unknown::Ignored {
-        /// The id of the engineer.
-        engineer_id "engineerId": EngineerId,
+        /// The engineer, by id, e-mail address or name.
+        engineer_id "engineerId": EngineerRef,
         /// The role in the project; `member` when absent.
         role: Option<entity::MemberRole>,
     }

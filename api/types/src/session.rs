@@ -2,13 +2,13 @@
 
 use crate::{
     Moment,
-    body::{BodyField, Fields, Problem, Schemas, Unknown, body},
+    body::{BodyField, FeatureRef, Fields, Problem, Schemas, Unknown, body},
     claim::Claim,
     engineer::Engineer,
     feature::Feature,
 };
 use nexus_domain::{
-    FeatureId, State,
+    State,
     entity::{self, SessionMetadata},
     short_text::{AgentName, Label},
 };
@@ -138,7 +138,7 @@ body! {
     /// Body of `POST …/sessions`.
     pub struct StartSession => CheckedStartSession, Unknown::Ignored, derive(Default) {
         /// The feature to work on.
-        feature_id "featureId": Option<FeatureId>,
+        feature_id "featureId": Option<FeatureRef>,
         /// Information about the client.
         metadata: Option<SessionMetadata>,
         /// The name of the agent; the default session of the engineer when absent.

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A message of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Request {
     /// Subscribes to the events of a project.
     Join {
-        /// The project to subscribe to.
-        project_id: Uuid,
+        /// The project to subscribe to, by its id or slug.
+        project_id: String,
         /// Sends everything after this revision; from now on when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,

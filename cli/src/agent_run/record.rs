@@ -141,7 +141,7 @@ impl RunRecords {
     /// # Errors
     /// When there is no home folder.
     pub(crate) fn locate() -> Result<Self, Error> {
-        Ok(Self { folder: home::folder()?.join("runs") })
+        Ok(Self { folder: home::of_profile()?.join("runs") })
     }
 
     /// The records in this folder.

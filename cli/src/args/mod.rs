@@ -5,6 +5,7 @@
 pub(crate) mod span;
 pub(crate) mod values;
 
+use crate::profile::Profile;
 use clap::Args;
 use std::time::Duration;
 
@@ -21,6 +22,16 @@ pub(crate) struct Global {
     /// Project, by slug or id, instead of the one that the repository is linked to
     #[arg(long, global = true, env = "NEXUS_PROJECT", value_name = "PROJECT")]
     pub(crate) project: Option<String>,
+    /// Identity to act as, of several on this machine: each has a login of its own
+    #[arg(
+        long,
+        global = true,
+        env = "NEXUS_PROFILE",
+        value_name = "NAME",
+        default_value = "default",
+        hide_default_value = true
+    )]
+    pub(crate) profile: Profile,
     /// Session to act as: its id, an agent's own as HOST:ID, or none for the engineer
     #[arg(long, global = true, env = "NEXUS_SESSION", value_name = "ID")]
     pub(crate) session: Option<String>,

@@ -1,6 +1,8 @@
 //! Lengths of time as people type them: `90s`, `30m`, `1h`, `7d`; a bare number is seconds.
 
-use std::time::Duration;
+use crate::error::Error;
+use nexus_api_types::Moment;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Reads a length of time above zero.
 ///
@@ -26,6 +28,16 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         Some(millis) => Ok(Duration::from_millis(millis)),
         None => Err("is too long: at most a year".to_owned()),
     }
+}
+
+/// The moment at which a length of time is over that begins now.
+///
+/// # Errors
+/// When there is no date for it.
+pub(crate) fn from_now(span: Duration) -> Result<Moment, Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from((now + span).as_millis());
+    millis.map(Moment::from_millis).map_err(|_| Error::misused("the key would outlive the calendar"))
 }
 
 /// A year: what is longer was mistyped, and sums of such times cannot overflow.

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use clap::ValueEnum;
-use nexus_api_types::feature;
+use nexus_api_types::{engineer::Role, feature, project::MemberRole};
 use std::io::Read;
 use uuid::Uuid;
 
@@ -162,6 +162,23 @@ pub(crate) const fn status_name(status: feature::Status) -> &'static str {
         feature::Status::Active => "active",
         feature::Status::Done => "done",
         feature::Status::Cancelled => "cancelled",
+    }
+}
+
+/// The name of a role in the cluster, for people.
+pub(crate) const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "admin",
+        Role::Engineer => "engineer",
+        Role::Readonly => "readonly",
+    }
+}
+
+/// The name of a role in a project, for people.
+pub(crate) const fn member_role_name(role: MemberRole) -> &'static str {
+    match role {
+        MemberRole::Lead => "lead",
+        MemberRole::Member => "member",
     }
 }
 

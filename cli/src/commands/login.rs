@@ -1,6 +1,9 @@
 //! `nexus login`: saves an API key, new or known, and where the cluster is.
 
-use crate::{answer::Answer, client::Request, context::Context, error::Error, text::plain};
+use crate::{
+    answer::Answer, args::Global, client::Request, config::forgotten_keys, context::Context, error::Error,
+    text::plain,
+};
 use clap::Args;
 use nexus_api_types::engineer::{Me, Register, Registered};
 use serde_json::{Value, json};
@@ -18,10 +21,11 @@ Examples:
   nexus login --register -n Ana -e ana@example.com --server http://a:7401,http://b:7401
   nexus login --register -n Root -e root@example.com --bootstrap-token TOKEN
   nexus login --token nexus_eng_…
-  nexus login --token - < key.txt")]
+  nexus login --token - < key.txt
+  nexus login --profile work --token nexus_eng_…   # beside the login that is there")]
 pub(crate) struct Login {
     /// Make a new engineer with a key of their own
-    #[arg(long, requires_all = ["name", "email"])]
+    #[arg(long, short, requires_all = ["name", "email"])]
     register: bool,
     /// Name that others see
     #[arg(long, short, requires = "register")]
@@ -32,6 +36,23 @@ pub(crate) struct Login {
     /// Token that makes the first admin; the first node keeps it in its data folder
     #[arg(long, value_name = "TOKEN", requires = "register")]
     bootstrap_token: Option<String>,
+    /// API key, as --token
+    #[arg(short = 't', value_name = "KEY", conflicts_with = "register")]
+    key: Option<String>,
+    /// Servers, as --server
+    #[arg(short = 's', value_name = "URL,URL…")]
+    servers: Option<String>,
+}
+
+impl Login {
+    /// The flags of all commands, with those that this one has a short form of.
+    pub(crate) fn complete(&self, global: Global) -> Global {
+        Global {
+            token: self.key.clone().or(global.token),
+            server: self.servers.clone().or(global.server),
+            ..global
+        }
+    }
 }
 
 /// A key read from stdin is cut off here: no key is longer than 100 characters.
@@ -101,7 +122,7 @@ async fn keep_the_only_key(context: &Context<'_>) -> Result<(), Error> {
         Ok(answer) => {
             let me: Me = answer.parse()?;
             Err(Error::local(format!("you are logged in as {} <{}>", me.name, me.email)).hint(format!(
-                "nexus logout forgets that key; {} holds it",
+                "nexus logout frees {} and keeps a copy of that key; --profile NAME logs in beside it",
                 context.login_file.path().display()
             )))
         }
@@ -146,10 +167,18 @@ fn key_from_stdin() -> Result<String, Error> {
 }
 
 fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<(), Error> {
+    // It may be the only copy, of another engineer or of another cluster.
+    if let Some(former) = context.login.token.as_deref().filter(|former| *former != key) {
+        let whose = context.login.engineer_name.as_deref().unwrap_or_default();
+        let kept = forgotten_keys::keep(&context.login_file, whose, former)?;
+        context.out.note(format_args!("The key that was saved before is kept in {}", kept.display()));
+    }
     let mut saved = context.login.clone();
-    saved.token = Some(key);
+    saved.token = Some(key.clone());
     saved.engineer_id = Some(id);
     saved.engineer_name = Some(name);
     saved.set_servers(&context.servers);
-    context.login_file.write(&saved)
+    context.login_file.write(&saved)?;
+    forgotten_keys::remove(&context.login_file, &key);
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! One file per command: its arguments, its help with examples, and what it does.
 //!
 //! A command has three steps: put the request together, send it, print the answer.
-//! [`people`] turns the ids in answers into names. [`target`] is what `install` and `doctor` look at.
+//! [`names`] turns the ids in answers into names. [`target`] is what `install` and `doctor` look at.
 
 mod changes;
 mod check;
@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod exec;
 mod feature;
+mod force_release;
 #[cfg(test)]
 mod help;
 mod hook;
@@ -27,6 +28,7 @@ mod logout;
 mod man;
 mod mcp;
 mod misspelt;
+mod names;
 mod next;
 mod pages;
 mod paths;
@@ -35,7 +37,6 @@ mod project;
 mod receipt;
 mod resume;
 mod roadmap;
-mod roadmap_ops;
 mod save;
 mod search;
 mod session;
@@ -95,6 +96,7 @@ pub(crate) enum Command {
     Claim(claim::Claim),
     Unclaim(unclaim::Unclaim),
     Claims(claims::Claims),
+    ForceRelease(force_release::ForceRelease),
     Why(why::Why),
     Learn(learn::Learn),
     Decision(decision::Decision),
@@ -102,10 +104,8 @@ pub(crate) enum Command {
     Save(save::Save),
     Resume(resume::Resume),
     Checkpoints(checkpoints::Checkpoints),
-    #[command(subcommand)]
+    #[command(aliases = ["rm", "roadmap-ops"])]
     Roadmap(roadmap::Roadmap),
-    #[command(subcommand, alias = "rm")]
-    RoadmapOps(roadmap_ops::RoadmapOps),
     #[command(subcommand)]
     Session(session::Session),
     Status(status::Status),
@@ -118,6 +118,8 @@ pub(crate) enum Command {
     Mcp(mcp::Mcp),
     Uninstall(install::Uninstall),
     Events(events::Events),
+    #[command(subcommand)]
+    People(people::People),
     #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
@@ -165,6 +167,7 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Claim(command) => command.run(context).await,
         Command::Unclaim(command) => command.run(context).await,
         Command::Claims(command) => command.run(context).await,
+        Command::ForceRelease(command) => command.run(context).await,
         Command::Why(command) => command.run(context).await,
         Command::Learn(command) => command.run(context).await,
         Command::Decision(command) => command.run(context).await,
@@ -173,11 +176,11 @@ async fn act(command: Command, context: &Context<'_>) -> Result<(), Error> {
         Command::Resume(command) => command.run(context).await,
         Command::Checkpoints(command) => command.run(context).await,
         Command::Roadmap(command) => command.run(context).await,
-        Command::RoadmapOps(command) => command.run(context).await,
         Command::Session(command) => command.run(context).await,
         Command::Status(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Events(command) => command.run(context).await,
+        Command::People(command) => command.run(context).await,
         Command::Keys(command) => command.run(context).await,
         Command::Cluster(command) => command.run(context).await,
         Command::Doctor(command) => command.run(context).await,

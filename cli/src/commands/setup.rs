@@ -6,8 +6,15 @@ use super::{
     project,
 };
 use crate::{
-    answer::Answer, args::values, config::link, context::Context, error::Error, git::Git, server,
-    spec::editor, text::plain,
+    answer::Answer,
+    args::values,
+    config::link,
+    context::{Context, is_named},
+    error::Error,
+    git::Git,
+    server,
+    spec::editor,
+    text::plain,
 };
 use clap::Args;
 use dialoguer::{Confirm, Input, Password, Select};
@@ -17,6 +24,7 @@ use nexus_api_types::{
 };
 use serde_json::{Value, json};
 use std::{env, fmt::Display};
+use uuid::Uuid;
 
 /// Set up everything, step by step: the servers, your key, the project of this repository, its agents
 ///
@@ -169,8 +177,12 @@ impl Setup {
                 context.out.note("No project was named: --project SLUG links this repository to one");
                 return Ok(Value::Null);
             };
-            return match projects.iter().find(|project| project.slug == *named) {
+            return match projects.iter().find(|project| is_named(project, named)) {
                 Some(project) => linked(context, project).await,
+                // An id names a project that is there, or none.
+                None if named.parse::<Uuid>().is_ok() => {
+                    linked(context, &context.project_named(named).await?).await
+                }
                 None => self.make(context, named).await,
             };
         }

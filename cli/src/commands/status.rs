@@ -1,6 +1,6 @@
 //! `nexus status`: who works on what, and what they hold.
 
-use super::people::People;
+use super::names::Names;
 use crate::{
     client::Request,
     context::Context,
@@ -56,8 +56,8 @@ fn print(context: &Context<'_>, status: &ProjectStatus) -> Result<(), Error> {
     Ok(())
 }
 
-fn people(status: &ProjectStatus) -> People {
-    let mut people = People::default();
+fn people(status: &ProjectStatus) -> Names {
+    let mut people = Names::default();
     for Working { engineer, .. } in &status.sessions {
         people.know(engineer.id, &engineer.name);
     }
@@ -67,7 +67,7 @@ fn people(status: &ProjectStatus) -> People {
     people
 }
 
-fn active(context: &Context<'_>, features: &[Feature], people: &People) -> Option<Table> {
+fn active(context: &Context<'_>, features: &[Feature], people: &Names) -> Option<Table> {
     let mut table = Table::new(&["FEATURE", "TITLE", "HOLDER", "SINCE"]);
     for feature in features {
         let holder = feature.claimed_by.map(|by| format::holder(&people.name(by), feature.agent.as_deref()));

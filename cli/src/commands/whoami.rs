@@ -1,6 +1,8 @@
 //! `nexus whoami`: as whom, where and in which project commands act.
 
-use crate::{agent_run::Actor, client::Request, config::link, context::Context, error::Error};
+use crate::{
+    agent_run::Actor, client::Request, config::link, context::Context, error::Error, profile::Profile,
+};
 use clap::Args;
 use nexus_api_types::engineer::{Me, Role};
 
@@ -21,6 +23,7 @@ impl Whoami {
             out.field("Role", role_name(me.role))?;
             out.field("Id", me.id)?;
             out.field("Server", context.client.server())?;
+            print_profile(context)?;
             let linked = link::find()?;
             if let Some(found) = &linked {
                 context.act_as_live_session(found.link.project_id);
@@ -42,6 +45,16 @@ impl Whoami {
                 None => Ok(()),
             }
         })
+    }
+}
+
+/// The profile, where there are several.
+fn print_profile(context: &Context<'_>) -> Result<(), Error> {
+    let (current, named) = (Profile::current(), Profile::named());
+    match current.name() {
+        None if named.is_empty() => Ok(()),
+        None => context.out.field("Profile", format_args!("default; others: {}", named.join(", "))),
+        Some(name) => context.out.field("Profile", name),
     }
 }
 

@@ -1,20 +1,27 @@
-//! The folder of an engineer's own files: `NEXUS_HOME`, or `.nexus` in the home folder.
+//! The folders of an engineer's own files: the home folder, which all profiles share, and that of the profile.
 
-use crate::error::Error;
-use std::{env, path::PathBuf};
+use crate::{error::Error, profile::Profile};
+use std::path::PathBuf;
 
-/// The path of the folder, which need not exist yet.
+/// The path of the home folder, which need not exist yet.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn folder() -> Result<PathBuf, Error> {
+    found(Profile::home())
+}
+
+/// The path of the folder of this process's profile, which need not exist yet.
 ///
 /// # Errors
 /// When there is no home folder.
-pub(crate) fn folder() -> Result<PathBuf, Error> {
-    from("NEXUS_HOME").or_else(|| env::home_dir().map(|home| home.join(".nexus"))).ok_or_else(|| {
+pub(crate) fn of_profile() -> Result<PathBuf, Error> {
+    found(Profile::current().folder())
+}
+
+fn found(folder: Option<PathBuf>) -> Result<PathBuf, Error> {
+    folder.ok_or_else(|| {
         Error::misused("there is no home folder to keep the login in")
             .hint("set NEXUS_HOME to a folder of your own")
     })
-}
-
-/// A path in the environment; set to nothing is as good as not set.
-pub(super) fn from(name: &str) -> Option<PathBuf> {
-    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -4,6 +4,7 @@
 use super::{atomic, home};
 use crate::{
     error::Error,
+    profile::{Profile, path_in},
     server::{self, Server},
 };
 use serde::{Deserialize, Serialize};
@@ -74,15 +75,22 @@ impl Login {
 pub(crate) struct LoginFile(PathBuf);
 
 impl LoginFile {
-    /// `NEXUS_CONFIG`, or `config.json` in `NEXUS_HOME`, or in `.nexus` in the home folder.
+    /// `NEXUS_CONFIG`, or `config.json` in the folder of the profile: `NEXUS_HOME`, or `.nexus` in the home folder, or
+    /// below it where a profile is named.
     ///
     /// # Errors
-    /// When there is no home folder.
+    /// When there is no home folder, or both a file and a profile are named.
     pub(crate) fn locate() -> Result<Self, Error> {
-        if let Some(file) = home::from("NEXUS_CONFIG") {
-            return Ok(Self(file));
+        let profile = Profile::current();
+        match (path_in("NEXUS_CONFIG"), profile.name()) {
+            (None, _) => Ok(Self(home::of_profile()?.join("config.json"))),
+            (Some(file), None) => Ok(Self(file)),
+            (Some(file), Some(name)) => Err(Error::misused(format!(
+                "NEXUS_CONFIG names the file {}, and the profile {name} has another one",
+                file.display()
+            ))
+            .hint("unset NEXUS_CONFIG, or leave out --profile and NEXUS_PROFILE")),
         }
-        Ok(Self(home::folder()?.join("config.json")))
     }
 
     /// The path of the file, which need not exist yet.

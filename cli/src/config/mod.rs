@@ -1,7 +1,8 @@
 //! The files that the command line stores.
 //!
-//! - [`home`]: the folder of your own files.
+//! - [`home`]: the folders of your own files.
 //! - [`login`]: your API key and the servers, in that folder, readable by you alone.
+//! - [`forgotten_keys`]: copies of the keys that logging out forgets.
 //! - [`link`]: the project that a repository belongs to, in a file in its root, to be committed.
 //! - [`policy`]: what both of them say about writes while no server answers.
 //! - [`receipts`]: what they say about commits without a receipt.
@@ -10,6 +11,7 @@
 //! The records of agent runs are in [`agent_run`](crate::agent_run).
 
 pub(crate) mod atomic;
+pub(crate) mod forgotten_keys;
 pub(crate) mod home;
 pub(crate) mod link;
 pub(crate) mod login;

@@ -21,6 +21,23 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::ValidationError if refused.path.starts_with("/cluster/members") => {
             "nexus cluster status shows the nodes as they are"
         }
+        Code::ValidationError if detail("candidates").is_some() => {
+            "name one of them by e-mail address or by id"
+        }
+        Code::ValidationError if detail("engineerId").is_some() => {
+            "nexus people list shows whom you may see; an e-mail address names anybody who is registered"
+        }
+        Code::ValidationError if refused.path.contains("/members/") => {
+            "nexus project add-member EMAIL --role lead adds another lead"
+        }
+        Code::ValidationError
+            if refused.path.ends_with("/keys") && refused.path.starts_with("/engineers") =>
+        {
+            "nexus keys create makes another key of yours"
+        }
+        Code::ValidationError if refused.path == "/cluster/settings" => {
+            "nexus cluster settings shows the settings and their values"
+        }
         Code::ValidationError => "the command's --help shows what it takes",
         Code::InvalidStatusTransition if detail("dependsOn").is_some() => {
             "nexus feature available shows what waits for nothing"
@@ -35,13 +52,19 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::InvalidStatusTransition => transition(text("from")),
         Code::Unauthorized => LOGIN,
         Code::InvalidApiKey => {
-            "nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it"
+            "nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it; an admin or a lead \
+             gives a new one with nexus people reset-key EMAIL"
         }
         Code::Forbidden if refused.path == "/auth/register" => {
             "an admin can open registration; nexus login --token KEY saves a key that you have"
         }
         Code::Forbidden => "nexus whoami shows as whom, and as which session, you asked",
         Code::NotProjectMember => "nexus project list shows your projects; a lead of this one can add you",
+        Code::InsufficientRole
+            if refused.path.starts_with("/engineers") && refused.path.ends_with("/keys") =>
+        {
+            "ask an admin for it: nexus people list shows who is one"
+        }
         Code::InsufficientRole => "nexus whoami shows your role; ask an admin, or a lead of the project",
         Code::NotFound if detail("blocked").is_some() => {
             "nexus status shows who works on what; nexus feature create adds work that is free of it"
@@ -52,10 +75,11 @@ pub(super) fn of(refused: &Refused) -> String {
             "the server may be older than this nexus: compare nexus --version and nexus cluster status"
         }
         Code::AlreadyExists if text("field") == "email" => {
-            "nexus login --token KEY logs in with the key that you got when you registered"
+            "nexus login --token KEY logs in with the key that you got when you registered; if it is lost, an admin or a \
+             lead of your project gives you a new one: nexus people reset-key EMAIL"
         }
         Code::AlreadyExists if refused.path.ends_with("/members") => {
-            "nexus project info shows who is in it, and as what"
+            "nexus project members shows who is in it, and as what"
         }
         Code::AlreadyExists if is_feature => {
             "choose another slug; nexus feature list shows those that are taken"
@@ -110,7 +134,10 @@ fn no_feature(refused: &Refused) -> String {
 fn missing(refused: &Refused) -> &'static str {
     let path = refused.path.as_str();
     match refused.missing() {
-        Some(MissingResource::Engineer) => "nexus whoami shows people their own id",
+        Some(MissingResource::Engineer) => {
+            "nexus people list shows whom you may see; nexus people invite -n NAME -e EMAIL registers somebody"
+        }
+        Some(MissingResource::Member) => "nexus project members shows who is in it",
         Some(MissingResource::ApiKey) => "nexus keys list shows yours",
         Some(MissingResource::Session) => {
             "the session is over: leave out --session and NEXUS_SESSION, or start a new one"

@@ -1,7 +1,7 @@
 //! The text of a refusal by the cluster: who holds what, since when, until when.
 
 use crate::text::{Clock, format, plain};
-use nexus_api_types::{Code, ErrorBody, claim::Conflict, feature::Blocked};
+use nexus_api_types::{Code, ErrorBody, claim::Conflict, engineer::Me, feature::Blocked};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -26,6 +26,11 @@ pub(super) fn message_and_lines(body: &ErrorBody, clock: &Clock) -> (String, Vec
             None => (message, Vec::new()),
             Some(all) => (message, short(all.iter().map(|one| blocked(one, clock)).collect())),
         },
+        Code::ValidationError if body.details.as_ref().is_some_and(|all| all.get("candidates").is_some()) => {
+            let candidates = list::<Me>(body, "candidates").unwrap_or_default();
+            let lines = candidates.iter().map(|one| format!("{} <{}>  {}", one.name, one.email, one.id));
+            (message, short(lines.collect()))
+        }
         Code::ValidationError => (message, short(problems(body))),
         _ => (message, Vec::new()),
     }

@@ -1,7 +1,10 @@
 //! The text of a failure for people, and its JSON for programs. Prints nothing itself.
 
 use super::{Error, Unreachable, hint, refusal};
-use crate::text::{Clock, plain};
+use crate::{
+    profile::Profile,
+    text::{Clock, plain},
+};
 use serde_json::{Value, json};
 
 /// The text of a failure: what happened, to what, and what to do next.
@@ -29,9 +32,7 @@ impl Report {
                 let (message, lines) = refusal::message_and_lines(&refused.body, clock);
                 Self { message, lines, hints: vec![hint::of(refused)] }
             }
-            Error::NotLoggedIn => {
-                Self { message: error.to_string(), hints: vec![hint::LOGIN.to_owned()], ..Self::default() }
-            }
+            Error::NotLoggedIn => Self::not_logged_in(),
             Error::Unreachable(unreachable) => Self::unreachable(unreachable),
             Error::Misused(explained) | Error::Local(explained) => Self {
                 message: explained.message.clone(),
@@ -40,6 +41,24 @@ impl Report {
             },
             Error::Found | Error::OutputClosed => Self { message: error.to_string(), ..Self::default() },
         }
+    }
+
+    /// A profile without a key is often a misspelt one.
+    fn not_logged_in() -> Self {
+        let mut hints = vec![hint::LOGIN.to_owned()];
+        let (profile, others) = (Profile::current(), Profile::named());
+        let message = match profile.name() {
+            Some(name) => format!("{} under the profile {name}", Error::NotLoggedIn),
+            None => Error::NotLoggedIn.to_string(),
+        };
+        let others: Vec<String> =
+            others.into_iter().filter(|other| Some(other.as_str()) != profile.name()).collect();
+        if !others.is_empty() {
+            hints.push(format!("--profile NAME or NEXUS_PROFILE acts as another one: {}", others.join(", ")));
+        } else if profile.name().is_some() {
+            hints.push("without --profile and NEXUS_PROFILE, commands act under the default one".to_owned());
+        }
+        Self { message, lines: Vec::new(), hints }
     }
 
     fn unreachable(unreachable: &Unreachable) -> Self {
@@ -222,7 +241,8 @@ Hint: nexus status shows who works on what; nexus feature create adds work that 
     #[test]
     fn what_does_not_exist_leads_to_what_does() {
         for (resource, path, hint) in [
-            ("engineer", "/projects/1/members", "nexus whoami"),
+            ("engineer", "/projects/1/members", "nexus people list"),
+            ("member", "/projects/1/members/2", "nexus project members"),
             ("apiKey", "/auth/keys/1", "nexus keys list"),
             ("session", "/projects/1/features/invoices/pick", "the session is over"),
             ("feature", "/projects/1/claims", "nexus feature list"),
@@ -275,7 +295,8 @@ Hint: the command's --help shows what it takes"
             printed(&error),
             "\
 Error: the API key is unknown
-Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it"
+Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, goes before it; an admin or a \
+             lead gives a new one with nexus people reset-key EMAIL"
         );
         assert!(printed(&Error::NotLoggedIn).contains("nexus login --register"));
     }

@@ -4,7 +4,7 @@ use super::{
     launch_plan::{LaunchFailure, LaunchPlan},
     protection::UncoveredReason,
 };
-use crate::{error::Error, output::Output, text::plain};
+use crate::{error::Error, output::Output, profile::Profile, text::plain};
 use std::{
     collections::BTreeSet,
     ffi::OsString,
@@ -30,6 +30,8 @@ pub(super) fn bare(request: &ExecRequest) -> Command {
     let mut words = request.command.iter();
     let mut command = Command::new(words.next().cloned().unwrap_or_default());
     command.args(words);
+    // What it starts acts as the same engineer.
+    Profile::pass_on(&mut command);
     command
 }
 

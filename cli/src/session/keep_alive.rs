@@ -7,6 +7,7 @@ use crate::{
     agent_run::{Processes, RunKey, RunRecord, record},
     context::Context,
     error::Error,
+    profile::Profile,
 };
 use clap::Args;
 use std::{
@@ -93,6 +94,7 @@ fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<
     if let Some(token) = &context.given_token {
         command.env("NEXUS_TOKEN", token);
     }
+    Profile::pass_on(&mut command);
     detach(&mut command);
     command.spawn().map(drop)
 }

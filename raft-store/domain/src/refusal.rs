@@ -296,6 +296,9 @@ pub enum Refusal {
         /// The alternative, as a sentence part.
         instead: String,
     },
+    /// The engineer may not give this key.
+    #[error("{0}")]
+    KeyReset(KeyResetRefusal),
 }
 
 /// Why a registration was refused.
@@ -310,6 +313,25 @@ pub enum RegistrationRefusal {
     /// The bootstrap token is wrong or was used.
     #[error("the bootstrap token is wrong or was used already")]
     BootstrapToken,
+}
+
+/// Why an engineer may not give another one a new API key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+pub enum KeyResetRefusal {
+    /// The engineer asks for themselves.
+    #[error("this is yourself; make another key of yours instead")]
+    OwnKey,
+    /// No admin asks, and the key is not limited to a project.
+    #[error(
+        "only an admin gives a key for everything; a lead gives one for a project of theirs, named as projectId"
+    )]
+    LeadWithoutProject,
+    /// A lead asks for an admin.
+    #[error("only an admin gives an admin a new key")]
+    AdminsKey,
+    /// A lead asks that other keys stay.
+    #[error("only an admin lets the former keys stay valid")]
+    LeadKeepsOthers,
 }
 
 impl Refusal {

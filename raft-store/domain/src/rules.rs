@@ -15,8 +15,10 @@ pub struct RulesVersion(pub u16);
 impl RulesVersion {
     /// The version that every cluster begins with.
     pub const FIRST: Self = Self(1);
+    /// From this version on, admins and leads give new API keys.
+    pub const SECOND: Self = Self(2);
     /// The newest version that this program knows. It cannot apply entries of a later one.
-    pub const KNOWN: Self = Self(1);
+    pub const KNOWN: Self = Self::SECOND;
 
     /// The newest version that all of these members know; `None` if the version of one of them is unknown.
     pub fn of_all(members: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {

@@ -102,13 +102,14 @@ fn another(sent: &Sent) -> Option<Value> {
         // Here each of its fields is a setting.
         "settings" => json!({ "events.revisions": 50_000 }),
         // All fields of these are optional, and unknown ones are refused.
-        "mint a key" | "a join token" | "pick the next" | "give back" => json!({}),
+        "mint a key" | "reset a key" | "a join token" | "pick the next" | "give back" => json!({}),
         "change a role" => json!({ "role": "engineer" }),
         "claim" => json!({ "paths": ["docs/"] }),
         "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
         // These have no fields: no body differs from an empty object.
-        "revoke a key" | "take out" | "a ticket" | "a snapshot" | "promote a voter" | "move the lead"
-        | "a refused removal" | "draft" | "end a session" => {
+        "revoke a key" | "delete a project" | "delete an engineer" | "take out" | "a ticket"
+        | "a snapshot" | "promote a voter" | "move the lead" | "a refused removal" | "draft"
+        | "end a session" => {
             return sent.body.is_none().then(|| json!({}));
         }
         _ => {
@@ -152,6 +153,7 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     let admin = &team.admin;
     let nobody = cluster.client();
     let at = |rest: &str| team.path(rest);
+    team.newest_rules().await;
     let made = writer
         .post("register", &nobody, "/auth/register", json!({ "name": "Ana", "email": "ana@example.com" }))
         .await;
@@ -159,9 +161,15 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     let minted = writer.post("mint a key", admin, "/auth/keys", json!({ "label": "ci" })).await;
     writer.delete("revoke a key", admin, format!("/auth/keys/{}", text(&minted["id"]))).await;
     let other = team.stranger("other").await;
+    writer
+        .post("reset a key", admin, "/engineers/other@example.com/keys", json!({ "keepOthers": true }))
+        .await;
     let role = json!({ "role": "admin" });
     writer.patch("change a role", admin, format!("/engineers/{}", other.id), role).await;
     writer.post("make a project", admin, "/projects", json!({ "name": "P", "slug": "p" })).await;
+    writer.delete("delete a project", admin, "/projects/p").await;
+    team.stranger("gone").await;
+    writer.delete("delete an engineer", admin, "/engineers/gone@example.com").await;
     writer.post("take in", admin, at("/members"), json!({ "engineerId": ana_id })).await;
     writer.post("take in another", admin, at("/members"), json!({ "engineerId": other.id })).await;
     writer.delete("take out", admin, at(&format!("/members/{}", other.id))).await;

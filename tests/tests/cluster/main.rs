@@ -1,10 +1,11 @@
 //! Whole clusters of real processes, seen from outside. They are one binary, since each one would link
 //! the whole workspace; run one story with `tests/run its_name`, one file with `tests/run failover::`.
 //!
-//! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every write;
-//!   [`bad_input`] and [`people`] through what is refused, and to whom, [`quotas`] through what may be stored and how
-//!   it is deleted, [`unknown_fields`] through what new routes refuse; [`browsers`] through what a page may read and
-//!   do; [`metrics`] through what is counted.
+//! - The contract: [`old_client`] and [`new_client`] go through all of it, [`idempotency`] through every write,
+//!   [`references`] through what may be named by more than its id, [`operations_as_commands`] through what the command
+//!   line does of it; [`bad_input`], [`people`] and [`key_resets`] through what is refused, and to whom, [`quotas`]
+//!   through what may be stored and how it is deleted, [`unknown_fields`] through what new routes refuse; [`browsers`]
+//!   through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
 //!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents and the [`guards`]
 //!   that they ask, [`exec`], which asks the kernel; [`installs`], which wire both; [`transcripts`] of the whole
@@ -30,6 +31,7 @@ mod guards;
 mod idempotency;
 mod in_process;
 mod installs;
+mod key_resets;
 mod knowledge;
 mod left_work;
 mod membership;
@@ -37,9 +39,11 @@ mod membership_edges;
 mod metrics;
 mod new_client;
 mod old_client;
+mod operations_as_commands;
 mod peer_port;
 mod people;
 mod quotas;
+mod references;
 mod runs;
 mod sessions;
 mod sockets;

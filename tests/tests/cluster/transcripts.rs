@@ -26,6 +26,16 @@ async fn registering_logging_in_and_keys() {
 }
 
 #[tokio::test]
+async fn people_their_keys_and_their_rights() {
+    happens_as_written("people").await;
+}
+
+#[tokio::test]
+async fn the_command_line_from_before_the_cluster() {
+    happens_as_written("old_command_line").await;
+}
+
+#[tokio::test]
 async fn projects_and_their_members() {
     happens_as_written("projects").await;
 }

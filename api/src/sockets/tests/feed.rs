@@ -11,7 +11,8 @@ use nexus_domain::Revision;
 
 async fn joined(api: &Api, number: u128, since: Option<Revision>) -> Conversation {
     let mut conversation = Conversation::new(api.clone(), caller(ANA));
-    let request = Request::Join { project_id: project(number).0, since: since.map(|since| since.0) };
+    let request =
+        Request::Join { project_id: project(number).0.to_string(), since: since.map(|since| since.0) };
     let received = conversation.answer(request).await.unwrap();
     assert!(matches!(received[..], [Notice::Joined { .. }]), "{received:?}");
     conversation
@@ -125,7 +126,7 @@ async fn a_subscriber_that_is_too_late_gets_the_oldest_revision() {
     let Step::Compacted(notice) = late.next().await.unwrap() else { panic!("it got events") };
     assert_eq!(notice, Notice::Compacted { project_id: project(1).0, oldest: oldest.0 });
     let mut anew = Conversation::new(api.clone(), caller(ANA));
-    let join = |since: u64| Request::Join { project_id: project(1).0, since: Some(since) };
+    let join = |since: u64| Request::Join { project_id: project(1).0.to_string(), since: Some(since) };
     assert_eq!(anew.answer(join(0)).await.unwrap(), [notice]);
     let received = anew.answer(join(oldest.0 - 1)).await.unwrap();
     assert!(matches!(received[..], [Notice::Joined { .. }]), "{received:?}");

@@ -6,7 +6,9 @@ use nexus_api_types::socket::{CloseCode, ErrorCode, Notice, Request};
 use nexus_domain::{EngineerId, command, entity::MemberRole, ids::KeyId};
 use uuid::Uuid;
 
-const JOIN: Request = Request::Join { project_id: Uuid::from_u128(1), since: None };
+fn join() -> Request {
+    Request::Join { project_id: Uuid::from_u128(1).to_string(), since: None }
+}
 
 fn code(result: Result<(), End>) -> Option<CloseCode> {
     match result {
@@ -21,7 +23,7 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
     let api = stage.api();
     let ben = EngineerId(Uuid::from_u128(BEN));
     let mut stranger = Conversation::new(api.clone(), caller(BEN));
-    let notices = stranger.answer(JOIN).await.unwrap();
+    let notices = stranger.answer(join()).await.unwrap();
     assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{notices:?}");
     assert_eq!(stranger.authorise(), Ok(()), "it may try another project");
 
@@ -30,24 +32,24 @@ async fn a_revoked_key_ends_its_socket_and_a_lost_membership_too() {
         command::AddMember { project: project(1), engineer: ben, role: MemberRole::Member }.into(),
     );
     let mut member = stranger;
-    let notices = member.answer(JOIN).await.unwrap();
+    let notices = member.answer(join()).await.unwrap();
     assert!(matches!(notices[..], [Notice::Joined { session_id: Some(_), .. }]), "{notices:?}");
     assert_eq!(member.authorise(), Ok(()));
     stage.apply(engineer(ANA), command::RemoveMember { project: project(1), engineer: ben }.into());
     assert_eq!(code(member.authorise()), Some(CloseCode::NotMember));
 
     let mut owner = Conversation::new(api, caller(ANA));
-    owner.answer(JOIN).await.unwrap();
+    owner.answer(join()).await.unwrap();
     stage.apply(engineer(ANA), command::RevokeKey { key: KeyId(Uuid::from_u128(ANA)) }.into());
     assert_eq!(code(owner.authorise()), Some(CloseCode::KeyInvalid));
-    assert_eq!(code(owner.answer(JOIN).await.map(|_| ())), Some(CloseCode::KeyInvalid));
+    assert_eq!(code(owner.answer(join()).await.map(|_| ())), Some(CloseCode::KeyInvalid));
 }
 
 #[tokio::test]
 async fn a_session_that_is_over_accepts_no_heartbeat() {
     let stage = Stage::set();
     let mut conversation = Conversation::new(stage.api(), caller(ANA));
-    let notices = conversation.answer(JOIN).await.unwrap();
+    let notices = conversation.answer(join()).await.unwrap();
     let [Notice::Joined { session_id: Some(session), .. }] = notices[..] else { panic!("{notices:?}") };
     assert_eq!(conversation.answer(Request::Heartbeat).await.unwrap(), []);
     let session = nexus_domain::SessionId(session);
@@ -56,7 +58,7 @@ async fn a_session_that_is_over_accepts_no_heartbeat() {
         let notices = conversation.answer(Request::Heartbeat).await.unwrap();
         assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::NotInProject, .. }]), "{notices:?}");
     }
-    let notices = conversation.answer(JOIN).await.unwrap();
+    let notices = conversation.answer(join()).await.unwrap();
     assert!(matches!(notices[..], [Notice::Joined { session_id: Some(_), .. }]), "{notices:?}");
 }
 
@@ -68,8 +70,8 @@ async fn a_client_that_may_not_join_another_project_keeps_its_own() {
     let role = MemberRole::Member;
     stage.apply(engineer(ANA), command::AddMember { project: project(1), engineer: ben, role }.into());
     let mut conversation = Conversation::new(api, caller(BEN));
-    conversation.answer(JOIN).await.unwrap();
-    let other = |since| Request::Join { project_id: project(2).0, since };
+    conversation.answer(join()).await.unwrap();
+    let other = |since| Request::Join { project_id: project(2).0.to_string(), since };
     let notices = conversation.answer(other(None)).await.unwrap();
     assert!(matches!(notices[..], [Notice::Error { code: ErrorCode::Forbidden, .. }]), "{notices:?}");
     assert_eq!(conversation.answer(Request::Heartbeat).await.unwrap(), [], "it still follows the first one");

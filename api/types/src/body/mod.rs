@@ -3,8 +3,8 @@
 //! field at once.
 //!
 //! - [`declare`]: the declaration. [`fields`]: reads the fields of a JSON object, and collects all problems.
-//! - [`field`]: what a field may be. [`texts`], [`numbers`], [`lists`] and [`words`]: the fields there are. Those of
-//!   one resource alone stand with it.
+//! - [`field`]: what a field may be. [`texts`], [`numbers`], [`lists`], [`words`] and [`references`]: the fields there
+//!   are. Those of one resource alone stand with it.
 //! - [`schema`]: how a body is documented. [`paths`]: lists of paths. [`sorted_json`]: objects that are compared.
 
 mod declare;
@@ -13,6 +13,7 @@ mod fields;
 mod lists;
 mod numbers;
 mod paths;
+mod references;
 mod schema;
 mod sorted_json;
 mod texts;
@@ -25,6 +26,7 @@ pub use fields::{Body, Fields, Problems, Unknown};
 pub use lists::SomePatterns;
 pub(crate) use lists::{list, list_schema};
 pub use numbers::{Priority, Seconds, Whole};
+pub use references::{EngineerRef, FeatureRef, ProjectRef};
 pub(crate) use schema::{Property, schema_of};
 pub use texts::{LongText, SomeText, SortedObject, Spec};
 pub(crate) use texts::{PRINTABLE, SLUG, VISIBLE, text_schema};

@@ -29,7 +29,7 @@ pub(crate) const VISIBLE: &str =
 /// A short name in addresses.
 pub(crate) const SLUG: &str = "^[a-z0-9-]+$";
 /// A UUID in lower case.
-const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+pub(super) const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 /// The schema of a text with a format and this many characters.
 pub(crate) fn text_schema(least: Option<usize>, most: usize, pattern: &str) -> RefOr<Schema> {
@@ -199,7 +199,8 @@ macro_rules! ids {
     )+};
 }
 
-fn uuid_schema() -> ObjectBuilder {
+/// The schema of an id.
+pub(super) fn uuid_schema() -> ObjectBuilder {
     let format = SchemaFormat::KnownFormat(KnownFormat::Uuid);
     ObjectBuilder::new().schema_type(Type::String).format(Some(format))
 }

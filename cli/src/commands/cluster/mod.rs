@@ -1,13 +1,15 @@
 //! `nexus cluster`: the nodes, for those who run them.
 
 mod backup;
-mod delete_engineer;
 mod join_token;
 mod promote;
 mod remove;
+mod settings;
+mod snapshot;
 mod status;
 mod transfer_leader;
 
+use super::people;
 use crate::{context::Context, error::Error};
 use clap::Subcommand;
 
@@ -16,6 +18,7 @@ use clap::Subcommand;
 #[command(after_help = "\
 Examples:
   nexus cluster status
+  nexus cluster settings registration=invite
   nexus cluster join-token --ttl 30m
   nexus cluster backup -o monday.backup
   nexus cluster transfer-leader --to 2")]
@@ -26,7 +29,13 @@ pub(crate) enum Cluster {
     Remove(remove::Remove),
     TransferLeader(transfer_leader::TransferLeader),
     Backup(backup::Backup),
-    DeleteEngineer(delete_engineer::DeleteEngineer),
+    Settings(settings::Settings),
+    Snapshot(snapshot::Snapshot),
+    /// Take somebody out of the cluster, as nexus people remove does
+    #[command(after_help = "\
+Examples:
+  nexus cluster delete-engineer ben@example.com --yes")]
+    DeleteEngineer(people::remove::Remove),
 }
 
 impl Cluster {
@@ -38,6 +47,8 @@ impl Cluster {
             Self::Remove(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
+            Self::Settings(command) => command.run(context).await,
+            Self::Snapshot(command) => command.run(context).await,
             Self::DeleteEngineer(command) => command.run(context).await,
         }
     }

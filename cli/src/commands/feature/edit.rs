@@ -4,7 +4,7 @@ use super::create::read;
 use crate::{
     args::values::{self, Lane},
     client::Request,
-    commands::paths,
+    commands::{paths, working},
     context::Context,
     error::Error,
     spec::{SpecFile, editor},
@@ -12,6 +12,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::feature::{Feature, UpdateFeature};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// Change a feature: its title, its spec, its lane and its files
 ///
@@ -56,7 +57,11 @@ pub(crate) struct Edit {
 }
 
 impl Edit {
-    pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, context: &Context<'_>) -> Result<(), Error> {
+        if self.slug.parse::<Uuid>().is_ok() {
+            let project = context.project().await?;
+            self.slug = working::feature(context, project, Some(&self.slug)).await?.slug;
+        }
         let says = (self.title.is_some(), self.spec.is_some(), self.from.is_some(), self.lane.is_some());
         let names = (
             self.touches.is_some(),
@@ -169,12 +174,7 @@ fn changed(before: &SpecFile, after: SpecFile) -> UpdateFeature {
     }
 }
 
-async fn send(
-    context: &Context<'_>,
-    project: uuid::Uuid,
-    slug: &str,
-    change: &UpdateFeature,
-) -> Result<(), Error> {
+async fn send(context: &Context<'_>, project: Uuid, slug: &str, change: &UpdateFeature) -> Result<(), Error> {
     context.previous_session(project).await?;
     let request = Request::patch(format!("/projects/{project}/features/{slug}")).body(change);
     let answer = context.client.send(request).await?;

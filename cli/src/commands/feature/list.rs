@@ -3,7 +3,7 @@
 use crate::{
     args::values::{self, Lane, Status},
     client::Request,
-    commands::{pages::pages, people::People},
+    commands::{names::Names, pages::pages},
     context::Context,
     error::Error,
     output::{Table, Tone},
@@ -51,15 +51,15 @@ impl List {
         let page: Page<Feature> = answer.parse()?;
         let held = page.items.iter().any(|feature| feature.claimed_by.is_some());
         let people = if held && !context.out.is_json() {
-            People::of_project(context, project).await?
+            Names::of_project(context, project).await?
         } else {
-            People::default()
+            Names::default()
         };
         context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people))
     }
 }
 
-fn print(context: &Context<'_>, page: &Page<Feature>, people: &People) -> Result<(), Error> {
+fn print(context: &Context<'_>, page: &Page<Feature>, people: &Names) -> Result<(), Error> {
     if page.items.is_empty() {
         context
             .out

@@ -7,6 +7,7 @@ mod cancel;
 mod create;
 mod delete;
 mod done;
+mod draft;
 mod edit;
 mod list;
 pub(super) mod pick;
@@ -32,6 +33,7 @@ pub(crate) enum Feature {
     List(list::List),
     Show(show::Show),
     Ready(ready::Ready),
+    Draft(draft::Draft),
     Available(available::Available),
     Pick(pick::Pick),
     Release(release::Release),
@@ -48,6 +50,7 @@ impl Feature {
             Self::List(command) => command.run(context).await,
             Self::Show(command) => command.run(context).await,
             Self::Ready(command) => command.run(context).await,
+            Self::Draft(command) => command.run(context).await,
             Self::Available(command) => command.run(context).await,
             Self::Pick(command) => command.run(context).await,
             Self::Release(command) => command.run(context).await,

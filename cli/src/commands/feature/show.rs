@@ -1,7 +1,7 @@
 //! `nexus feature show`: everything about one feature.
 
 use crate::{
-    args::values, client::Request, commands::people::People, context::Context, error::Error,
+    args::values, client::Request, commands::names::Names, context::Context, error::Error,
     text::format::holder,
 };
 use clap::Args;
@@ -25,15 +25,15 @@ impl Show {
         let answer =
             context.client.send(Request::get(format!("/projects/{project}/features/{}", self.slug))).await?;
         let people = if context.out.is_json() {
-            People::default()
+            Names::default()
         } else {
-            People::of_project(context, project).await?
+            Names::of_project(context, project).await?
         };
         context.out.answer(&answer, |feature: Feature| print(context, &feature, &people))
     }
 }
 
-fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<(), Error> {
+fn print(context: &Context<'_>, feature: &Feature, people: &Names) -> Result<(), Error> {
     let out = context.out;
     out.title(&format!("{}: {}", feature.slug, feature.title))?;
     out.field("Status", status(context, feature, people))?;
@@ -56,7 +56,7 @@ fn print(context: &Context<'_>, feature: &Feature, people: &People) -> Result<()
     out.line(feature.spec.trim_end())
 }
 
-fn status(context: &Context<'_>, feature: &Feature, people: &People) -> String {
+fn status(context: &Context<'_>, feature: &Feature, people: &Names) -> String {
     let clock = context.out.clock();
     let mut text = values::status_name(feature.status).to_owned();
     if let Some(by) = feature.claimed_by {

@@ -45,7 +45,7 @@ pub(super) async fn end_work(
     context.previous_session(project).await?;
     let slug = working::slug(context, project, named).await?;
     let answer = take(context, project, &slug, step).await?;
-    cleared_away(context, project, &slug);
+    cleared_away(context, project, &answer);
     // A keep-alive process whose session holds nothing stops.
     context.keep_session_alive(project);
     print(context, &answer, now, next)
@@ -61,13 +61,15 @@ pub(super) async fn give_up(
 ) -> Result<(), Error> {
     let project = context.project().await?;
     let answer = take(context, project, slug, step).await?;
-    cleared_away(context, project, slug);
+    cleared_away(context, project, &answer);
     print(context, &answer, now, next)
 }
 
 /// Removes the files of a feature. A failure is only noted, since the step is taken.
-fn cleared_away(context: &Context<'_>, project: Uuid, slug: &str) {
-    match clear_away(project, slug) {
+fn cleared_away(context: &Context<'_>, project: Uuid, answer: &Answer) {
+    // The feature may have been named by its id.
+    let slug = answer.parse::<Feature>().map(|feature| feature.slug);
+    match slug.and_then(|slug| clear_away(project, &slug)) {
         Ok(None) => {}
         Ok(Some(folder)) => context
             .out

@@ -2,11 +2,8 @@
 
 use crate::{args::span, client::Request, context::Context, error::Error};
 use clap::Args;
-use nexus_api_types::{
-    Moment,
-    engineer::{MintKey, MintedKey},
-};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use nexus_api_types::engineer::{MintKey, MintedKey};
+use std::time::Duration;
 
 /// Make an API key, and print it this once
 #[derive(Args)]
@@ -33,7 +30,7 @@ impl Create {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let body = MintKey {
             label: self.label,
-            expires_at: self.expires.map(from_now).transpose()?,
+            expires_at: self.expires.map(span::from_now).transpose()?,
             project_id: if self.only_project { Some(context.project().await?) } else { None },
             readonly: self.readonly.then_some(true),
         };
@@ -42,10 +39,4 @@ impl Create {
         context.out.note("It is shown this once: the cluster keeps only its hash");
         Ok(())
     }
-}
-
-fn from_now(span: Duration) -> Result<Moment, Error> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let millis = i64::try_from((now + span).as_millis());
-    millis.map(Moment::from_millis).map_err(|_| Error::misused("the key would outlive the calendar"))
 }

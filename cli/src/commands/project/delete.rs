@@ -13,9 +13,9 @@ use serde_json::Value;
 Examples:
   nexus project delete billing --yes")]
 pub(crate) struct Delete {
-    /// Slug of the project
-    #[arg(value_name = "SLUG", value_parser = values::slug)]
-    slug: String,
+    /// Slug or id of the project
+    #[arg(value_name = "PROJECT", value_parser = values::slug)]
+    project: String,
     /// Confirm the deletion
     #[arg(long)]
     yes: bool,
@@ -23,8 +23,8 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let Self { slug, yes } = self;
-        let project = context.project_by_slug(&slug).await?;
+        let project = context.project_named(&self.project).await?;
+        let (slug, yes) = (&project.slug, self.yes);
         if !yes {
             return Err(Error::local(format!(
                 "this deletes project {slug} ({}) with everything in it, for everybody; say --yes if that is meant",

@@ -1,13 +1,9 @@
 //! `nexus project info`: a project and who is in it.
 
-use crate::{
-    client::Request,
-    context::Context,
-    error::Error,
-    output::{Table, Tone},
-};
+use super::members;
+use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
-use nexus_api_types::project::{Case, MemberRole, ProjectDetail};
+use nexus_api_types::project::{Case, ProjectDetail};
 
 /// Show the project of this repository, and its members
 #[derive(Args)]
@@ -42,13 +38,5 @@ fn print(context: &Context<'_>, detail: ProjectDetail) -> Result<(), Error> {
     }
     out.field("Made", out.clock().short(project.created_at))?;
     out.line("")?;
-    let mut table = Table::new(&["MEMBER", "EMAIL", "ROLE"]);
-    for member in detail.members {
-        let role = match member.role {
-            MemberRole::Lead => ("lead", Tone::Good),
-            MemberRole::Member => ("member", Tone::Plain),
-        };
-        table.row([(member.name, Tone::Plain), (member.email, Tone::Faint), (role.0.to_owned(), role.1)]);
-    }
-    out.table(&table)
+    out.table(&members::table(detail.members))
 }

@@ -14,17 +14,18 @@ use serde_json::json;
 #[command(after_help = "\
 Examples:
   nexus project link billing
+  nexus project link 01a20515-c2fa-73bd-a4dd-b2cf4ef689bf
   nexus project link            # the only project you are in")]
 pub(crate) struct Link {
-    /// The project; may be left out if you are in only one
-    #[arg(value_parser = values::slug)]
-    slug: Option<String>,
+    /// The project, by slug or id; may be left out if you are in only one
+    #[arg(value_name = "PROJECT", value_parser = values::slug)]
+    project: Option<String>,
 }
 
 impl Link {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let project = match &self.slug {
-            Some(slug) => context.project_by_slug(slug).await?,
+        let project = match &self.project {
+            Some(named) => context.project_named(named).await?,
             None => the_only_one(context.projects().await?)?,
         };
         let path = link::write(&project)?;

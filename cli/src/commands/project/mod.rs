@@ -7,6 +7,8 @@ mod delete;
 mod info;
 mod link;
 mod list;
+mod members;
+mod remove_member;
 mod unlink;
 mod update;
 
@@ -27,7 +29,9 @@ pub(crate) enum Project {
     Unlink(unlink::Unlink),
     Info(info::Info),
     Update(update::Update),
+    Members(members::Members),
     AddMember(add_member::AddMember),
+    RemoveMember(remove_member::RemoveMember),
     Delete(delete::Delete),
 }
 
@@ -40,7 +44,9 @@ impl Project {
             Self::Unlink(command) => command.run(context),
             Self::Info(command) => command.run(context).await,
             Self::Update(command) => command.run(context).await,
+            Self::Members(command) => command.run(context).await,
             Self::AddMember(command) => command.run(context).await,
+            Self::RemoveMember(command) => command.run(context).await,
             Self::Delete(command) => command.run(context).await,
         }
     }

@@ -17,6 +17,7 @@ use nexus_api_types::{
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
+  nexus roadmap
   nexus roadmap show
   nexus roadmap show --all")]
 pub(crate) struct Show {

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     exec::launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
     output::Output,
+    profile::Profile,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -54,6 +55,7 @@ pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     if let Some(token) = given("NEXUS_TOKEN", &global.token) {
         command.env("NEXUS_TOKEN", token);
     }
+    Profile::pass_on(&mut command);
     command.arg(format!("--timeout={}ms", global.timeout.as_millis()));
     command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
@@ -140,6 +142,7 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }
+    Profile::pass_on(&mut command);
     // It gets the sessions that count as own with its order.
     command.env_remove("NEXUS_SESSION").current_dir("/");
     command.stdin(Stdio::inherit()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)

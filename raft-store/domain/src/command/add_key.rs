@@ -5,6 +5,7 @@ use crate::{
     decide::{Context, Decide, Decision, Facts, access::reader},
     entity::ApiKey,
     event::Event,
+    ids::EngineerId,
     refusal::Refusal,
     reply::Reply,
     rules::RulesVersion,
@@ -22,6 +23,22 @@ const MAX_KEYS: usize = 100;
 pub struct AddKey {
     /// The new key.
     pub key: NewApiKey,
+}
+
+/// Checks that an engineer may have one more key once `leaving` ones are gone, and that its prefix is free.
+pub(super) fn check_new(
+    ctx: Context<'_>,
+    engineer: EngineerId,
+    key: &NewApiKey,
+    leaving: usize,
+) -> Result<(), Refusal> {
+    if ctx.state.keys_of(engineer).count() - leaving >= MAX_KEYS {
+        return Err(Refusal::TooMany { what: "API keys of one engineer".to_owned(), limit: MAX_KEYS as u64 });
+    }
+    if ctx.state.api_keys.contains_key(&key.prefix) {
+        return Err(Refusal::KeyPrefixTaken);
+    }
+    Ok(())
 }
 
 impl Decide for AddKey {
@@ -42,15 +59,7 @@ impl Decide for AddKey {
         let key = &self.key;
         ctx.writer()?;
         let engineer = ctx.owner()?;
-        if ctx.state.keys_of(engineer.id).count() >= MAX_KEYS {
-            return Err(Refusal::TooMany {
-                what: "API keys of one engineer".to_owned(),
-                limit: MAX_KEYS as u64,
-            });
-        }
-        if ctx.state.api_keys.contains_key(&key.prefix) {
-            return Err(Refusal::KeyPrefixTaken);
-        }
+        check_new(ctx, engineer.id, key, 0)?;
         if key.expires_at.is_some_and(|at| at <= ctx.wall()) {
             let (setting, problem) = ("expiresAt".to_owned(), "must be in the future".to_owned());
             return Err(Refusal::SettingOutOfRange { setting, problem });

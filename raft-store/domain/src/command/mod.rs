@@ -39,6 +39,7 @@ mod release_feature;
 mod release_paths;
 mod remove_member;
 mod reorder_roadmap;
+mod reset_key;
 mod revoke_key;
 mod save_checkpoint;
 mod start_session;
@@ -145,6 +146,7 @@ commands! {
     redeem_ticket::RedeemTicket,
     keep_answer::KeepAnswer,
     raise_rules::RaiseRules,
+    reset_key::ResetKey,
 }
 
 impl Command {

@@ -13,7 +13,7 @@ use crate::{
     row::{Clock, TextKey},
     rules::RulesVersion,
     settings::Settings,
-    short_text::{AgentName, Slug},
+    short_text::{AgentName, Email, Slug},
     time::{ClusterTime, WallTime},
     usage::{Owner, Usage},
     work::WorkBudget,
@@ -116,6 +116,16 @@ impl State {
     /// The engineer with this id.
     pub fn engineer(&self, id: EngineerId) -> Option<&Arc<Engineer>> {
         self.engineers.get(&id)
+    }
+
+    /// All engineers, oldest first.
+    pub fn engineers(&self) -> impl Iterator<Item = &Arc<Engineer>> {
+        self.engineers.values()
+    }
+
+    /// The engineer with this e-mail address.
+    pub fn engineer_by_email(&self, email: &Email) -> Option<&Arc<Engineer>> {
+        self.engineers.get(self.emails.get(email)?)
     }
 
     /// The API key with this lookup prefix.

@@ -71,8 +71,8 @@ pub(crate) fn command(world: &mut World, line: &Line) -> Command {
     match line.verb.as_str() {
         "form" | "tick" | "heartbeat" | "keep-alive" | "admit" | "join-token" | "settings" | "ticket"
         | "redeem" | "operated" => of_cluster(world, line),
-        "register" | "key" | "revoke-key" | "role" | "project" | "case" | "add-member" | "remove-member"
-        | "delete-engineer" => {
+        "register" | "key" | "reset-key" | "revoke-key" | "role" | "project" | "case" | "add-member"
+        | "remove-member" | "delete-engineer" => {
             let project = project(world);
             of_people(world, line, project)
         }
@@ -189,6 +189,12 @@ fn of_people(world: &mut World, line: &Line, project: ProjectId) -> Command {
         "key" => {
             let owner = world.engineers[&line.actor];
             command::AddKey { key: api_key(world, line, line.word(), owner, project) }.into()
+        }
+        "reset-key" => {
+            let engineer = engineer(world);
+            let label = line.option("label").unwrap_or("reset");
+            let key = api_key(world, line, label, engineer, project);
+            command::ResetKey { engineer, key, keeps_others: line.has("keep") }.into()
         }
         "revoke-key" => command::RevokeKey { key: world.keys[line.word()].1 }.into(),
         "role" => command::ChangeRole {

@@ -1,4 +1,4 @@
-//! `nexus roadmap-ops move`: puts a feature at a place.
+//! `nexus roadmap move`: puts a feature at a place.
 
 use crate::{
     args::values::{self, Lane},
@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus roadmap-ops move billing-api --before invoices
-  nexus roadmap-ops move billing-api --lane now
-  nexus roadmap-ops move billing-api --lane later --priority 1")]
+  nexus roadmap move billing-api --before invoices
+  nexus roadmap move billing-api --lane now
+  nexus roadmap move billing-api --lane later --priority 1")]
 pub(crate) struct Move {
-    /// Slug of the feature
+    /// Slug or id of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
     /// Move it right before this feature, into the same lane
@@ -57,20 +57,23 @@ impl Move {
     }
 }
 
-/// The lane of the one that it comes before, up to that one: the rest follows as it is.
-fn order(roadmap: Roadmap, slug: &str, before: &str) -> Result<(&'static str, Vec<String>), Error> {
-    if slug == before {
-        return Err(Error::misused(format!("{slug} cannot come before itself")));
+/// The lane of the one that it comes before, up to that one: the rest follows as it is. Either is named by slug or id.
+fn order(roadmap: Roadmap, named: &str, before: &str) -> Result<(&'static str, Vec<String>), Error> {
+    let all = || roadmap.lanes.iter().flat_map(|lane| &lane.features);
+    let found = |name: &str| {
+        let by_slug = all().find(|feature| feature.slug == name);
+        by_slug.or_else(|| all().find(|feature| feature.id.to_string() == name)).ok_or_else(|| {
+            Error::local(format!("there is no feature {name} on the roadmap")).hint("nexus roadmap shows it")
+        })
+    };
+    let (moved, before) = (found(named)?, found(before)?);
+    if moved.slug == before.slug {
+        return Err(Error::misused(format!("{} cannot come before itself", moved.slug)));
     }
-    for lane in roadmap.lanes {
-        let mut slugs: Vec<String> = lane.features.into_iter().map(|feature| feature.slug).collect();
-        slugs.retain(|other| other != slug);
-        if let Some(at) = slugs.iter().position(|other| other == before) {
-            slugs.truncate(at + 1);
-            slugs.insert(at, slug.to_owned());
-            return Ok((values::lane_name(lane.lane), slugs));
-        }
-    }
-    Err(Error::local(format!("there is no feature {before} on the roadmap"))
-        .hint("nexus roadmap show shows it"))
+    let lane = roadmap.lanes.iter().find(|lane| lane.features.iter().any(|feature| feature.id == before.id));
+    let lane = lane.expect("a feature was found in one of the lanes");
+    let slugs = lane.features.iter().map(|feature| &feature.slug).filter(|slug| **slug != moved.slug);
+    let mut order: Vec<String> = slugs.take_while(|slug| **slug != before.slug).cloned().collect();
+    order.extend([moved.slug.clone(), before.slug.clone()]);
+    Ok((values::lane_name(lane.lane), order))
 }

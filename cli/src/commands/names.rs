@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 /// Engineers by id.
 #[derive(Default)]
-pub(super) struct People(BTreeMap<Uuid, String>);
+pub(super) struct Names(BTreeMap<Uuid, String>);
 
-impl People {
+impl Names {
     /// The members of a project.
     pub(super) async fn of_project(context: &Context<'_>, project: Uuid) -> Result<Self, Error> {
         let answer = context.client.send(Request::get(format!("/projects/{project}"))).await?;

@@ -1,4 +1,4 @@
-//! `nexus roadmap-ops promote` and `defer`: one lane up or down, to its end.
+//! `nexus roadmap promote` and `defer`: one lane up or down, to its end.
 
 use crate::{
     args::values::{self, Lane},
@@ -12,7 +12,7 @@ use serde_json::json;
 
 #[derive(Args)]
 pub(crate) struct Shift {
-    /// Slug of the feature
+    /// Slug or id of the feature
     #[arg(value_parser = values::slug)]
     slug: String,
 }

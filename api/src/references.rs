@@ -1,0 +1,293 @@
+//! Finds what a request refers to: a project by its id or slug, a feature by its slug or id, an engineer by id, e-mail
+//! address or name. Everything that takes one of them asks here. Whether the caller may do anything with it is checked
+//! where it is used.
+
+use crate::{
+    api::Api,
+    auth::Caller,
+    cluster::{Consistency, SharedView},
+    failure::ApiError,
+    read::Read,
+    write::Write,
+};
+use nexus_api_types::{Code, body::FeatureRef, engineer::Me};
+use nexus_domain::{
+    EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, State, WorkBudget,
+    decide::access,
+    entity::{Engineer, Feature, Role},
+    refusal::EntityKind,
+    short_text::{Email, Slug},
+};
+use serde_json::json;
+use std::{collections::BTreeSet, sync::Arc};
+use uuid::Uuid;
+
+/// Characters of a reference that an answer repeats.
+const REPEATED: usize = 100;
+/// Most characters of an engineer's name.
+const LONGEST_NAME: usize = 100;
+/// Candidates that one answer lists.
+const MAX_CANDIDATES: usize = 10;
+/// Work steps for one engineer that is looked at.
+const STEPS_OF_ENGINEER: usize = 50;
+
+/// The project with this id, which need not exist, or with this slug. A text that could be either is an id: a project
+/// must not take the place of a deleted one by its slug.
+pub(crate) fn project(state: &State, text: &str) -> Option<ProjectId> {
+    if let Ok(id) = text.parse() {
+        return Some(ProjectId(id));
+    }
+    state.project_by_slug(&Slug::parse(text).ok()?).map(|project| project.id)
+}
+
+/// The error for a text that is no project's id or slug.
+pub(crate) fn no_project(text: &str) -> ApiError {
+    let text: String = text.chars().take(REPEATED).collect();
+    ApiError::field(
+        "projectId",
+        format_args!("must be the id (a UUID) or the slug of a project; {text} is none"),
+    )
+}
+
+/// The feature with this slug or id. A text that could be either is a slug, as it always was.
+fn feature<'a>(state: &'a State, project: ProjectId, text: &str) -> Option<&'a Arc<Feature>> {
+    let by_slug = Slug::parse(text).ok().and_then(|slug| state.feature_by_slug(project, &slug));
+    by_slug.or_else(|| state.feature(project, FeatureId(text.parse().ok()?)))
+}
+
+/// The error for a feature that does not exist.
+fn no_feature(text: &str) -> ApiError {
+    let name = text.chars().take(REPEATED).collect();
+    Refusal::NotFound { kind: EntityKind::Feature, name }.into()
+}
+
+/// The error for an engineer that does not exist, or whom the caller may not see.
+pub(crate) fn no_engineer(text: &str) -> ApiError {
+    let name = text.chars().take(REPEATED).collect();
+    Refusal::NotFound { kind: EntityKind::Engineer, name }.into()
+}
+
+/// What `find` finds on this node, or, if it is not there, on an up-to-date one: it may have been made through another
+/// node just now.
+async fn found<T>(api: &Api, find: impl Fn(&State) -> Option<T>) -> Result<Option<T>, ApiError> {
+    if let Some(found) = find(api.cluster.local().state()) {
+        return Ok(Some(found));
+    }
+    Ok(find(api.cluster.read(Consistency::Linearizable, None).await?.view.state()))
+}
+
+/// The project that a request without a prepared view is about.
+pub(crate) async fn project_id(api: &Api, text: &str) -> Result<ProjectId, ApiError> {
+    found(api, |state| project(state, text)).await?.ok_or_else(|| no_project(text))
+}
+
+impl Read {
+    /// The project that a text refers to, by its id or slug. One with this id need not exist.
+    pub(crate) fn project_id(&self, text: &str) -> Result<ProjectId, ApiError> {
+        project(self.view().state(), text).ok_or_else(|| no_project(text))
+    }
+
+    /// The feature that a text refers to, by its slug or id.
+    pub(crate) fn feature(&self, project: ProjectId, text: &str) -> Result<&Arc<Feature>, ApiError> {
+        feature(self.view().state(), project, text).ok_or_else(|| no_feature(text))
+    }
+
+    /// The feature that a parameter of the query refers to. One with this id need not exist.
+    pub(crate) fn feature_of_query(&self, project: ProjectId, name: &str) -> Result<FeatureId, ApiError> {
+        let Some(text) = self.query.get(name) else { return Err(ApiError::field(name, "is required")) };
+        feature_id(self.view().state(), project, text).ok_or_else(|| no_feature_in(name, text))
+    }
+
+    /// The engineer that a text refers to, by id, e-mail address or name. One with this id need not exist.
+    pub(crate) async fn engineer_id(&self, api: &Api, text: &str) -> Result<EngineerId, ApiError> {
+        engineer_id(api, self.view(), self.caller, text).await
+    }
+}
+
+impl Write {
+    /// The project that a text refers to, by its id or slug. One with this id need not exist.
+    pub(crate) async fn project_id(&self, api: &Api, text: &str) -> Result<ProjectId, ApiError> {
+        match project_id(api, text).await {
+            // The first request may have deleted it: the nil id leads to its answer.
+            Err(_) if self.is_answered(api) => Ok(ProjectId(Uuid::nil())),
+            found => found,
+        }
+    }
+
+    /// The slug of the feature that a text refers to, by its slug or id. A feature with this slug need not exist.
+    pub(crate) async fn feature_slug(
+        &self,
+        api: &Api,
+        project: ProjectId,
+        text: &str,
+    ) -> Result<Slug, ApiError> {
+        if text.parse::<Uuid>().is_ok() {
+            let slug = found(api, |state| feature(state, project, text).map(|found| found.slug.clone()));
+            if let Some(slug) = slug.await? {
+                return Ok(slug);
+            }
+        }
+        // There is no feature with an invalid slug.
+        Slug::parse(text).map_err(|_| no_feature(text))
+    }
+
+    /// The slugs of the features that a list names, by slug or id.
+    pub(crate) async fn feature_slugs(
+        &self,
+        api: &Api,
+        project: ProjectId,
+        named: &[Slug],
+    ) -> Result<Arc<[Slug]>, ApiError> {
+        let mut slugs = Vec::with_capacity(named.len());
+        for slug in named {
+            slugs.push(self.feature_slug(api, project, slug.as_str()).await?);
+        }
+        Ok(slugs.into())
+    }
+
+    /// The feature that the field `featureId` refers to. One with this id need not exist.
+    pub(crate) async fn feature_id(
+        &self,
+        api: &Api,
+        project: ProjectId,
+        named: FeatureRef,
+    ) -> Result<FeatureId, ApiError> {
+        if let Ok(id) = named.0.parse() {
+            return Ok(FeatureId(id));
+        }
+        let found = found(api, |state| feature_id(state, project, &named.0)).await?;
+        // Only members of the project learn which features there are.
+        let local = api.cluster.local();
+        let (engineer, key) = self.caller.identity(&*api.cluster, local.state())?;
+        access::reader(local.state(), engineer, key, project)?;
+        found.ok_or_else(|| no_feature_in("featureId", &named.0))
+    }
+
+    /// The engineer that a text refers to, by id, e-mail address or name. One with this id need not exist.
+    pub(crate) async fn engineer_id(&self, api: &Api, text: &str) -> Result<EngineerId, ApiError> {
+        if let Ok(id) = text.parse() {
+            return Ok(EngineerId(id));
+        }
+        // An older view might not know a second one of that name.
+        let seen = api.cluster.read(Consistency::Linearizable, None).await?;
+        match engineer_id(api, &seen.view, self.caller, text).await {
+            // The first request may have deleted them: the nil id leads to its answer.
+            Err(_) if self.is_answered(api) => Ok(EngineerId(Uuid::nil())),
+            found => found,
+        }
+    }
+
+    /// Whether a request under the same idempotency key was answered before.
+    fn is_answered(&self, api: &Api) -> bool {
+        let request = self.incoming.keyed(self.caller.actor());
+        request.is_some_and(|request| api.cluster.local().state().keyed_reply(&request.key).is_some())
+    }
+}
+
+/// The feature with this id, which need not exist, or with this slug.
+fn feature_id(state: &State, project: ProjectId, text: &str) -> Option<FeatureId> {
+    match text.parse() {
+        Ok(id) => Some(FeatureId(id)),
+        Err(_) => feature(state, project, text).map(|found| found.id),
+    }
+}
+
+fn no_feature_in(field: &str, text: &str) -> ApiError {
+    let text: String = text.chars().take(REPEATED).collect();
+    ApiError::field(field, format_args!("must be the id (a UUID) or the slug of a feature; {text} is none"))
+}
+
+/// The engineer with this id, e-mail address or name. Text with an `@` is an address and nothing else, so that nobody
+/// takes the place of another one by a name that looks like their address.
+async fn engineer_id(
+    api: &Api,
+    view: &SharedView,
+    caller: Caller,
+    text: &str,
+) -> Result<EngineerId, ApiError> {
+    if let Ok(id) = text.parse() {
+        return Ok(EngineerId(id));
+    }
+    if text.contains('@') {
+        let found = Email::parse(text).ok().and_then(|email| view.state().engineer_by_email(&email));
+        return found.map(|engineer| engineer.id).ok_or_else(|| no_engineer(text));
+    }
+    let repeated: String = text.chars().take(REPEATED).collect();
+    let cluster = api.cluster.clone();
+    let (view, name) = (view.clone(), folded(text));
+    let named = move |work: &mut WorkBudget| {
+        if name.chars().count() > LONGEST_NAME {
+            return Ok(Vec::new());
+        }
+        let (engineer, key) = caller.identity(&*cluster, view.state())?;
+        let mut visible = visible_engineers(view.state(), engineer, key.project, work)?;
+        visible.retain(|engineer| folded(engineer.name.as_str()) == name);
+        Ok(visible.into_iter().cloned().collect())
+    };
+    let named: Vec<Arc<Engineer>> = api.long_reads.compute(caller.engineer, named).await?;
+    match named.as_slice() {
+        [only] => Ok(only.id),
+        [] => Err(ApiError::field(
+            "engineerId",
+            format_args!(
+                "must be the id (a UUID), the e-mail address or the name of an engineer; {repeated} is the name of \
+                 nobody whom you may see"
+            ),
+        )),
+        several => Err(ambiguous(&repeated, several)),
+    }
+}
+
+/// A name as it is compared: without regard to case and to spaces around it.
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+fn ambiguous(name: &str, several: &[Arc<Engineer>]) -> ApiError {
+    let emails: Vec<&str> =
+        several.iter().take(MAX_CANDIDATES).map(|engineer| engineer.email.as_str()).collect();
+    let more = if several.len() > MAX_CANDIDATES { ", and others" } else { "" };
+    let message = format!(
+        "{name} is the name of {} engineers, {}{more}: say which one by e-mail address or id",
+        several.len(),
+        emails.join(", ")
+    );
+    let candidates: Vec<Me> =
+        several.iter().take(MAX_CANDIDATES).map(|engineer| Me::from(engineer.as_ref())).collect();
+    let details = json!({ "engineerId": [&message], "candidates": candidates });
+    ApiError { details: Some(details), ..ApiError::new(Code::ValidationError, message) }
+}
+
+/// The engineers whom an engineer may see, oldest first: an admin all of them, others themselves and those with whom
+/// they are in a project. With a key for one project, those in that project.
+pub(crate) fn visible_engineers<'a>(
+    state: &'a State,
+    engineer: &'a Arc<Engineer>,
+    scope: Option<ProjectId>,
+    work: &mut WorkBudget,
+) -> Result<Vec<&'a Arc<Engineer>>, ApiError> {
+    let too_many = |OutOfBudget| {
+        ApiError::new(
+            Code::ValidationError,
+            "looking at all engineers takes more work than one request may cause: say who by e-mail address or id",
+        )
+    };
+    let mut visible = Vec::new();
+    if engineer.role == Role::Admin && scope.is_none() {
+        for other in state.engineers() {
+            work.charge(STEPS_OF_ENGINEER).map_err(too_many)?;
+            visible.push(other);
+        }
+        return Ok(visible);
+    }
+    let mut ids = BTreeSet::from([engineer.id]);
+    let own = state.projects_of(engineer.id).map(|project| project.id);
+    for project in own.filter(|project| scope.is_none_or(|scope| scope == *project)) {
+        for member in state.members(project) {
+            work.charge(STEPS_OF_ENGINEER).map_err(too_many)?;
+            ids.insert(member.engineer);
+        }
+    }
+    visible.extend(ids.into_iter().filter_map(|id| state.engineer(id)));
+    Ok(visible)
+}
