@@ -32,8 +32,8 @@ impl Claim {
         let paths =
             self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
         let project = context.project().await?;
-        context.print_lost_claims(project);
         context.session_for_work(project).await?;
+        context.print_lost_claims(project);
         let feature = match &self.feature {
             Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
             // With several features it is not clear which one is meant: the claims get none.
@@ -48,7 +48,8 @@ impl Claim {
         };
         let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
         let answer = context.send_in_session(project, claim).await?;
-        context.keep_session_alive(project);
+        let lifetime = context.keep_session_alive(project);
+        let ends = answer.parse::<Claimed>()?.claims.iter().map(|claim| claim.expires_at).min();
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
             context.out.line(format_args!("Yours: {}", format::list(&paths)))
@@ -57,6 +58,9 @@ impl Claim {
             format!("They are free when {} is over, or with nexus unclaim PATH", feature.slug)
         });
         context.out.note(until);
+        if let Some(ends) = ends {
+            context.out.note(format_args!("Lease: {}", context.describe(lifetime, ends)));
+        }
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! One file per command: its arguments, its help with examples, and what it does.
 //!
 //! A command has three steps: put the request together, send it, print the answer.
-//! [`people`] turns the ids in answers into names. [`target`] is what `install` and `doctor` look at.
+//! [`people`] turns the ids in answers into names, and [`sessions`] into places. [`target`] is what `install` and `doctor` look at.
 
 mod changes;
 mod check;
@@ -35,6 +35,7 @@ mod roadmap_ops;
 mod save;
 mod search;
 mod session;
+mod sessions;
 mod setup;
 mod status;
 mod target;
