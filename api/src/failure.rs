@@ -11,9 +11,10 @@ use nexus_api_types::{
     claim::Conflict,
     envelope::{MissingResource, Outcome},
     feature::Blocked,
+    holder::HolderSession,
 };
 use nexus_domain::{
-    Refusal, Revision,
+    Refusal, Revision, State,
     refusal::{EntityKind, HolderNote, KeyResetRefusal},
 };
 use serde_json::{Value, json};
@@ -102,8 +103,15 @@ impl From<OperationError> for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
+        Self::of_refusal(&refusal, None)
+    }
+}
+
+impl ApiError {
+    /// The error of a refusal. The state says more of the holders, if their sessions are in it.
+    pub(crate) fn of_refusal(refusal: &Refusal, state: Option<&State>) -> Self {
         let message = refusal.to_string();
-        let (code, details) = match &refusal {
+        let (code, details) = match refusal {
             Refusal::KeyRevoked => (Code::InvalidApiKey, None),
             Refusal::TicketInvalid => (Code::Unauthorized, None),
             Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
@@ -143,15 +151,17 @@ impl From<Refusal> for ApiError {
                 (Code::ValidationError, Some(json!({ "dependsOn": [message.clone()] })))
             }
             Refusal::FeatureClaimed { by, .. } => {
-                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": holder(by) })))
+                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": holder(by, state) })))
             }
-            Refusal::NotHolder { by, .. } => (Code::ValidationError, Some(json!({ "holder": holder(by) }))),
+            Refusal::NotHolder { by, .. } => {
+                (Code::ValidationError, Some(json!({ "holder": holder(by, state) })))
+            }
             Refusal::FilesClaimed { conflicts } => {
-                let conflicts: Vec<Conflict> = conflicts.iter().map(Into::into).collect();
+                let conflicts: Vec<Conflict> = conflicts.iter().map(|one| Conflict::of(one, state)).collect();
                 (Code::FileAlreadyClaimed, Some(json!({ "conflicts": conflicts })))
             }
             Refusal::NothingAvailable { blocked } => {
-                let blocked: Vec<Blocked> = blocked.iter().map(Into::into).collect();
+                let blocked: Vec<Blocked> = blocked.iter().map(|one| Blocked::of(one, state)).collect();
                 (Code::NotFound, Some(json!({ "blocked": blocked })))
             }
             Refusal::TooMany { what, .. } => {
@@ -192,13 +202,19 @@ const fn missing(kind: EntityKind) -> MissingResource {
 }
 
 /// The holder of a feature, for an error.
-fn holder(note: &HolderNote) -> Value {
-    json!({
+fn holder(note: &HolderNote, state: Option<&State>) -> Value {
+    let session = state.and_then(|state| state.session(note.holder.session));
+    let session = session.map(|session| HolderSession::of(session)).unwrap_or_default();
+    let mut holder = json!({
         "engineerId": note.holder.engineer.0,
         "engineerName": note.engineer_name.as_str(),
         "sessionId": note.holder.session.0,
         "agent": note.holder.agent.as_ref().map(ToString::to_string),
-    })
+    });
+    if let (Some(holder), Value::Object(more)) = (holder.as_object_mut(), json!(session)) {
+        holder.extend(more);
+    }
+    holder
 }
 
 impl IntoResponse for ApiError {

@@ -41,7 +41,7 @@ pub(crate) struct StreamedJson(VecDeque<Part>);
 enum Part {
     Text(String),
     /// A feature, what blocks it, and its spec once that is read.
-    Feature(Arc<Feature>, Option<BlockedBy>, Option<String>),
+    Feature(Arc<Feature>, Option<Box<BlockedBy>>, Option<String>),
 }
 
 impl Part {
@@ -96,7 +96,7 @@ impl StreamedJson {
             if at > 0 {
                 self.0.push_back(Part::Text(",".to_owned()));
             }
-            self.0.push_back(Part::Feature(feature.clone(), blocked_by, None));
+            self.0.push_back(Part::Feature(feature.clone(), blocked_by.map(Box::new), None));
         }
         self.text("]")
     }
@@ -190,6 +190,7 @@ impl StreamedJson {
                 Part::Text(written) => text.extend_from_slice(written.as_bytes()),
                 Part::Feature(feature, blocked_by, spec) => {
                     let feature = wire::Feature::of(&feature, spec.unwrap_or_default());
+                    let blocked_by = blocked_by.map(|by| *by);
                     serde_json::to_writer(&mut text, &Available { feature, blocked_by })?;
                 }
             }

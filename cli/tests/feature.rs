@@ -183,8 +183,8 @@ Laid out    REPOSITORY/.nexus/active/api
     );
     assert!(laid_out("learnings.md").contains("Floats lie"));
     assert!(laid_out("decisions.md").contains("## Money is cents"));
-    let ignored = std::fs::read_to_string(ana.repository().join(".gitignore")).unwrap();
-    assert_eq!(ignored, ".nexus/active/\n");
+    let ignored = std::fs::read_to_string(ana.repository().join(".nexus/active/.gitignore")).unwrap();
+    assert_eq!(ignored, "*\n");
 }
 
 #[test]

@@ -23,10 +23,10 @@ fn the_status_says_who_works_on_what() {
     let ana = Person::at_work(&[server.url()]);
     let shown = ana.types("status").done().stdout;
     for part in [
-        "Active features\nFEATURE  TITLE    HOLDER               SINCE\napi      The API  ana's agent \"build\"  ",
+        "Active features\nFEATURE  TITLE    HOLDER                      SINCE\napi      The API  ana's agent \"build\" on api  ",
         "Files held\nHOLDER               FEATURE  FILES             UNTIL\nana's agent \"build\"  api      src/db.rs, docs/  2025-01-31 (any moment now)\n",
         "Interrupted: may be taken up again\nFEATURE  TITLE    INTERRUPTED\nreports  The API  ",
-        "Sessions\nSESSION              STATE   LAST SEEN",
+        "Sessions\nSESSION                     STATE   LAST SEEN",
     ] {
         assert!(shown.contains(part), "{part}\n---\n{shown}");
     }
@@ -64,10 +64,10 @@ fn the_nodes_are_listed_with_how_many_may_be_lost() {
         ended.stdout,
         format!(
             "\
-NODE  ROLE    LAST SEEN  LAG  STATE    DISK FREE  CLIENTS
-1     leader  leads      0    equal    900.0 MiB  10.0.0.1:7401
-2     voter   20 ms ago  0    equal    900.0 MiB  10.0.0.2:7401  answers
-3     voter   1 min ago  0    unknown  -          10.0.0.3:7401
+NODE  ROLE    LAST SEEN      LAG  STATE    DISK FREE  CLIENTS
+1     leader  leads          0    equal    900.0 MiB  10.0.0.1:7401
+2     voter   20 ms ago      0    equal    900.0 MiB  10.0.0.2:7401  answers
+3     voter   1 min 1 s ago  0    unknown  -          10.0.0.3:7401
 
 Degraded: silent node 3; no further loss is borne
 Cluster     {ID}

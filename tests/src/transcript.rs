@@ -20,7 +20,7 @@ pub struct TranscriptRunner {
 
 /// Parts of the output that differ in each run, and their replacements. The width of columns depends on such parts, so
 /// two of the spaces between columns are left. Empty lines are left out.
-const UNSTEADY: [(&str, &str); 19] = [
+const UNSTEADY: [(&str, &str); 22] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"nexus_eng_[A-Za-z0-9]+", "nexus_eng_KEY"),
     (r"\bnexus/\d+\.\d+\.\d+", "nexus/VERSION"),
@@ -32,8 +32,12 @@ const UNSTEADY: [(&str, &str); 19] = [
     (r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?|\b([A-Z][a-z]{2} \d{1,2} )?\d\d:\d\d\b", "TIME"),
     (r"\b(terminal|claude|codex)-[0-9a-f-]+\b", "$1-RUN"),
     (r"\b(terminal|claude|codex):[0-9a-f-]+\b", "$1:RUN"),
-    (r"\b\d+ (s|ms|min|h|d) ago\b|\bjust now\b", "N ago"),
-    (r"\bin \d+ (s|ms|min|h|d)\b|\bany moment now\b", "in N"),
+    (r"\b\d+ (s|ms|min|h|d)( \d+ (s|min|h))? ago\b|\bjust now\b", "N ago"),
+    (r"\bin \d+ (s|ms|min|h|d)( \d+ (s|min|h))?\b|\bany moment now\b", "in N"),
+    (r"\(process \d+\)", "(process N)"),
+    // Whether the first heartbeat was sent by then.
+    (r"\brenewed (while it runs|by its requests)", "renewed by LIFE"),
+    (r#""lease": ?"(un)?attended""#, "\"lease\":LEASE"),
     (r"\bFence( +)\d+", "Fence${1}N"),
     (r#""(fence|revision|seq)": ?\d+"#, "\"$1\":N"),
     (r"^   +\d+  TIME", "  N  TIME"),

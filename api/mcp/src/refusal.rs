@@ -1,7 +1,12 @@
 //! The text of a failure that an agent receives: what happened, who holds what until when, and which tool helps.
 
 use crate::port::Failure;
-use nexus_api_types::{Code, ErrorBody, Moment, claim::Conflict, feature::Blocked, feature::BlockedBy};
+use nexus_api_types::{
+    Code, ErrorBody, Moment,
+    claim::Conflict,
+    feature::{Blocked, BlockedBy},
+    holder::HolderSession,
+};
 use serde_json::Value;
 
 /// Lines of a list that an agent is shown; more would only fill its context.
@@ -50,9 +55,9 @@ fn list<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> Vec<T> {
 
 fn conflict(conflict: &Conflict) -> String {
     let by = &conflict.claimed_by;
-    let holder = holder(&by.engineer_name, by.agent.as_deref());
+    let holder = holder(&by.engineer_name, by.agent.as_deref(), &by.holder);
     let work = by.feature_slug.as_ref().map_or(String::new(), |slug| format!(" for {slug}"));
-    let until = time(by.expires_at);
+    let until = time(by.expires_at) + &by.holder.renewal();
     if conflict.file_path == conflict.wanted_path {
         format!("- {} is held by {holder}{work} until {until}", conflict.wanted_path)
     } else {
@@ -66,16 +71,19 @@ pub(crate) fn because(by: &BlockedBy) -> String {
     if !by.depends_on.is_empty() {
         return format!("waits for {}", by.depends_on.join(", "));
     }
-    let holder = holder(by.engineer_name.as_deref().unwrap_or("somebody"), by.agent.as_deref());
+    let holder = holder(by.engineer_name.as_deref().unwrap_or("somebody"), by.agent.as_deref(), &by.holder);
     let path = by.file_path.as_deref().unwrap_or("one of its files");
     let work = by.feature_slug.as_ref().map_or(String::new(), |slug| format!(" for {slug}"));
-    let until = by.expires_at.map_or(String::new(), |at| format!(" until {}", time(at)));
+    let until =
+        by.expires_at.map_or(String::new(), |at| format!(" until {}{}", time(at), by.holder.renewal()));
     format!("{path} is held by {holder}{work}{until}")
 }
 
-/// The name of a holder: an engineer, or one of its agents.
-pub(crate) fn holder(engineer: &str, agent: Option<&str>) -> String {
-    agent.map_or_else(|| engineer.to_owned(), |agent| format!("{engineer}'s agent {agent}"))
+/// The name of a holder: an engineer, or one of its agents with its own name and the place where it works.
+pub(crate) fn holder(engineer: &str, agent: Option<&str>, session: &HolderSession) -> String {
+    let Some(agent) = agent else { return engineer.to_owned() };
+    let name = session.session_name.as_ref().map(|name| format!("{name} ({agent})"));
+    format!("{engineer}'s agent {}{}", name.as_deref().unwrap_or(agent), session.place())
 }
 
 /// A time as text.

@@ -22,9 +22,17 @@ pub(crate) struct Caller {
     pub(crate) engineer: EngineerId,
     pub(crate) key: KeyId,
     pub(crate) session: Option<SessionId>,
+    /// Whether a ticket was shown and not a key, as pages in browsers do.
+    pub(crate) by_ticket: bool,
 }
 
 impl Caller {
+    /// Whether a person acts in a browser, as the default session. Its lease is that of a person, who also works
+    /// elsewhere: a page that is closed says nothing about that.
+    pub(crate) const fn is_person(self) -> bool {
+        self.by_ticket && self.session.is_none()
+    }
+
     /// The engineer and the key as a state knows them, if the key is valid at this moment.
     pub(crate) fn identity<'a>(
         self,
@@ -79,7 +87,7 @@ pub(crate) async fn authenticate_with_key(
     }
     let found = found.filter(|key| !key.is_expired(cluster.wall())).ok_or_else(unknown)?;
     let session = session_header(headers)?;
-    Ok((Caller { engineer: found.engineer, key: found.id, session }, key))
+    Ok((Caller { engineer: found.engineer, key: found.id, session, by_ticket: false }, key))
 }
 
 /// The session in the header `X-Nexus-Session`, if any.

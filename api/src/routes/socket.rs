@@ -73,7 +73,8 @@ async fn ticket_holder(api: &Api, headers: &HeaderMap, digest: TokenDigest) -> R
             seen.view.state().ticket(digest).cloned().ok_or(Refusal::TicketInvalid)?
         }
     };
-    Ok(Caller { engineer: ticket.engineer, key: ticket.key, session: session.or(ticket.session) })
+    let session = session.or(ticket.session);
+    Ok(Caller { engineer: ticket.engineer, key: ticket.key, session, by_ticket: true })
 }
 
 /// Redeems a ticket, which opens one socket only.

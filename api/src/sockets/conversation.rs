@@ -21,7 +21,7 @@ use nexus_api_types::{
 use nexus_domain::{
     EngineerId, ProjectId, Refusal, Reply, Revision, SessionId, State, command,
     decide::access,
-    entity::{ApiKey, Engineer, SessionMetadata},
+    entity::{ApiKey, Engineer, HeartbeatMode, SessionMetadata},
     refusal::EntityKind,
 };
 use std::sync::Arc;
@@ -198,6 +198,13 @@ impl Conversation {
         if let Err(refusal) = access::may_write(engineer, key) {
             // The right to write was taken away after the join: a read-only key keeps no claims alive.
             return Ok(vec![Notice::Error { code: ErrorCode::Forbidden, message: refusal.to_string() }]);
+        }
+        if self.caller.is_person()
+            && let Some(found) = view.state().session(session).filter(|found| found.is_active())
+            && found.heartbeat_mode == HeartbeatMode::Unattended
+        {
+            self.api.cluster.keep_alive(session);
+            return Ok(Vec::new());
         }
         match self.api.cluster.heartbeat(session).await {
             Ok(true) => Ok(Vec::new()),

@@ -3,6 +3,7 @@
 use crate::{
     Moment,
     body::{FeatureRef, SomePatterns, TextField, Unknown, VISIBLE, Whole, body, text_schema, words},
+    holder::HolderSession,
 };
 use nexus_domain::{
     State,
@@ -46,6 +47,9 @@ pub struct Claim {
     pub engineer_name: String,
     /// The feature it is held for; none for a claim made while working.
     pub feature_id: Option<Uuid>,
+    /// The slug of that feature.
+    #[serde(default)]
+    pub feature_slug: Option<String>,
     /// When it was claimed.
     pub claimed_at: Moment,
     /// When it is released if the session shows no further sign of life: an estimate.
@@ -58,23 +62,29 @@ pub struct Claim {
     pub mode: Mode,
     /// The log index of the entry that acquired it.
     pub fence: u64,
+    /// Where the session works, and which lease it has.
+    #[serde(flatten)]
+    pub holder: HolderSession,
 }
 
 impl Claim {
     /// A claim of a session.
     pub fn of(state: &State, session: &Session, key: &ClaimKey, claim: &entity::Claim) -> Self {
+        let slug = key.feature.and_then(|feature| state.feature(key.project, feature));
         Self {
             file_path: key.path.to_string(),
             project_id: key.project.0,
             engineer_id: session.engineer.0,
             engineer_name: state.holder_name(&session.holder()),
             feature_id: key.feature.map(|feature| feature.0),
+            feature_slug: slug.map(|feature| feature.slug.to_string()),
             claimed_at: claim.claimed_at.into(),
             expires_at: state.claims_expire_at(session).into(),
             session_id: session.id.0,
             agent: session.agent.as_ref().map(ToString::to_string),
             mode: claim.mode.into(),
             fence: claim.fence.0,
+            holder: HolderSession::of(session),
         }
     }
 
@@ -121,6 +131,9 @@ pub struct ClaimedBy {
     pub claimed_at: Moment,
     /// When it is released if the session shows no further sign of life: an estimate.
     pub expires_at: Moment,
+    /// Where the session works, and which lease it has.
+    #[serde(flatten)]
+    pub holder: HolderSession,
 }
 
 /// One path that somebody else holds: an item of `details.conflicts`.
@@ -138,9 +151,11 @@ pub struct Conflict {
     pub assumed: bool,
 }
 
-impl From<&refusal::Conflict> for Conflict {
-    fn from(conflict: &refusal::Conflict) -> Self {
+impl Conflict {
+    /// A conflict of a refusal. The state says more of the holder, if the session is in it.
+    pub fn of(conflict: &refusal::Conflict, state: Option<&State>) -> Self {
         let holder = &conflict.by.holder;
+        let session = state.and_then(|state| state.session(holder.session));
         Self {
             file_path: conflict.path.to_string(),
             wanted_path: conflict.wanted.to_string(),
@@ -154,6 +169,7 @@ impl From<&refusal::Conflict> for Conflict {
                 feature_slug: conflict.feature.as_ref().map(|(_, slug)| slug.to_string()),
                 claimed_at: conflict.claimed_at.into(),
                 expires_at: conflict.expires_at.into(),
+                holder: session.map(|session| HolderSession::of(session)).unwrap_or_default(),
             },
         }
     }

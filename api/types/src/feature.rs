@@ -4,9 +4,10 @@ use crate::{
     Moment,
     body::{BodyField, Priority, Problem, Schemas, Spec, TextField, Unknown, body, list, list_schema, words},
     claim::{Claim, Conflict},
+    holder::HolderSession,
 };
 use nexus_domain::{
-    WallTime, entity,
+    State, WallTime, entity,
     pattern::Pattern,
     refusal,
     short_text::{Slug, Title},
@@ -223,19 +224,23 @@ pub struct BlockedBy {
     /// When it is released if the session shows no further sign of life: an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
+    /// Where the session works, and which lease it has.
+    #[serde(flatten)]
+    pub holder: HolderSession,
     /// The slugs of dependencies that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
 }
 
-impl From<&refusal::Blocker> for BlockedBy {
-    fn from(blocker: &refusal::Blocker) -> Self {
+impl BlockedBy {
+    /// What blocks a feature. The state says more of a holder, if the session is in it.
+    pub fn of(blocker: &refusal::Blocker, state: Option<&State>) -> Self {
         match blocker {
             refusal::Blocker::Dependencies(open) => {
                 Self { depends_on: open.iter().map(ToString::to_string).collect(), ..Self::default() }
             }
             refusal::Blocker::Claim(found) => {
-                let Conflict { file_path, claimed_by: by, .. } = found.as_ref().into();
+                let Conflict { file_path, claimed_by: by, .. } = Conflict::of(found, state);
                 Self {
                     engineer_id: Some(by.engineer_id),
                     engineer_name: Some(by.engineer_name),
@@ -244,6 +249,7 @@ impl From<&refusal::Blocker> for BlockedBy {
                     agent: by.agent,
                     file_path: Some(file_path),
                     expires_at: Some(by.expires_at),
+                    holder: by.holder,
                     depends_on: Vec::new(),
                 }
             }
@@ -261,9 +267,10 @@ pub struct Blocked {
     pub blocked_by: BlockedBy,
 }
 
-impl From<&refusal::Blocked> for Blocked {
-    fn from(blocked: &refusal::Blocked) -> Self {
-        Self { feature_slug: blocked.slug.to_string(), blocked_by: (&blocked.by).into() }
+impl Blocked {
+    /// A feature of a refusal. The state says more of a holder, if the session is in it.
+    pub fn of(blocked: &refusal::Blocked, state: Option<&State>) -> Self {
+        Self { feature_slug: blocked.slug.to_string(), blocked_by: BlockedBy::of(&blocked.by, state) }
     }
 }
 

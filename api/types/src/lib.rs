@@ -8,7 +8,7 @@
 //! - [`body`]: the bodies of requests, which are declared once for clients, servers and the documentation.
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file per resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
-//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`].
+//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`]. [`holder`]: what people see of a session that holds something.
 //! - [`event`]: events. [`socket`]: the messages of the WebSocket. [`text`]: schemas of texts with a form of their own.
 
 pub mod body;
@@ -22,6 +22,7 @@ pub mod event;
 pub mod feature;
 pub mod header;
 pub mod health;
+pub mod holder;
 pub mod knowledge;
 pub mod moment;
 pub mod project;

@@ -6,6 +6,7 @@ use crate::{
     claim::Claim,
     engineer::Engineer,
     feature::Feature,
+    holder::{HolderSession, Lease},
 };
 use nexus_domain::{
     State,
@@ -46,6 +47,10 @@ pub struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub client_version: Option<String>,
+    /// A name that its engineer gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 0, max_length = 2048, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
+    pub name: Option<String>,
 }
 
 /// A session of one agent or engineer in one project.
@@ -72,9 +77,18 @@ pub struct Session {
     pub agent: Option<String>,
     /// The end of its lease, or of its grace period: an estimate.
     pub expires_at: Moment,
+    /// Which lease it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
 }
 
 impl Session {
+    /// What people see of it where it holds something.
+    pub fn holder(&self) -> HolderSession {
+        let Metadata { git_branch, working_dir, name, .. } = &self.metadata;
+        HolderSession::new(name.as_deref(), working_dir.as_deref(), git_branch.as_deref(), self.lease)
+    }
+
     /// A session of the state.
     pub fn of(state: &State, session: &entity::Session) -> Self {
         let text = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
@@ -89,10 +103,12 @@ impl Session {
                 git_branch: text(&session.metadata.git_branch),
                 working_dir: text(&session.metadata.working_dir),
                 client_version: text(&session.metadata.client_version),
+                name: text(&session.metadata.name),
             },
             created_at: session.created_at.into(),
             agent: session.agent.as_ref().map(ToString::to_string),
             expires_at: state.in_wall_time(session.lease.until()).into(),
+            lease: Some(session.heartbeat_mode.into()),
         }
     }
 }
@@ -120,8 +136,13 @@ impl BodyField for SessionMetadata {
     fn parse(value: Value) -> Result<Self, Vec<Problem>> {
         Fields::read_object(value, |fields| {
             let (git_branch, working_dir) = (fields.read("gitBranch"), fields.read("workingDir"));
-            let client_version = fields.read("clientVersion");
-            Some(Self { git_branch: git_branch?, working_dir: working_dir?, client_version: client_version? })
+            let (client_version, name) = (fields.read("clientVersion"), fields.read("name"));
+            Some(Self {
+                git_branch: git_branch?,
+                working_dir: working_dir?,
+                client_version: client_version?,
+                name: name?,
+            })
         })
     }
 

@@ -2,10 +2,11 @@
 //! else the terminal's. Sends no request.
 
 use super::{
-    Process, RunKey, RunRecords, TERMINAL, inherited,
+    Process, RunKey, RunRecords, TERMINAL, inherited, owner,
     process::{Ancestor, Processes},
 };
 use crate::{error::Error, hosts::HOSTS};
+use std::io::IsTerminal;
 use uuid::Uuid;
 
 /// The value of `--session` that means the engineer's default session, and no run.
@@ -59,11 +60,29 @@ impl Actor {
         if let Some(key) = inherited::run_key(|key| records.folder_of(key).exists()) {
             return Self::inherited(key, &ancestors, records);
         }
-        if let Some(run) = recorded(&ancestors, records).or_else(|| by_program_name(&ancestors)) {
+        let terminal = processes.terminal();
+        // A run that lives as long as a terminal is not the person who types there.
+        let typed_in =
+            terminal.as_ref().filter(|leader| std::io::stdin().is_terminal() && !owner::is_host(leader));
+        let is_agents = |run: &Self| match run {
+            Self::AgentRun { key, owner } => {
+                key.kind() == TERMINAL || *owner != typed_in.map(|leader| leader.process)
+            }
+            _ => true,
+        };
+        if let Some(run) =
+            recorded(&ancestors, records).filter(is_agents).or_else(|| by_program_name(&ancestors))
+        {
             return run;
         }
-        match processes.terminal() {
-            Some(leader) => Self::AgentRun { key: RunKey::of_process(TERMINAL, leader), owner: Some(leader) },
+        let is_typed = ancestors.iter().any(Ancestor::is_interactive_shell);
+        let is_for_work =
+            |leader: &Ancestor| is_typed || !leader.is_shell_with_command() || owner::is_settled(leader);
+        // A terminal that was opened for one command is over with it.
+        match terminal.filter(is_for_work) {
+            Some(Ancestor { process, .. }) => {
+                Self::AgentRun { key: RunKey::of_process(TERMINAL, process), owner: Some(process) }
+            }
             None => Self::Engineer,
         }
     }
@@ -81,12 +100,19 @@ impl Actor {
             .unwrap_or(Self::AgentRun { key, owner })
     }
 
-    /// The run of a host's own session id, for a command that the host itself started.
-    pub(crate) fn of_host(host: &str, session: &str) -> Option<Self> {
+    /// The run of a host's own session id, for a command that the host itself started, or that was started by hand.
+    pub(crate) fn of_host(host: &str, session: &str, records: &RunRecords) -> Option<Self> {
         let key = RunKey::of_host(host, session)?;
-        let ancestors = Processes::default().ancestors();
-        let owner = ancestors.iter().find(|ancestor| !ancestor.is_shell()).map(|ancestor| ancestor.process);
-        Some(Self::AgentRun { key, owner })
+        let mut processes = Processes::default();
+        let ancestors = processes.ancestors();
+        let bound = records.owner_of(&key);
+        Some(Self::AgentRun { key, owner: owner::find(&ancestors, bound, &mut processes) })
+    }
+
+    /// Whether it is a run that lives in the process of an agent host.
+    pub(crate) fn lives_in_host(&self) -> bool {
+        matches!(self, Self::AgentRun { owner: Some(process), .. }
+            if owner::is_host_process(*process, &mut Processes::default()))
     }
 }
 

@@ -8,12 +8,31 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System,
 /// Ancestors that are read at most. Usual is a command in a shell in a tool in an agent in a terminal.
 const MAX_GENERATIONS: usize = 32;
 
-/// Programs that only start what an agent asks for, so that they are never taken for the agent.
-const SHELLS: [&str; 12] =
-    ["sh", "bash", "dash", "zsh", "ash", "ksh", "fish", "cmd", "powershell", "pwsh", "env", "timeout"];
+/// Shells, by the names of their programs.
+const SHELLS: [&str; 15] = [
+    "sh",
+    "bash",
+    "dash",
+    "zsh",
+    "ash",
+    "ksh",
+    "mksh",
+    "csh",
+    "tcsh",
+    "fish",
+    "nu",
+    "xonsh",
+    "cmd",
+    "powershell",
+    "pwsh",
+];
+
+/// Programs whose first argument is a script, which then names the process. Those of Python have a version in their
+/// names.
+const INTERPRETERS: [&str; 7] = ["node", "nodejs", "bun", "deno", "ruby", "perl", "php"];
 
 /// A process, alive or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     /// The process id.
     pub(crate) pid: u32,
@@ -35,8 +54,7 @@ impl Processes {
     /// The process of this id, if it still runs.
     pub(crate) fn find(&mut self, pid: u32) -> Option<Process> {
         let process = self.look(pid)?;
-        let is_over = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
-        (!is_over).then(|| Process { pid, started: started(process) })
+        (!is_over(process)).then(|| Process { pid, started: started(process) })
     }
 
     /// Whether this very process still runs.
@@ -53,52 +71,86 @@ impl Processes {
         system.process(pid)
     }
 
-    /// The ancestors of this process, the nearest first.
+    /// The ancestors of this process, the nearest first. None where the system lists the processes of another PID
+    /// namespace, in which this process has another id.
     pub(crate) fn ancestors(&mut self) -> Vec<Ancestor> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::from([std::process::id()]);
+        if !lists_own_namespace() {
+            return found;
+        }
         let mut next = self.look(std::process::id()).and_then(sysinfo::Process::parent);
         while let Some(pid) = next.map(Pid::as_u32) {
             if found.len() == MAX_GENERATIONS || !seen.insert(pid) {
                 break;
             }
-            let Some(process) = self.look(pid) else { break };
-            next = process.parent();
-            found.push(Ancestor {
-                process: Process { pid, started: started(process) },
-                names: names(process),
-            });
+            let Some((ancestor, parent)) = self.ancestor(pid) else { break };
+            next = parent;
+            found.push(ancestor);
         }
         found
     }
 
+    /// A process of this id that runs, with the id of its parent.
+    fn ancestor(&mut self, pid: u32) -> Option<(Ancestor, Option<Pid>)> {
+        let own = self.look(std::process::id()).map(started);
+        let process = self.look(pid).filter(|process| !is_over(process))?;
+        let started = started(process);
+        let (names, words) = names_and_words(process);
+        let leads_session = process.session_id().is_some_and(|leader| leader.as_u32() == pid);
+        let ancestor = Ancestor {
+            process: Process { pid, started },
+            names,
+            words,
+            age_s: own.unwrap_or_default().saturating_sub(started),
+            leads_session,
+            reads_terminal: if cfg!(target_os = "linux") { reads_terminal(pid) } else { leads_session },
+        };
+        Some((ancestor, process.parent()))
+    }
+
+    /// Whether this very process runs, and its program or its script has one of these names.
+    pub(crate) fn is_called(&mut self, process: Process, names: &[&str]) -> bool {
+        let found = self.ancestor(process.pid).map(|(found, _)| found);
+        found.is_some_and(|found| found.process == process && names.iter().any(|name| found.is_called(name)))
+    }
+
     /// The leader of this process's terminal session. It is `None` without a terminal.
-    pub(crate) fn terminal(&mut self) -> Option<Process> {
+    pub(crate) fn terminal(&mut self) -> Option<Ancestor> {
         let has_terminal = std::io::stdin().is_terminal()
             || std::io::stdout().is_terminal()
             || std::io::stderr().is_terminal();
-        if !has_terminal {
+        if !has_terminal || !lists_own_namespace() {
             return None;
         }
         let leader = leader(self.look(std::process::id())?)?.as_u32();
-        self.find(leader).filter(|process| process.pid != std::process::id())
+        let (leader, _) = self.ancestor(leader)?;
+        (leader.process.pid != std::process::id()).then_some(leader)
     }
 }
 
 /// A process above this one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ancestor {
     /// The ancestor itself. The time of its start distinguishes it from earlier processes with its id.
     pub(crate) process: Process,
     /// Names of its program, and of the script that it runs.
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
+    /// The arguments of its program.
+    pub(super) words: Vec<String>,
+    /// How many seconds before this command it started.
+    pub(super) age_s: u64,
+    /// Whether it leads a session of processes: the first process of a terminal, of a service or of a connection.
+    pub(super) leads_session: bool,
+    /// Whether its standard input is a terminal. Where the system does not say so, a leader of a session counts.
+    pub(super) reads_terminal: bool,
 }
 
 impl Ancestor {
     /// One of that name.
     #[cfg(test)]
     pub(super) fn new(process: Process, name: &str) -> Self {
-        Self { process, names: vec![name.to_owned()] }
+        Self { process, names: vec![name.to_owned()], ..Self::default() }
     }
 
     /// Whether its program or its script has that name.
@@ -106,11 +158,60 @@ impl Ancestor {
         self.names.iter().any(|one| one == name)
     }
 
-    /// Whether it is a program that only starts others. One whose script has another name is not.
-    pub(crate) fn is_shell(&self) -> bool {
+    /// Whether its program has that name, as the system or as the program itself gives it. A title such as
+    /// `tmux: server` counts as `tmux`.
+    pub(super) fn is_program(&self, name: &str) -> bool {
+        let is_name =
+            |one: &str| one.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        self.names.iter().take(2).any(|one| is_name(one))
+    }
+
+    /// Whether it is a shell in which a person types: it reads a terminal, and has no command or script to run.
+    pub(super) fn is_interactive_shell(&self) -> bool {
+        self.is_shell() && self.reads_terminal && !self.words.iter().any(|word| is_command(word))
+    }
+
+    /// Whether it is a shell that runs one command or script, and ends with it.
+    pub(super) fn is_shell_with_command(&self) -> bool {
+        self.is_shell() && self.words.iter().any(|word| is_command(word))
+    }
+
+    fn is_shell(&self) -> bool {
+        // The first two are the program's names. A shell that runs as another program is not one.
         let mut called = self.names.iter().take(2);
         called.len() > 0 && called.all(|name| SHELLS.contains(&name.as_str()))
     }
+}
+
+/// Whether an argument gives a shell something to run: a script, or an option such as `-c`.
+fn is_command(word: &str) -> bool {
+    match word.strip_prefix('-') {
+        Some(option) => !option.starts_with('-') && option.ends_with('c'),
+        None => true,
+    }
+}
+
+fn is_over(process: &sysinfo::Process) -> bool {
+    matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
+}
+
+/// Whether the system lists the processes under the ids that this process sees. In a PID namespace with the `/proc` of
+/// another one, it does not.
+#[cfg(target_os = "linux")]
+fn lists_own_namespace() -> bool {
+    let own = std::process::id().to_string();
+    std::fs::read_link("/proc/self").map_or(true, |listed| listed.as_os_str() == own.as_str())
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn lists_own_namespace() -> bool {
+    true
+}
+
+/// Whether the standard input of a process is a terminal. That of another user's process is not known.
+fn reads_terminal(pid: u32) -> bool {
+    let input = std::fs::read_link(format!("/proc/{pid}/fd/0")).unwrap_or_default();
+    input.starts_with("/dev/pts") || input.to_string_lossy().starts_with("/dev/tty")
 }
 
 /// The process that opened the terminal.
@@ -136,18 +237,30 @@ fn started(process: &sysinfo::Process) -> u64 {
     process.start_time()
 }
 
-/// The program's name, then those of the words of its command line that may be a script.
-fn names(process: &sysinfo::Process) -> Vec<String> {
-    let base = |text: &str| {
-        let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
-        let name = name.strip_suffix(".exe").unwrap_or(name);
-        let name = name.strip_suffix(".js").unwrap_or(name);
-        // A login shell calls itself `-bash`.
-        name.trim_start_matches('-').to_ascii_lowercase()
-    };
-    let program = base(&process.name().to_string_lossy());
-    let words = process.cmd().iter().take(2).map(|word| base(&word.to_string_lossy()));
-    std::iter::once(program).chain(words).collect()
+/// The program's name as the system and as the process itself gives it, then that of the script that an interpreter
+/// runs; and the arguments of the program.
+fn names_and_words(process: &sysinfo::Process) -> (Vec<String>, Vec<String>) {
+    let mut line = process.cmd().iter().map(|word| word.to_string_lossy().into_owned());
+    let mut names = vec![base_name(&process.name().to_string_lossy())];
+    names.extend(line.next().map(|word| base_name(&word)));
+    let words: Vec<String> = line.collect();
+    if names.iter().any(|name| is_interpreter(name)) {
+        names.extend(words.iter().find(|word| !word.starts_with('-')).map(|word| base_name(word)));
+    }
+    (names, words)
+}
+
+/// The last part of a path, without what a system adds to the names of programs and scripts.
+fn base_name(text: &str) -> String {
+    let name = text.rsplit(['/', '\\']).next().unwrap_or(text);
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    let name = name.strip_suffix(".js").unwrap_or(name);
+    // A login shell calls itself `-bash`.
+    name.trim_start_matches('-').to_ascii_lowercase()
+}
+
+fn is_interpreter(name: &str) -> bool {
+    SHELLS.contains(&name) || INTERPRETERS.contains(&name) || name.starts_with("python")
 }
 
 #[cfg(test)]
@@ -164,16 +277,30 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_passes_on_unless_it_goes_by_another_name() {
-        let called = |names: &[&str]| Ancestor {
-            process: Process { pid: 1, started: 1 },
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
+    fn a_person_types_in_a_shell_without_a_command() {
+        let shell = |names: &[&str], words: &[&str], reads_terminal| {
+            let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+            Ancestor { names: texts(names), words: texts(words), reads_terminal, ..Ancestor::default() }
         };
-        assert!(called(&["bash", "bash", "-c"]).is_shell());
-        assert!(called(&["sh"]).is_shell());
-        assert!(!called(&["bash", "claude"]).is_shell());
-        assert!(!called(&["node", "claude"]).is_shell());
-        assert!(!called(&[]).is_shell());
+        assert!(shell(&["bash", "bash"], &["--norc", "-i"], true).is_interactive_shell());
+        assert!(
+            !shell(&["bash", "bash"], &[], false).is_interactive_shell(),
+            "it reads a script from a pipe"
+        );
+        assert!(!shell(&["bash", "bash"], &["-lc", "make"], true).is_interactive_shell());
+        assert!(!shell(&["sh"], &["wrap.sh"], true).is_interactive_shell());
+        assert!(!shell(&["bash", "claude"], &[], true).is_interactive_shell());
+        assert!(!shell(&["node"], &[], true).is_interactive_shell());
+        assert!(!shell(&[], &[], true).is_interactive_shell());
+        assert!(shell(&["sh"], &["wrap.sh"], true).is_shell_with_command());
+        assert!(!shell(&["vim"], &["-c", "q"], true).is_shell_with_command());
+    }
+
+    #[test]
+    fn a_title_has_the_name_of_its_program() {
+        let called = |name: &str| Ancestor::new(Process::default(), name);
+        assert!(called("tmux: server").is_program("tmux"));
+        assert!(!called("tmuxinator").is_program("tmux"));
     }
 
     #[cfg(unix)]

@@ -1,13 +1,13 @@
 //! The record of a run in a project: `runs/<run>/<project>.json` in the engineer's folder for Nexus. A run writes its
 //! own folder alone, and a record is changed under its lock.
 
-use super::{Process, RunKey, journal_file::is_journal, process::Processes};
+use super::{LostClaim, Process, RunKey, journal_file::is_journal, process::Processes};
 use crate::{
     config::{atomic, home},
     confined::read_bounded,
     error::Error,
 };
-use nexus_api_types::{claim::ClaimedBy, session::Session};
+use nexus_api_types::session::{Metadata, Session};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -56,22 +56,12 @@ pub(crate) struct RunRecord {
     /// How long the session lives without a heartbeat, in milliseconds.
     #[serde(default)]
     pub(crate) lease_ms: u64,
+    /// Where the run works and what it is called: what a new session of it is started with.
+    #[serde(default)]
+    pub(crate) metadata: Metadata,
     /// Lost claims that could not be made again, until they are shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) lost: Vec<LostClaim>,
-}
-
-/// A feature or path that the run held and could not claim again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LostClaim {
-    /// The slug of the feature, or the path.
-    pub(crate) what: String,
-    /// The message of the refusal.
-    pub(crate) why: String,
-    /// Its present holder, if there is one.
-    #[serde(default)]
-    pub(crate) by: Option<ClaimedBy>,
 }
 
 impl RunRecord {
@@ -86,6 +76,7 @@ impl RunRecord {
             seen_claim_generation: 0,
             seen_at: 0,
             lease_ms: 0,
+            metadata: Metadata { git_branch: None, working_dir: None, client_version: None, name: None },
             lost: Vec::new(),
         }
     }
@@ -93,6 +84,7 @@ impl RunRecord {
     /// The run acts as this session, which the cluster has just answered.
     pub(crate) fn set_session(&mut self, session: &Session) {
         self.session_id = session.id;
+        self.metadata = session.metadata.clone();
         self.renew_lease(lease_ms(session));
     }
 
@@ -122,7 +114,7 @@ impl RunRecord {
 
     /// Remembers what could not be claimed again.
     pub(crate) fn add_lost_claim(&mut self, lost: LostClaim) {
-        self.lost.retain(|known| known.what != lost.what);
+        self.lost.retain(|known| (known.is_feature, &known.what) != (lost.is_feature, &lost.what));
         self.lost.push(lost);
         let over = self.lost.len().saturating_sub(MAX_LOST);
         self.lost.drain(..over);
@@ -362,6 +354,7 @@ mod tests {
             seen_claim_generation: 0,
             seen_at: now_ms(),
             lease_ms: 90_000,
+            metadata: Metadata::default(),
             lost: Vec::new(),
         }
     }

@@ -1,8 +1,8 @@
 //! `nexus checkpoints`: all that was saved of the work on a feature, newest first.
 
 use super::{
+    names::Names,
     pages::pages,
-    people::People,
     working::{self, NamedFeature},
 };
 use crate::{
@@ -41,9 +41,9 @@ impl Checkpoints {
             .query("featureId", Some(feature.id));
         let answer = pages(context, request, usize::from(self.limit), self.cursor).await?;
         let people = if context.out.is_json() {
-            People::default()
+            Names::default()
         } else {
-            People::of_project(context, project).await?
+            Names::of_project(context, project).await?
         };
         context.out.answer(&answer, |page: Page<Checkpoint>| print(context, &page, &people))
     }

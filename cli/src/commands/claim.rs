@@ -33,8 +33,8 @@ impl Claim {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let paths = paths::typed(context, &self.paths)?;
         let project = context.project().await?;
-        context.print_lost_claims(project);
         context.session_for_work(project).await?;
+        context.print_lost_claims(project);
         let feature = match &self.feature {
             Some(slug) => Some(working::feature(context, project, Some(slug)).await?),
             // With several features it is not clear which one is meant: the claims get none.
@@ -49,7 +49,8 @@ impl Claim {
         };
         let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
         let answer = context.send_in_session(project, claim).await?;
-        context.keep_session_alive(project);
+        let lifetime = context.keep_session_alive(project);
+        let ends = answer.parse::<Claimed>()?.claims.iter().map(|claim| claim.expires_at).min();
         context.out.answer(&answer, |claimed: Claimed| {
             let paths: Vec<&str> = claimed.claims.iter().map(|claim| claim.file_path.as_str()).collect();
             context.out.line(format_args!("Yours: {}", format::list(&paths)))
@@ -58,6 +59,9 @@ impl Claim {
             format!("They are free when {} is over, or with nexus unclaim PATH", feature.slug)
         });
         context.out.note(until);
+        if let Some(ends) = ends {
+            context.out.note(format_args!("Lease: {}", context.describe(lifetime, ends)));
+        }
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl Claims {
 
 fn table(context: &Context<'_>, claims: &[Claim]) -> Table {
     let clock = context.out.clock();
-    let mut table = Table::new(&["PATH", "HOLDER", "MODE", "SINCE", "UNTIL"]);
+    let mut table = Table::new(&["PATH", "HOLDER", "FEATURE", "MODE", "SINCE", "UNTIL"]);
     for claim in claims {
         let mode = match claim.mode {
             Mode::Exclusive => ("alone", Tone::Plain),
@@ -49,10 +49,11 @@ fn table(context: &Context<'_>, claims: &[Claim]) -> Table {
         };
         table.row([
             (claim.file_path.clone(), Tone::Plain),
-            (format::holder(&claim.engineer_name, claim.agent.as_deref()), Tone::Good),
+            (format::holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder), Tone::Good),
+            (claim.feature_slug.clone().unwrap_or_default(), Tone::Plain),
             (mode.0.to_owned(), mode.1),
             (clock.ago(claim.claimed_at), Tone::Faint),
-            (clock.until(claim.expires_at), Tone::Faint),
+            (format::lease(claim.expires_at, &claim.holder, clock), Tone::Faint),
         ]);
     }
     table

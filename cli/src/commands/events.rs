@@ -1,6 +1,6 @@
 //! `nexus events` and `nexus watch`: what happens in a project, as it happens.
 
-use super::changes::Changes;
+use super::{changes::Changes, sessions::Sessions};
 use crate::{
     context::Context,
     error::Error,
@@ -47,12 +47,14 @@ impl Events {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
         let mut changes = Changes::since(project, self.since);
+        let mut sessions = Sessions::default();
         let mut left = self.limit.unwrap_or(usize::MAX);
         loop {
             let events =
                 if self.follow { changes.follow(context).await? } else { changes.look(context).await? };
+            sessions.learn(context, project, &events.items).await;
             for event in events.items.iter().take(left) {
-                print(context, event)?;
+                print(context, event, &sessions)?;
             }
             left = left.saturating_sub(events.items.len());
             if left == 0 || (!self.follow && !events.has_more) {
@@ -67,22 +69,29 @@ impl Watch {
         let project = context.project().await?;
         let mut changes = Changes::since_now(context, project, FOR_GOOD).await?;
         context.out.note("Watching: Ctrl-C stops");
+        let mut sessions = Sessions::default();
         loop {
-            for event in changes.follow(context).await?.items {
-                print(context, &event)?;
+            let events = changes.follow(context).await?.items;
+            sessions.learn(context, project, &events).await;
+            for event in &events {
+                print(context, event, &sessions)?;
             }
         }
     }
 }
 
 /// One line an event: as JSON for programs.
-fn print(context: &Context<'_>, event: &Event) -> Result<(), Error> {
+fn print(context: &Context<'_>, event: &Event, sessions: &Sessions) -> Result<(), Error> {
     if context.out.is_json() {
         return context.out.json_line(&json!(event));
     }
-    let who = event.engineer.as_ref().map(|by| format::holder(&by.name, event.agent.as_deref()));
+    let place = sessions.place(event.session_id);
+    let who = event.engineer.as_ref().map(|by| format::holder(&by.name, event.agent.as_deref(), &place));
     let who = who.unwrap_or_else(|| "the cluster".to_owned());
-    let by = event.by.as_ref().map(|by| format!(" by {}", format::holder(&by.name, by.agent.as_deref())));
+    let by = event.by.as_ref().map(|by| {
+        let place = sessions.place(by.session_id);
+        format!(" by {}", format::holder(&by.name, by.agent.as_deref(), &place))
+    });
     let what = event.fact.sentence(&who, &by.unwrap_or_default(), format::list);
     let line = format!("{:>8}  {}  {what}", event.revision, context.out.clock().short(event.timestamp));
     context.out.line(plain(&line).replace('\n', " "))

@@ -6,11 +6,12 @@ use crate::{
     config::link,
     context::Context,
     error::Error,
-    guard::confinement::Confinement,
+    git::WorkTree,
+    guard::{changes::not_ignored, confinement::Confinement},
     hosts::claude_plugin,
-    install::{Operation, Plan, Scope},
-    output::Tone,
-    text::plain,
+    install::{Change, Operation, Plan, Scope},
+    output::{Table, Tone},
+    text::{format, plain},
 };
 use clap::{
     Args,
@@ -25,14 +26,14 @@ use std::{
 
 /// Set up the agents and the git of this repository for Nexus
 ///
-/// Without a name, it sets up all programs that are found. It shows the changes before it makes them; everything else
-/// in those files stays as it is. Running it again changes nothing.
+/// Without a name, it sets up all programs that are found. It lists the files before it changes them, with those to be
+/// committed; everything else in those files stays as it is. Running it again changes nothing.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   nexus install
   nexus install claude git --yes
-  nexus install codex --dry-run
+  nexus install codex --dry-run --diff
   nexus install claude --user
   nexus install --plugin ./nexus-plugin")]
 pub(crate) struct Install {
@@ -66,6 +67,9 @@ struct InstallOptions {
     /// Show the changes without making them
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
+    /// Show every line that is changed, too
+    #[arg(long)]
+    diff: bool,
     /// Ask no questions
     #[arg(long, short)]
     yes: bool,
@@ -92,7 +96,9 @@ impl Install {
         if let Some(folder) = &self.plugin {
             let here = env::current_dir().unwrap_or_default();
             let plan = claude_plugin(&here.join(folder), Scope::here(false)?.is_closed)?;
-            return carry_out(context, plan, &self.options, &[], &[], "Written")?.print(context);
+            let owners = vec!["claude"; plan.changes.len()];
+            let changes = listed(&Scope::here(false)?, &plan, &owners);
+            return carry_out(context, plan, &changes, &self.options, &[], &[], "Written")?.print(context);
         }
         let is_linked = link::find().is_ok_and(|found| found.is_some());
         if !is_linked && !self.options.user {
@@ -116,7 +122,7 @@ impl Uninstall {
 /// # Errors
 /// When a file is not what it should be, or cannot be written.
 pub(super) fn all_that_is_found(context: &Context<'_>) -> Result<InstallReport, Error> {
-    let options = InstallOptions { targets: Vec::new(), user: false, dry_run: false, yes: true };
+    let options = InstallOptions { targets: Vec::new(), user: false, dry_run: false, diff: false, yes: true };
     wire(context, &options, Operation::Install)
 }
 
@@ -135,6 +141,7 @@ fn wire(
     let mut found = Vec::new();
     let mut missing = Vec::new();
     let mut plan = Plan::new(scope.base());
+    let mut owners = Vec::new();
     for target in Target::all() {
         let location = target.found(&scope);
         // To take something out it need not be there any more, but what git does not know has no hooks.
@@ -146,13 +153,16 @@ fn wire(
             None => {}
         }
         if is_wanted {
-            plan.extend(target.plan(&scope, operation)?);
+            let more = target.plan(&scope, operation)?;
+            owners.extend(more.changes.iter().map(|_| target.name()));
+            plan.extend(more);
         }
     }
     let found: Vec<(Target, String)> =
         found.into_iter().filter(|(target, _)| all || named.contains(target)).collect();
     let done = if operation == Operation::Install { "Installed" } else { "Taken out" };
-    carry_out(context, plan, options, &found, &missing, done)
+    let changes = listed(&scope, &plan, &owners);
+    carry_out(context, plan, &changes, options, &found, &missing, done)
 }
 
 /// The changes that were made, or would be.
@@ -201,9 +211,62 @@ impl InstallReport {
     }
 }
 
+/// What people want to know of a change before it is made.
+struct ListedChange {
+    /// What is done to the file.
+    word: &'static str,
+    path: PathBuf,
+    /// The path from the root of the repository, if the file is in it.
+    name: String,
+    /// What it is installed for.
+    owner: &'static str,
+    /// Why the file is not to be committed; none if others of the project get it by a commit.
+    uncommitted: Option<&'static str>,
+}
+
+/// The changes of a plan. `owners` has the target of each.
+fn listed(scope: &Scope, plan: &Plan, owners: &[&'static str]) -> Vec<ListedChange> {
+    let paths: Vec<PathBuf> = plan.changes.iter().map(Change::path).collect();
+    let below = |path: &PathBuf| {
+        let name = path.strip_prefix(&scope.root).ok()?;
+        (!name.starts_with(".git")).then(|| name.to_string_lossy().into_owned())
+    };
+    let is_tree = WorkTree::at(&scope.root).is_some();
+    let inside: Vec<String> = paths.iter().filter_map(below).collect();
+    let committed = if is_tree { not_ignored(&scope.root, inside) } else { Vec::new() };
+    let changes = plan.changes.iter().zip(paths).zip(owners);
+    let listed = changes.map(|((change, path), owner)| {
+        let name = below(&path);
+        let uncommitted = match &name {
+            _ if scope.is_user() => Some("no: it is for all of your repositories"),
+            None => Some("no: it is of this clone alone"),
+            Some(_) if !is_tree => Some("no: Git is not used here"),
+            Some(name) if committed.contains(name) => None,
+            Some(_) => Some("no: Git ignores it"),
+        };
+        let shown = path.strip_prefix(&scope.root).unwrap_or(&path).display().to_string();
+        ListedChange { word: change.word(), name: shown, owner, uncommitted, path }
+    });
+    listed.collect()
+}
+
+fn print_list(context: &Context<'_>, changes: &[ListedChange]) -> Result<(), Error> {
+    let mut table = Table::new(&["CHANGE", "FILE", "FOR", "COMMIT IT"]);
+    for change in changes {
+        table.row([
+            (change.word.to_owned(), Tone::Plain),
+            (plain(&change.name), Tone::Plain),
+            (change.owner.to_owned(), Tone::Plain),
+            (change.uncommitted.unwrap_or("yes: others get it by that").to_owned(), Tone::Faint),
+        ]);
+    }
+    context.out.table(&table)
+}
+
 fn carry_out(
     context: &Context<'_>,
     plan: Plan,
+    listed: &[ListedChange],
     options: &InstallOptions,
     found: &[(Target, String)],
     missing: &[Target],
@@ -218,12 +281,13 @@ fn carry_out(
         out.note(format_args!("Not found: {}; name one to wire it all the same", names.join(", ")));
     }
     let is_asked = !options.yes && !options.dry_run && !plan.changes.is_empty();
-    if !out.is_json() && (options.dry_run || is_asked) {
-        for change in &plan.changes {
-            shown(context, &change.shown())?;
-        }
+    if !out.is_json() && (options.dry_run || is_asked) && !listed.is_empty() {
+        print_list(context, listed)?;
     }
-    if is_asked && !agreed(out.is_json())? {
+    if options.diff && !out.is_json() {
+        show_diff(context, &plan)?;
+    }
+    if is_asked && !agreed(context, &plan)? {
         return Err(Error::local("nothing was changed"));
     }
     if !options.dry_run {
@@ -231,10 +295,23 @@ fn carry_out(
             change.apply()?;
         }
     }
-    let changes: Vec<Value> = plan
-        .changes
+    let to_commit: Vec<&str> = listed
         .iter()
-        .map(|change| json!({ "path": change.path().display().to_string(), "action": change.word() }))
+        .filter(|change| change.uncommitted.is_none())
+        .map(|change| change.name.as_str())
+        .collect();
+    if !options.dry_run && !to_commit.is_empty() {
+        out.note(plain(&format!(
+            "Commit {}: others of the project get it by that",
+            format::list(&to_commit)
+        )));
+    }
+    let changes: Vec<Value> = listed
+        .iter()
+        .map(|change| {
+            json!({ "path": change.path.display().to_string(), "action": change.word, "for": change.owner,
+                "commit": change.uncommitted.is_none() })
+        })
         .collect();
     let agent = found.iter().find_map(|(target, _)| target.program());
     let found: Vec<&str> = found.iter().map(|(target, _)| target.name()).collect();
@@ -244,7 +321,9 @@ fn carry_out(
     Ok(InstallReport { plan, answer, done: (!options.dry_run).then_some(done), agent })
 }
 
-fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
+/// Prints each line that is changed.
+fn show_diff(context: &Context<'_>, plan: &Plan) -> Result<(), Error> {
+    let diff: String = plan.changes.iter().map(Change::shown).collect();
     for line in diff.lines() {
         let tone = match line.chars().next() {
             Some('+') => Tone::Good,
@@ -256,17 +335,23 @@ fn shown(context: &Context<'_>, diff: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the person agrees. Without a terminal `--yes` is needed.
-fn agreed(is_json: bool) -> Result<bool, Error> {
-    if is_json || !io::stdin().is_terminal() {
-        return Err(Error::misused("nobody is there to be asked")
-            .hint("--yes changes it without asking; --dry-run only shows what would be changed"));
+/// Whether the person agrees, who may see every line first. Without a terminal `--yes` is needed.
+fn agreed(context: &Context<'_>, plan: &Plan) -> Result<bool, Error> {
+    if context.out.is_json() || !io::stdin().is_terminal() {
+        return Err(Error::misused("nobody is there to be asked").hint(
+            "--yes changes it without asking; --dry-run only lists what would be changed, --diff every line",
+        ));
     }
-    eprint!("Change this? [y/N] ");
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
-    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    loop {
+        eprint!("Change this? [y/N, d for every line] ");
+        let mut line = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
+        match line.trim() {
+            "d" | "D" | "diff" => show_diff(context, plan)?,
+            answer => return Ok(matches!(answer, "y" | "Y" | "yes")),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use nexus_api_types::{
     Page,
     feature::Feature,
+    holder::HolderSession,
     knowledge::{Decision, Learning},
 };
 use serde::{Deserialize, Serialize};
@@ -148,5 +149,8 @@ fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
             }
         }
     }
-    out.field("By", format_args!("{}, {}", format::holder(by, None), out.clock().ago(at)))
+    out.field(
+        "By",
+        format_args!("{}, {}", format::holder(by, None, &HolderSession::default()), out.clock().ago(at)),
+    )
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use nexus_api_types::{
     claim::Claim,
     feature::Feature,
+    holder::HolderSession,
     session::{ProjectStatus, SessionStatus, Working},
 };
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ impl Status {
 fn print(context: &Context<'_>, status: &ProjectStatus) -> Result<(), Error> {
     let people = people(status);
     let parts = [
-        ("Active features", active(context, &status.active_features, &people)),
+        ("Active features", active(context, status, &people)),
         ("Files held", claims(context, status)),
         ("Interrupted: may be taken up again", interrupted(context, &status.interrupted)),
         ("Sessions", sessions(context, status)),
@@ -67,10 +68,15 @@ fn people(status: &ProjectStatus) -> Names {
     people
 }
 
-fn active(context: &Context<'_>, features: &[Feature], people: &Names) -> Option<Table> {
+fn active(context: &Context<'_>, status: &ProjectStatus, people: &Names) -> Option<Table> {
+    let sessions: BTreeMap<Uuid, HolderSession> =
+        status.sessions.iter().map(|working| (working.session.id, working.session.holder())).collect();
+    let features = &status.active_features;
     let mut table = Table::new(&["FEATURE", "TITLE", "HOLDER", "SINCE"]);
     for feature in features {
-        let holder = feature.claimed_by.map(|by| format::holder(&people.name(by), feature.agent.as_deref()));
+        let session = feature.session_id.and_then(|id| sessions.get(&id)).cloned().unwrap_or_default();
+        let holder =
+            feature.claimed_by.map(|by| format::holder(&people.name(by), feature.agent.as_deref(), &session));
         table.row([
             (feature.slug.clone(), Tone::Plain),
             (feature.title.clone(), Tone::Plain),
@@ -94,12 +100,14 @@ fn claims(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
     for ((engineer, _, feature), claims) in &held {
         let paths: Vec<&str> = claims.iter().map(|claim| claim.file_path.as_str()).collect();
         let agent = claims.iter().find_map(|claim| claim.agent.as_deref());
-        let until = claims.iter().map(|claim| claim.expires_at).min();
+        let first = claims.iter().min_by_key(|claim| claim.expires_at);
+        let session = first.map(|claim| claim.holder.clone()).unwrap_or_default();
+        let until = first.map(|claim| format::lease(claim.expires_at, &session, context.out.clock()));
         table.row([
-            (format::holder(engineer, agent), Tone::Good),
+            (format::holder(engineer, agent, &session), Tone::Good),
             (feature.and_then(slug).unwrap_or_default(), Tone::Plain),
             (format::list(&paths), Tone::Plain),
-            (until.map(|until| context.out.clock().until(until)).unwrap_or_default(), Tone::Faint),
+            (until.unwrap_or_default(), Tone::Faint),
         ]);
     }
     (!held.is_empty()).then_some(table)
@@ -119,18 +127,17 @@ fn interrupted(context: &Context<'_>, features: &[Feature]) -> Option<Table> {
 
 fn sessions(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
     let clock = context.out.clock();
-    let mut table = Table::new(&["SESSION", "STATE", "LAST SEEN", "LEASE UNTIL", "BRANCH"]);
+    let mut table = Table::new(&["SESSION", "STATE", "LAST SEEN", "LEASE UNTIL"]);
     for Working { session, engineer, .. } in &status.sessions {
         let state = match session.status {
             SessionStatus::Active => ("active", Tone::Good),
             SessionStatus::Disconnected => ("disconnected", Tone::Warn),
         };
         table.row([
-            (format::holder(&engineer.name, session.agent.as_deref()), Tone::Plain),
+            (format::holder(&engineer.name, session.agent.as_deref(), &session.holder()), Tone::Plain),
             (state.0.to_owned(), state.1),
             (clock.ago(session.last_heartbeat), Tone::Faint),
-            (clock.until(session.expires_at), Tone::Faint),
-            (session.metadata.git_branch.clone().unwrap_or_default(), Tone::Faint),
+            (format::lease(session.expires_at, &session.holder(), clock), Tone::Faint),
         ]);
     }
     (!status.sessions.is_empty()).then_some(table)

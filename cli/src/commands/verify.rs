@@ -22,6 +22,7 @@ use crate::{
 use clap::Args;
 use nexus_api_types::{
     claim::Claim,
+    holder::HolderSession,
     session::{ProjectStatus, Working},
 };
 use serde_json::{Value, json};
@@ -163,7 +164,8 @@ impl Unproven {
             Proof::Unheld if policy == ReceiptPolicy::Require => receipt.to_owned(),
             Proof::Unheld => return None,
             Proof::OnBranch(holding) | Proof::HeldByOther(holding) => {
-                let holder = format::holder(&holding.engineer, holding.agent.as_deref());
+                let holder =
+                    format::holder(&holding.engineer, holding.agent.as_deref(), &HolderSession::default());
                 format!("{receipt}, and {holder} held it then")
             }
         };

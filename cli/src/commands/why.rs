@@ -93,12 +93,12 @@ fn print_claim(context: &Context<'_>, claim: &Claim, features: &[Feature]) -> Re
         "Claim",
         format_args!("{}{}", claim.file_path, if claim.mode == Mode::Shared { ", shared" } else { "" }),
     )?;
-    out.field("Holder", format::holder(&claim.engineer_name, claim.agent.as_deref()))?;
+    out.field("Holder", format::holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder))?;
     if let Some(feature) = feature(claim, features) {
         out.field("For", format_args!("{}: {}", feature.slug, feature.title))?;
     }
     out.field("Since", format_args!("{} ({})", clock.short(claim.claimed_at), clock.ago(claim.claimed_at)))?;
-    out.field("Until", format_args!("{}, renewed while the holder lives", clock.until(claim.expires_at)))
+    out.field("Until", format::lease(claim.expires_at, &claim.holder, clock))
 }
 
 fn feature<'a>(claim: &Claim, features: &'a [Feature]) -> Option<&'a Feature> {

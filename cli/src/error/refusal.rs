@@ -58,7 +58,7 @@ fn held(conflict: &Conflict, clock: &Clock) -> String {
     let mut text = format!(
         "{} is held by {}",
         conflict.wanted_path,
-        format::holder(&by.engineer_name, by.agent.as_deref())
+        format::holder(&by.engineer_name, by.agent.as_deref(), &by.holder)
     );
     if conflict.wanted_path != conflict.file_path {
         text += &format!(" as {}", conflict.file_path);
@@ -66,7 +66,11 @@ fn held(conflict: &Conflict, clock: &Clock) -> String {
     if let Some(feature) = &by.feature_slug {
         text += &format!(" for feature {feature}");
     }
-    text + &format!(", since {}, until {}", clock.short(by.claimed_at), clock.until(by.expires_at))
+    text + &format!(
+        ", since {}, until {}",
+        clock.short(by.claimed_at),
+        format::lease(by.expires_at, &by.holder, clock)
+    )
 }
 
 fn blocked(blocked: &Blocked, clock: &Clock) -> String {

@@ -6,7 +6,9 @@ use super::{
 };
 #[cfg(not(target_os = "linux"))]
 use super::{launch_plan::LaunchPlan, request::print_notes};
-use crate::{args::Global, error::Error, guard::checkout::LinkedCheckout, output::Output};
+use crate::{
+    agent_run::EXEC_COMMAND, args::Global, error::Error, guard::checkout::LinkedCheckout, output::Output,
+};
 use std::{
     env, io,
     process::{Command, ExitCode},
@@ -35,7 +37,10 @@ pub(crate) fn run(request: ExecRequest, global: &Global, out: &Output) -> ExitCo
         prepare(&request, &checkouts, global, out)
     };
     match prepared {
-        Ok(command) => become_command(command, &request, out),
+        Ok(mut command) => {
+            command.env(EXEC_COMMAND, std::process::id().to_string());
+            become_command(command, &request, out)
+        }
         Err(code) => code,
     }
 }

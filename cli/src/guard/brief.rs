@@ -164,7 +164,7 @@ type Holders<'a> = BTreeMap<(String, Option<String>), (Vec<&'a str>, nexus_api_t
 fn holders<'a>(known: &'a Known<'_>) -> Holders<'a> {
     let mut holders: Holders<'a> = BTreeMap::new();
     for claim in claims(known, false) {
-        let holder = format::holder(&claim.engineer_name, claim.agent.as_deref());
+        let holder = format::holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder);
         let mut features = known.status.active_features.iter();
         let feature = features.find(|feature| Some(feature.id) == claim.feature_id);
         let key = (holder, feature.map(|feature| feature.slug.clone()));

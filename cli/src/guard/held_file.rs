@@ -4,6 +4,7 @@ use crate::text::{Clock, format, plain};
 use nexus_api_types::{
     Moment,
     claim::{Claim, Conflict},
+    holder::HolderSession,
 };
 
 /// Files that one message names with their holders: nobody would read more.
@@ -31,6 +32,8 @@ struct Holder {
     since: Moment,
     /// When it is free if no further heartbeat comes.
     until: Moment,
+    /// Where its session works, and which lease it has.
+    session: HolderSession,
 }
 
 impl HeldFile {
@@ -43,10 +46,11 @@ impl HeldFile {
     pub(crate) fn of_claim(wanted: &str, claim: &Claim) -> Self {
         let by = Holder {
             claimed: claim.file_path.clone(),
-            name: format::holder(&claim.engineer_name, claim.agent.as_deref()),
-            feature: None,
+            name: format::holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
+            feature: claim.feature_slug.clone(),
             since: claim.claimed_at,
             until: claim.expires_at,
+            session: claim.holder.clone(),
         };
         Self { wanted: wanted.to_owned(), by: Some(by) }
     }
@@ -56,10 +60,11 @@ impl HeldFile {
         let by = &conflict.claimed_by;
         let holder = Holder {
             claimed: conflict.file_path.clone(),
-            name: format::holder(&by.engineer_name, by.agent.as_deref()),
+            name: format::holder(&by.engineer_name, by.agent.as_deref(), &by.holder),
             feature: by.feature_slug.clone(),
             since: by.claimed_at,
             until: by.expires_at,
+            session: by.holder.clone(),
         };
         Self { wanted: conflict.wanted_path.clone(), by: Some(holder) }
     }
@@ -81,7 +86,8 @@ impl HeldFile {
         if let Some(feature) = &by.feature {
             text += &format!(" for feature {feature}");
         }
-        text += &format!(", since {}, until {}", clock.short(by.since), clock.until(by.until));
+        let until = format::lease(by.until, &by.session, clock);
+        text += &format!(", since {}, until {until}", clock.short(by.since));
         plain(&text)
     }
 }

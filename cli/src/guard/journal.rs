@@ -266,8 +266,8 @@ async fn settle(
     while !left.is_empty() {
         match write_access::acquire(context, checkout, &left).await? {
             WriteAccess::AlreadyHeld => return Ok(()),
-            WriteAccess::Claimed(taken) => {
-                reconciled.taken.extend(taken);
+            WriteAccess::Claimed { paths, .. } => {
+                reconciled.taken.extend(paths);
                 return Ok(());
             }
             WriteAccess::HeldByOthers(held) => {

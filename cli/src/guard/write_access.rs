@@ -10,10 +10,11 @@ use crate::{
     client::Request,
     context::Context,
     error::{Error, Refused},
+    session::ClaimLifetime,
 };
 use nexus_api_types::{
-    Code,
-    claim::{CheckPaths, Checked, CheckedPath, Claim, ClaimPaths, Conflict, Standing},
+    Code, Moment,
+    claim::{CheckPaths, Checked, CheckedPath, Claim, ClaimPaths, Claimed, Conflict, Standing},
     session::SessionOf,
 };
 use uuid::Uuid;
@@ -33,7 +34,12 @@ pub(crate) enum WriteAccess {
     /// This run holds them, or nobody needs to.
     AlreadyHeld,
     /// These were free, and this run holds them now.
-    Claimed(Vec<String>),
+    Claimed {
+        /// The paths as they were asked for.
+        paths: Vec<String>,
+        /// The end of their lease, if no process keeps the session alive.
+        lease: Option<Moment>,
+    },
     /// Other sessions hold these.
     HeldByOthers(Vec<HeldFile>),
 }
@@ -176,12 +182,14 @@ fn settled(
     context: &Context<'_>,
     project: Uuid,
     paths: Vec<String>,
-    claimed: Result<(), Error>,
+    claimed: Result<Claimed, Error>,
 ) -> Result<WriteAccess, Error> {
     match claimed {
-        Ok(()) => {
-            context.keep_session_alive(project);
-            Ok(WriteAccess::Claimed(paths))
+        Ok(claimed) => {
+            let lifetime = context.keep_session_alive(project);
+            let ends = claimed.claims.iter().map(|claim| claim.expires_at).min();
+            let lease = ends.filter(|_| lifetime == ClaimLifetime::Lease);
+            Ok(WriteAccess::Claimed { paths, lease })
         }
         Err(Error::Refused(refused)) if refused.body.code == Code::FileAlreadyClaimed => {
             let conflicts = conflicts(&refused);
@@ -201,12 +209,10 @@ async fn claim(
     project: Uuid,
     paths: &[String],
     feature_id: Option<Uuid>,
-) -> Result<(), Error> {
+) -> Result<Claimed, Error> {
     let body = ClaimPaths { paths: paths.to_vec(), mode: None, feature_id };
-    context
-        .send_in_session(project, Request::post(format!("/projects/{project}/claims")).body(&body))
-        .await?;
-    Ok(())
+    let claim = Request::post(format!("/projects/{project}/claims")).body(&body);
+    context.send_in_session(project, claim).await?.parse()
 }
 
 /// The feature that the session works on.

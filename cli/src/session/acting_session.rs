@@ -1,18 +1,18 @@
 //! The session that a command acts as: the one in its run's record, or a new one when work begins and there is none.
 //! A command that belongs to no run acts as the engineer.
 
-use super::ensure_keep_alive;
+use super::{ClaimLifetime, ensure_keep_alive, supervised_session::SupervisedSession};
 use crate::{
-    agent_run::{Actor, LostClaim, Process, RunKey, bind, new_name},
+    agent_run::{Actor, LostClaim, Process, Processes, RunKey, RunRecord, TERMINAL, bind, new_name},
     answer::Answer,
     client::Request,
     context::Context,
     error::Error,
     repository,
-    text::{format, plain},
+    text::plain,
 };
 use nexus_api_types::{
-    Code,
+    Code, Moment,
     envelope::MissingResource,
     session::{Metadata, Session, StartSession},
 };
@@ -32,6 +32,10 @@ impl Context<'_> {
         };
         let known = self.records().read(key, project);
         let id = match known {
+            Some(record) if owner.is_none() && self.is_left_behind(&record) => {
+                self.leave_session(key, project)?;
+                self.start_session(key, project, None).await?
+            }
             Some(record) if record.is_fresh() => {
                 if let Some(owner) = owner.filter(|owner| record.owner != Some(*owner)) {
                     self.rebind(key, project, owner)?;
@@ -63,6 +67,12 @@ impl Context<'_> {
             Code::Forbidden => refused.body.details.is_none(),
             _ => false,
         };
+        if let (true, Code::Forbidden, Actor::AgentRun { key, .. }) =
+            (may_be_over, refused.body.code, self.actor())
+        {
+            // What it held is not this engineer's.
+            SupervisedSession::new(self, key.clone(), project).forget_held();
+        }
         if may_be_over && self.renew_session(project).await? {
             // As another session it is another request.
             return self.client.send(request.without_identity()).await;
@@ -107,11 +117,45 @@ impl Context<'_> {
     }
 
     /// Makes sure that a process keeps the session alive for as long as its run lives. Call it after each claim.
-    pub(crate) fn keep_session_alive(&self, project: Uuid) {
-        let Actor::AgentRun { key, .. } = self.actor() else { return };
-        if let Err(error) = ensure_keep_alive(self, key, project) {
-            self.out
-                .note(format_args!("Nobody looks after this session: {error}. Its lease is the long one"));
+    /// Returns what the claims live by.
+    pub(crate) fn keep_session_alive(&self, project: Uuid) -> ClaimLifetime {
+        let Actor::AgentRun { key, .. } = self.actor() else { return ClaimLifetime::Lease };
+        ensure_keep_alive(self, key, project).unwrap_or_else(|error| {
+            self.out.note(format_args!("No process keeps this session alive: {error}"));
+            ClaimLifetime::Lease
+        })
+    }
+
+    /// Whether the process that a run lived in is gone. Its keep-alive process ends the session, if there is one.
+    fn is_left_behind(&self, record: &RunRecord) -> bool {
+        record.owner.is_some_and(|owner| !Processes::default().lives(owner))
+    }
+
+    /// Leaves the session of a run whose process is gone to its lease, which is the short one: no process is known that
+    /// would send heartbeats from now on. The run goes on as another agent, with its losses still to be shown.
+    fn leave_session(&self, key: &RunKey, project: Uuid) -> Result<(), Error> {
+        self.records().change(key, project, |before| {
+            before.map(|before| RunRecord {
+                lost: before.lost,
+                metadata: before.metadata,
+                ..RunRecord::new(new_name(key))
+            })
+        })?;
+        Ok(())
+    }
+
+    /// `as long as this terminal is open`, `until 14:32 (in 1 h 59 min), renewed by every request`
+    pub(crate) fn describe(&self, lifetime: ClaimLifetime, until: Moment) -> String {
+        let kind = match self.actor() {
+            Actor::AgentRun { key, .. } => key.kind(),
+            _ => "",
+        };
+        match lifetime {
+            ClaimLifetime::Process(_) if kind == TERMINAL => "as long as this terminal is open".to_owned(),
+            ClaimLifetime::Process(owner) => format!("as long as {kind} runs (process {})", owner.pid),
+            ClaimLifetime::Lease => {
+                format!("until {}, renewed by every request", self.out.clock().until(until))
+            }
         }
     }
 
@@ -136,10 +180,8 @@ impl Context<'_> {
 
     /// Prints what was lost while the machine slept.
     pub(crate) fn print_lost_claims(&self, project: Uuid) {
-        for LostClaim { what, why, by } in self.take_lost_claims(project) {
-            let holder = by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
-            let whose = holder.map_or(why, |holder| format!("{holder} holds it now"));
-            self.out.note(plain(&format!("Lost while this machine slept: {what}: {whose}")));
+        for lost in self.take_lost_claims(project) {
+            self.out.note(plain(&format!("Lost while this machine slept: {}", lost.sentence())));
         }
     }
 
@@ -162,6 +204,21 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Remembers what the session of this run is called, for the sessions that it starts later.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(crate) fn note_metadata(&self, project: Uuid, session: &Session) -> Result<(), Error> {
+        let Actor::AgentRun { key, .. } = self.actor() else { return Ok(()) };
+        self.records().change(key, project, |record| {
+            record.map(|mut record| {
+                record.metadata = session.metadata.clone();
+                record
+            })
+        })?;
+        Ok(())
+    }
+
     async fn start_session(
         &self,
         key: &RunKey,
@@ -172,10 +229,18 @@ impl Context<'_> {
         records.delete_old();
         // First the name: commands of one run that start at once then share it, and with it the session.
         let named = bind(&records, key, project, owner)?;
+        let over = named.as_ref().map(|record| record.session_id).filter(|id| !id.is_nil());
+        let name = named.as_ref().and_then(|record| record.metadata.name.clone());
         let agent = named.map_or_else(|| new_name(key), |record| record.agent);
         // The session that acted before may be over.
         self.client.act_as(None);
-        let session = self.post_session(project, agent).await?;
+        let session = self.post_session(project, agent, name).await?;
+        if let Some(over) = over.filter(|over| *over != session.id) {
+            // The session ended while its run lives, as when the machine slept: the run goes on with what it held.
+            SupervisedSession::new(self, key.clone(), project).reclaim(&session, over).await?;
+            self.keep_session_alive(project);
+            return Ok(session.id);
+        }
         records.change(key, project, |record| {
             record.map(|mut record| {
                 record.set_session(&session);
@@ -185,17 +250,23 @@ impl Context<'_> {
         Ok(session.id)
     }
 
-    /// Starts a session of that agent; the cluster returns the one that is alive, if there is one.
+    /// Starts a session of that agent, which may have a name; the cluster returns the one that is alive, if there is one.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.
-    pub(crate) async fn post_session(&self, project: Uuid, agent: String) -> Result<Session, Error> {
+    pub(crate) async fn post_session(
+        &self,
+        project: Uuid,
+        agent: String,
+        name: Option<String>,
+    ) -> Result<Session, Error> {
         let here = std::env::current_dir().ok().map(|folder| folder.display().to_string());
         let metadata = Metadata {
             git_branch: repository::branch(),
             working_dir: here
                 .filter(|text| !text.contains(char::is_control) && text.chars().count() <= 2_048),
             client_version: Some(concat!("nexus/", env!("CARGO_PKG_VERSION")).to_owned()),
+            name,
         };
         let body = StartSession { agent: Some(agent), metadata: Some(metadata), ..StartSession::default() };
         let start = Request::post(format!("/projects/{project}/sessions")).body(&body);

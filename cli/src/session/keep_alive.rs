@@ -1,10 +1,10 @@
 //! The process that keeps a run's session alive, `nexus keeper`. It sends heartbeats while the process of the run
 //! lives, ends the session once that process is gone, and claims again what is still free after the machine slept.
-//! There is at most one for each session. It stores nothing: it asks the cluster what the session holds.
+//! There is at most one for each session. It asks the cluster what the session holds.
 
 use super::supervised_session::SupervisedSession;
 use crate::{
-    agent_run::{Processes, RunKey, RunRecord, record},
+    agent_run::{Process, Processes, RunKey, RunRecord, record},
     context::Context,
     error::Error,
     profile::Profile,
@@ -15,7 +15,7 @@ use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -28,6 +28,9 @@ const MAX_HEARTBEAT_PAUSE: Duration = Duration::from_secs(20);
 
 /// The shortest pause between two heartbeats: a cluster with tiny leases must not be flooded.
 const MIN_HEARTBEAT_PAUSE: Duration = Duration::from_millis(250);
+
+/// A pause that took so much longer by the wall clock than it should is a sleep of the machine.
+const SLEPT: Duration = Duration::from_secs(5);
 
 /// Heartbeats in the time of one lease: three in a row may be lost.
 const HEARTBEATS_PER_LEASE: u32 = 4;
@@ -54,28 +57,41 @@ pub(crate) struct KeepAlive {
     folder: Option<PathBuf>,
 }
 
+/// What the claims of a session live by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClaimLifetime {
+    /// They live as long as this process: a keep-alive process sends heartbeats until it is gone.
+    Process(Process),
+    /// Nobody sends heartbeats from here. They live until the lease ends, which each request renews.
+    Lease,
+}
+
 /// Starts a keep-alive process for the run, unless one is running. It does nothing where the run's process is not
 /// known.
 ///
 /// # Errors
 /// When the record cannot be written, or no process can be started. The session then keeps the long lease of a session
 /// without heartbeats.
-pub(crate) fn ensure_keep_alive(context: &Context<'_>, key: &RunKey, project: Uuid) -> Result<(), Error> {
+pub(crate) fn ensure_keep_alive(
+    context: &Context<'_>,
+    key: &RunKey,
+    project: Uuid,
+) -> Result<ClaimLifetime, Error> {
     let records = context.records();
     // First the record, then the lock: a keep-alive process that is about to stop takes them the other way round.
     let claimed = |before: Option<RunRecord>| {
         before.map(|record| RunRecord { claim_generation: record.claim_generation + 1, ..record })
     };
-    let Some(record) = records.change(key, project, claimed)? else { return Ok(()) };
-    if record.owner.is_none() {
-        return Ok(());
-    }
+    let record = records.change(key, project, claimed)?;
+    let Some(owner) = record.and_then(|record| record.owner) else { return Ok(ClaimLifetime::Lease) };
+    let lives = ClaimLifetime::Process(owner);
     match lock(&records.file_of(key, project)) {
         Ok(Some(free)) => drop(free),
-        Ok(None) => return Ok(()),
+        Ok(None) => return Ok(lives),
         Err(error) => return Err(Error::local(format!("cannot start the keep-alive process: {error}"))),
     }
     start(context, key, project)
+        .map(|()| lives)
         .map_err(|error| Error::local(format!("cannot start the keep-alive process: {error}")))
 }
 
@@ -187,12 +203,13 @@ impl Supervision<'_> {
         }
     }
 
-    /// Waits until the process that the record names is gone. A run that is resumed lives in another one.
+    /// Waits until the process that the record names is gone, or no process is known any more. A run that is resumed
+    /// lives in another one.
     async fn until_owner_gone(&self) {
         let mut processes = Processes::default();
         loop {
-            let owner = record::read(self.supervised.file()).and_then(|record| record.owner);
-            if owner.is_some_and(|owner| !processes.lives(owner)) {
+            let record = record::read(self.supervised.file());
+            if record.is_some_and(|record| record.owner.is_none_or(|owner| !processes.lives(owner))) {
                 return;
             }
             tokio::time::sleep(OWNER_CHECK_INTERVAL).await;
@@ -231,7 +248,7 @@ impl Supervision<'_> {
                         }
                     }
                     Ok(None) => {
-                        if supervised.take_back(&record.agent).await.is_ok() {
+                        if supervised.take_back(&record.agent, session).await.is_ok() {
                             continue;
                         }
                     }
@@ -242,10 +259,13 @@ impl Supervision<'_> {
                 next_heartbeat = Instant::now()
                     + (lease / HEARTBEATS_PER_LEASE).clamp(MIN_HEARTBEAT_PAUSE, MAX_HEARTBEAT_PAUSE);
             }
-            tokio::time::sleep(
-                OWNER_CHECK_INTERVAL.min(lease / HEARTBEATS_PER_LEASE).max(MIN_HEARTBEAT_PAUSE),
-            )
-            .await;
+            let before = SystemTime::now();
+            let pause = OWNER_CHECK_INTERVAL.min(lease / HEARTBEATS_PER_LEASE).max(MIN_HEARTBEAT_PAUSE);
+            tokio::time::sleep(pause).await;
+            // The clock of the runtime stands still while the machine sleeps.
+            if before.elapsed().is_ok_and(|passed| passed > pause + SLEPT) {
+                next_heartbeat = Instant::now();
+            }
         }
     }
 
@@ -288,6 +308,10 @@ impl Supervision<'_> {
             let Some(record) = record::read(self.supervised.file()) else { return true };
             if goes_on(&record) {
                 return false;
+            }
+            if record.owner.is_none() {
+                // The run goes on with another session, which no process is known for.
+                return true;
             }
             match self.supervised.end(record.session_id).await {
                 Err(Error::Refused(refused)) if refused.is_for_now() => {}

@@ -8,4 +8,4 @@ mod acting_session;
 mod keep_alive;
 mod supervised_session;
 
-pub(crate) use keep_alive::{KeepAlive, ensure_keep_alive};
+pub(crate) use keep_alive::{ClaimLifetime, KeepAlive, ensure_keep_alive};

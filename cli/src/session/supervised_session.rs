@@ -1,9 +1,12 @@
 //! The session that a keep-alive process supervises: sends its heartbeats, asks what it holds, and claims that again
-//! when the session ended while the machine slept. It does not decide when.
+//! when the session ended while the machine slept. It does not decide when. What was held is in a file beside the run's
+//! record, so that the first command after a sleep can claim it too, if it comes before the next heartbeat.
 
 use crate::{
-    agent_run::{LostClaim, RunKey, RunRecord, RunRecords, record},
+    agent_run::{LostClaim, PresentHolder, RunKey, RunRecord, RunRecords, record},
     client::Request,
+    config::atomic,
+    confined::read_bounded,
     context::Context,
     error::{Error, Refused},
     repository,
@@ -15,11 +18,12 @@ use nexus_api_types::{
     feature::Feature,
     session::{Session, SessionOf, StartSession},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -28,22 +32,27 @@ use uuid::Uuid;
 /// Paths that are claimed again with one request.
 const MOST_AT_ONCE: usize = 500;
 
+/// The longest list of claims that is read: a session may hold thousands, of a KiB each.
+const MAX_HELD_BYTES: u64 = 32 << 20;
+
 /// The claims of a session, with all that is needed to claim them again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct HeldClaims {
+    /// The session that holds them.
+    session: Uuid,
     features: Vec<HeldFeature>,
     /// Claims that do not come with the pick of a feature.
     extras: Vec<ExtraClaim>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct HeldFeature {
     id: Uuid,
     slug: String,
 }
 
 /// A path that was claimed on its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ExtraClaim {
     path: String,
     mode: Mode,
@@ -51,7 +60,7 @@ struct ExtraClaim {
 }
 
 impl HeldClaims {
-    fn of(claims: Vec<Claim>, features: Vec<Feature>) -> Self {
+    fn of(session: Uuid, claims: Vec<Claim>, features: Vec<Feature>) -> Self {
         // A path that a feature was picked with is claimed with it again.
         let is_extra = |claim: &Claim| {
             let feature = features.iter().find(|feature| Some(feature.id) == claim.feature_id);
@@ -65,6 +74,7 @@ impl HeldClaims {
             feature: claim.feature_id,
         });
         Self {
+            session,
             extras: extras.collect(),
             features: features.into_iter().map(|Feature { id, slug, .. }| HeldFeature { id, slug }).collect(),
         }
@@ -98,15 +108,15 @@ pub(super) struct SupervisedSession<'a> {
     key: RunKey,
     project: Uuid,
     file: PathBuf,
-    /// The claims at the last request: once the session is over, the cluster does not know them.
-    held: RefCell<HeldClaims>,
+    /// The claims that were written to the file last: once the session is over, the cluster does not know them.
+    written: RefCell<HeldClaims>,
 }
 
 impl<'a> SupervisedSession<'a> {
     pub(super) fn new(context: &'a Context<'a>, key: RunKey, project: Uuid) -> Self {
         let records = context.records();
         let file = records.file_of(&key, project);
-        Self { context, records, key, project, file, held: RefCell::default() }
+        Self { context, records, key, project, file, written: RefCell::default() }
     }
 
     /// The file of the run's record.
@@ -178,29 +188,64 @@ impl<'a> SupervisedSession<'a> {
                 None => break,
             }
         }
-        let held = HeldClaims::of(claims, features);
+        let held = HeldClaims::of(session, claims, features);
         let is_nothing = held.is_nothing();
-        self.held.replace(held);
+        if *self.written.borrow() != held {
+            let text = serde_json::to_vec(&held).expect("a list of claims has only text keys");
+            // If it cannot be written, the claims cannot be made again after a sleep.
+            if atomic::write_unsynced(&self.held_file(), &text).is_ok() {
+                self.written.replace(held);
+            }
+        }
         Ok(is_nothing)
     }
 
-    /// Starts a new session after the old one ended while its run lives. It claims what is still free, and the record
-    /// remembers what is not.
-    pub(super) async fn take_back(&self, agent: &str) -> Result<(), Error> {
+    fn held_file(&self) -> PathBuf {
+        self.file.with_extension("held")
+    }
+
+    /// The claims that a session held when the cluster was asked last.
+    fn held_by(&self, session: Uuid) -> HeldClaims {
+        let text = read_bounded(&self.held_file(), MAX_HELD_BYTES).unwrap_or_default();
+        let held: Option<HeldClaims> = serde_json::from_str(&text).ok();
+        held.filter(|held| held.session == session).unwrap_or_default()
+    }
+
+    /// Forgets what was held, so that it is not claimed again.
+    pub(super) fn forget_held(&self) {
+        // There may be no such file.
+        let _ = fs::remove_file(self.held_file());
+    }
+
+    /// Starts a new session after the old one, `over`, ended while its run lives, and claims what that held.
+    pub(super) async fn take_back(&self, agent: &str, over: Uuid) -> Result<(), Error> {
         let client = &self.context.client;
         let project = self.project;
         client.restart_timeout();
         client.act_as(None);
-        let body = StartSession { agent: Some(agent.to_owned()), ..StartSession::default() };
+        let metadata = record::read(&self.file).map(|record| record.metadata);
+        let body = StartSession { agent: Some(agent.to_owned()), metadata, ..StartSession::default() };
         let start = Request::post(format!("/projects/{project}/sessions")).body(&body);
-        let session: Session = client.send(start).await?.parse()?;
+        self.reclaim(&client.send(start).await?.parse()?, over).await
+    }
+
+    /// Claims in a new session of the run what is still free of what the one before it held. The record remembers what
+    /// is not. Of a command and the keep-alive process, the first one does it, and the other one waits.
+    pub(super) async fn reclaim(&self, session: &Session, over: Uuid) -> Result<(), Error> {
+        let lock =
+            File::create(self.file.with_extension("waking")).and_then(|lock| lock.lock().map(|()| lock));
+        if record::read(&self.file).is_some_and(|record| record.session_id == session.id) {
+            return Ok(());
+        }
+        let client = &self.context.client;
+        let project = self.project;
         client.act_as(Some(session.id));
-        let held = self.held.borrow().clone();
+        let held = self.held_by(over);
         let mut lost = Vec::new();
         let mut again = BTreeSet::new();
         for HeldFeature { id, slug } in &held.features {
             let pick = Request::post(format!("/projects/{project}/features/{slug}/pick"));
-            match self.ask(slug, session.id, pick).await? {
+            match self.ask(slug, true, session.id, pick).await? {
                 None => drop(again.insert(*id)),
                 Some(missing) => lost.push(missing),
             }
@@ -209,28 +254,37 @@ impl<'a> SupervisedSession<'a> {
             lost.extend(self.claim(session.id, request).await?);
         }
         self.change(|record| {
-            record.set_session(&session);
+            record.set_session(session);
             lost.into_iter().for_each(|one| record.add_lost_claim(one));
-        })
+        })?;
+        // Without the lock, the worst is that a loss is reported twice.
+        drop(lock);
+        Ok(())
     }
 
     /// Claims all of the paths at once, or, when that is refused, each on its own. Returns those that are lost.
     async fn claim(&self, session: Uuid, wanted: ClaimPaths) -> Result<Vec<LostClaim>, Error> {
         let request =
             |body: &ClaimPaths| Request::post(format!("/projects/{}/claims", self.project)).body(body);
-        if self.ask("", session, request(&wanted)).await?.is_none() {
+        if self.ask("", false, session, request(&wanted)).await?.is_none() {
             return Ok(Vec::new());
         }
         let mut lost = Vec::new();
         for path in &wanted.paths {
             let one = ClaimPaths { paths: vec![path.clone()], ..wanted.clone() };
-            lost.extend(self.ask(path, session, request(&one)).await?);
+            lost.extend(self.ask(path, false, session, request(&one)).await?);
         }
         Ok(lost)
     }
 
-    /// Requests what was held before. Returns it as lost if it is refused for good.
-    async fn ask(&self, what: &str, session: Uuid, request: Request) -> Result<Option<LostClaim>, Error> {
+    /// Requests a feature or path that was held before. Returns it as lost if it is refused for good.
+    async fn ask(
+        &self,
+        what: &str,
+        is_feature: bool,
+        session: Uuid,
+        request: Request,
+    ) -> Result<Option<LostClaim>, Error> {
         self.context.client.restart_timeout();
         match self.context.client.send(request).await {
             Ok(_) => Ok(None),
@@ -238,8 +292,14 @@ impl<'a> SupervisedSession<'a> {
             Err(Error::Refused(refused)) if holder(&refused) == Some(session) => Ok(None),
             Err(Error::Refused(refused)) if !refused.is_for_now() => {
                 let conflicts: Vec<Conflict> = detail(&refused, "conflicts").unwrap_or_default();
-                let by = conflicts.into_iter().next().map(|conflict| conflict.claimed_by);
-                Ok(Some(LostClaim { what: what.to_owned(), why: refused.body.message.clone(), by }))
+                let conflict = conflicts.first();
+                Ok(Some(LostClaim {
+                    what: what.to_owned(),
+                    is_feature,
+                    why: refused.body.message.clone(),
+                    path: conflict.map(|conflict| conflict.file_path.clone()),
+                    by: conflict.map(PresentHolder::of_conflict).or_else(|| detail(&refused, "holder")),
+                }))
             }
             Err(error) => Err(error),
         }

@@ -1,5 +1,6 @@
 //! `.nexus/active/<slug>/` in a repository: the texts of a feature for the agent that works on it, in a folder for each
-//! feature. Pick creates it, and done, release and cancel remove it. It is never committed.
+//! feature. Pick creates it, and done, release and cancel remove it. It is never committed: a `.gitignore` of its own says
+//! so, and no file of the repository is changed.
 
 use super::SpecFile;
 use crate::{
@@ -15,8 +16,14 @@ use nexus_api_types::{
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Lines of a `.gitignore` that keep it out of commits.
-const IGNORED: &str = ".nexus/active/";
+/// The folder of all features.
+const FOLDER: &str = ".nexus/active";
+
+/// The file that keeps the folder and itself out of commits, in each work tree by itself.
+const IGNORE_FILE: &str = ".nexus/active/.gitignore";
+
+/// The text of that file: a pattern for everything.
+const IGNORE_ALL: &str = "*\n";
 
 /// The files of a feature: nothing else is written, and nothing else is removed.
 const FILES: [&str; 3] = ["spec.md", "learnings.md", "decisions.md"];
@@ -58,6 +65,8 @@ impl Active {
         for (name, text) in FILES.iter().zip(texts) {
             dir.write(&folder.join(name), &text, false)?;
         }
+        // Another command may have removed it, with what was the last feature then.
+        ignore(&dir)?;
         Ok(self.root.join(folder))
     }
 
@@ -95,8 +104,13 @@ impl Active {
         }
         // Empty folders say nothing; full ones stay.
         let stays = !dir.remove_empty_folder(&folder) && dir.has(&folder);
+        dir.remove_file(Path::new(IGNORE_FILE))?;
         for above in folder.ancestors().skip(1).take(2) {
             dir.remove_empty_folder(above);
+        }
+        if dir.is_folder(Path::new(FOLDER)) {
+            // There are other features.
+            ignore(&dir)?;
         }
         Ok(stays.then(|| self.root.join(folder)))
     }
@@ -109,23 +123,17 @@ impl Active {
 fn folder(slug: &str) -> Result<PathBuf, Error> {
     let slug = values::slug(slug)
         .map_err(|problem| Error::local(format!("the server calls the feature {slug:?}, which {problem}")))?;
-    Ok(Path::new(IGNORED).join(slug))
+    Ok(Path::new(FOLDER).join(slug))
 }
 
-/// Adds the folder to `.gitignore`, once.
+/// Keeps the folder out of commits.
 fn ignore(dir: &ConfinedDir) -> Result<(), Error> {
-    let path = Path::new(".gitignore");
+    let path = Path::new(IGNORE_FILE);
     // Git itself follows no link from there.
-    let before = dir.read(path, Links::Refused)?.unwrap_or_default();
-    let covers = |line: &str| {
-        let line = line.trim().trim_start_matches('/').trim_end_matches(['/', '*']);
-        line == ".nexus" || line == ".nexus/active"
-    };
-    if before.lines().any(covers) {
+    if dir.read(path, Links::Refused)?.as_deref() == Some(IGNORE_ALL) {
         return Ok(());
     }
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    dir.write(path, &format!("{before}{gap}{IGNORED}\n"), false)
+    dir.write(path, IGNORE_ALL, false)
 }
 
 fn learnings_text(learnings: &[Learning]) -> String {
@@ -178,17 +186,28 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_ignored_once_and_nothing_else_is_touched() {
+    fn git_sees_nothing_of_it_and_no_file_of_the_repository_is_changed() {
         let root = tempfile::tempdir().unwrap();
-        let dir = ConfinedDir::open(root.path()).unwrap();
-        let file = root.path().join(".gitignore");
-        fs::write(&file, "target\n*.log").unwrap();
-        ignore(&dir).unwrap();
-        ignore(&dir).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "target\n*.log\n.nexus/active/\n");
-        fs::write(&file, "/.nexus/\n").unwrap();
-        ignore(&dir).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "/.nexus/\n");
+        let git = |args: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            let ended = git.arg("-C").arg(root.path()).args(args).output().unwrap();
+            assert!(ended.status.success(), "{ended:?}");
+            String::from_utf8(ended.stdout).unwrap()
+        };
+        git(&["init", "-q"]);
+        fs::write(root.path().join(".gitignore"), "target").unwrap();
+        git(&["add", ".gitignore"]);
+        let before = git(&["status", "--porcelain", "--untracked-files=all"]);
+        let active = Active { root: root.path().to_owned() };
+        for slug in ["one", "two"] {
+            active.lay_out(&feature(slug), &[], &[]).unwrap();
+        }
+        let seen = || git(&["status", "--porcelain", "--untracked-files=all"]);
+        assert_eq!(seen(), before);
+        active.remove("one").unwrap();
+        assert_eq!(seen(), before, "the other one is ignored still");
+        active.remove("two").unwrap();
+        assert_eq!(fs::read_to_string(root.path().join(".gitignore")).unwrap(), "target");
     }
 
     #[test]
@@ -251,11 +270,11 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("documents")).unwrap().count(), 1);
 
         fs::remove_file(root.join(".nexus/active")).unwrap();
-        fs::remove_file(root.join(".gitignore")).unwrap();
-        symlink("../config.json", root.join(".gitignore")).unwrap();
+        fs::create_dir(root.join(".nexus/active")).unwrap();
+        symlink("../../../config.json", root.join(IGNORE_FILE)).unwrap();
         let error = active.lay_out(&feature("documents"), &[], &[]).unwrap_err().to_string();
-        assert!(error.starts_with(".gitignore leads to ../config.json"), "{error}");
-        assert!(fs::symlink_metadata(root.join(".gitignore")).unwrap().is_symlink());
-        assert!(!root.join(".nexus/active").exists(), "what git would not ignore is not laid out");
+        assert!(error.starts_with(".nexus/active/.gitignore leads to ../../../config.json"), "{error}");
+        assert!(fs::symlink_metadata(root.join(IGNORE_FILE)).unwrap().is_symlink());
+        assert!(!root.join(".nexus/active/documents").exists(), "what git would not ignore is not laid out");
     }
 }

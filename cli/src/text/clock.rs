@@ -66,14 +66,19 @@ fn timestamp(moment: Moment) -> Timestamp {
     Timestamp::from_millisecond(moment.as_millis()).unwrap_or(Timestamp::MAX)
 }
 
-/// A length of time in one unit, rounded down: `45 s`, `4 min`, `2 h`, `3 d`.
+/// A length of time, rounded down: `45 s`, `4 min 10 s`, `1 h 59 min`, `12 h`, `3 d`. Fewer than ten of a unit have the
+/// next smaller one behind them: otherwise two hours would read as one hour a second later.
 pub(crate) fn span(millis: i64) -> String {
-    const UNITS: [(i64, &str); 3] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")];
-    let large = UNITS.into_iter().find(|(unit, _)| millis >= *unit);
-    match large {
-        Some((unit, name)) => format!("{} {name}", millis / unit),
-        None if millis < 1_000 => format!("{} ms", millis.max(0)),
-        None => format!("{} s", millis / 1_000),
+    const UNITS: [(i64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    const EXACT: i64 = 10;
+    let Some(at) = UNITS.iter().position(|(unit, _)| millis >= *unit) else {
+        return format!("{} ms", millis.max(0));
+    };
+    let (unit, name) = UNITS[at];
+    let (count, rest) = (millis / unit, millis % unit);
+    match UNITS.get(at + 1).map(|(smaller, name)| (rest / smaller, name)) {
+        Some((more, smaller)) if count < EXACT && more > 0 => format!("{count} {name} {more} {smaller}"),
+        _ => format!("{count} {name}"),
     }
 }
 
@@ -106,10 +111,16 @@ mod tests {
     #[test]
     fn the_time_until_or_since_a_moment_is_printed() {
         let clock = Clock::fixed("2026-01-31T14:28:00Z");
-        assert_eq!(clock.until(moment("2026-01-31T14:32:10Z")), "14:32 (in 4 min)");
+        assert_eq!(clock.until(moment("2026-01-31T14:32:10Z")), "14:32 (in 4 min 10 s)");
         assert_eq!(clock.until(moment("2026-01-31T14:28:00Z")), "14:28 (any moment now)");
         assert_eq!(clock.ago(moment("2026-01-31T14:27:15Z")), "45 s ago");
-        assert_eq!(clock.ago(moment("2026-01-31T12:00:00Z")), "2 h ago");
+        assert_eq!(clock.ago(moment("2026-01-31T12:00:00Z")), "2 h 28 min ago");
         assert_eq!(clock.ago(moment("2026-01-31T14:29:00Z")), "just now");
+    }
+
+    #[test]
+    fn a_second_less_than_two_hours_is_not_one_hour() {
+        let spans = [7_200_000, 7_199_999, 86_399_999, 9 * 86_400_000, 90_000, 59_999, 999, -1].map(span);
+        assert_eq!(spans, ["2 h", "1 h 59 min", "23 h", "9 d", "1 min 30 s", "59 s", "999 ms", "0 ms"]);
     }
 }

@@ -1,15 +1,25 @@
 //! Formats holders, lists, counts and sizes, the same way in tables, answers and refusals.
 
 use super::Clock;
-use nexus_api_types::feature::BlockedBy;
+use nexus_api_types::{Moment, feature::BlockedBy, holder::HolderSession};
 use std::borrow::Cow;
 
 /// Items that a list names in one line, before it gives the number of the others.
 const MOST_LISTED: usize = 4;
 
-/// `ana`, or `ana's agent "build"`.
-pub(crate) fn holder(engineer: &str, agent: Option<&str>) -> String {
-    agent.map_or_else(|| engineer.to_owned(), |agent| format!("{engineer}'s agent \"{agent}\""))
+/// `ana`, or `ana's agent "claude-1f" in app on main`; where it was renamed `ana's agent "build" (claude-1f) in …`.
+pub(crate) fn holder(engineer: &str, agent: Option<&str>, session: &HolderSession) -> String {
+    let Some(agent) = agent else { return engineer.to_owned() };
+    let name = match &session.session_name {
+        Some(name) => format!("\"{name}\" ({agent})"),
+        None => format!("\"{agent}\""),
+    };
+    format!("{engineer}'s agent {name}{}", session.place())
+}
+
+/// `14:32 (in 4 min), renewed while it runs`: when what a session holds is free, and what renews that.
+pub(crate) fn lease(until: Moment, session: &HolderSession, clock: &Clock) -> String {
+    clock.until(until) + &session.renewal()
 }
 
 /// Why a feature cannot be picked.
@@ -19,12 +29,12 @@ pub(crate) fn blocker(by: &BlockedBy, clock: &Clock) -> String {
     }
     let path = by.file_path.as_deref().unwrap_or("a file");
     let engineer = by.engineer_name.as_deref().unwrap_or("somebody");
-    let mut text = format!("{path} is held by {}", holder(engineer, by.agent.as_deref()));
+    let mut text = format!("{path} is held by {}", holder(engineer, by.agent.as_deref(), &by.holder));
     if let Some(feature) = &by.feature_slug {
         text += &format!(" for feature {feature}");
     }
     if let Some(until) = by.expires_at {
-        text += &format!(", until {}", clock.until(until));
+        text += &format!(", until {}", lease(until, &by.holder, clock));
     }
     text
 }
@@ -61,6 +71,7 @@ pub(crate) fn bytes(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nexus_api_types::holder::Lease;
 
     #[test]
     fn bytes_are_printed_in_the_largest_unit_that_fits() {
@@ -78,7 +89,28 @@ mod tests {
 
     #[test]
     fn an_agent_is_named_with_its_engineer() {
-        assert_eq!(holder("ana", None), "ana");
-        assert_eq!(holder("ana", Some("build")), "ana's agent \"build\"");
+        let session = |folder: Option<&str>, branch: Option<&str>| HolderSession {
+            folder: folder.map(str::to_owned),
+            branch: branch.map(str::to_owned),
+            ..HolderSession::default()
+        };
+        assert_eq!(holder("ana", None, &session(Some("app"), None)), "ana");
+        assert_eq!(holder("ana", Some("build"), &session(None, None)), "ana's agent \"build\"");
+        let named = holder("ana", Some("claude-1f"), &session(Some("app"), Some("main")));
+        assert_eq!(named, "ana's agent \"claude-1f\" in app on main");
+        let renamed = HolderSession { session_name: Some("build".to_owned()), ..session(None, Some("main")) };
+        assert_eq!(holder("ana", Some("claude-1f"), &renamed), "ana's agent \"build\" (claude-1f) on main");
+    }
+
+    #[test]
+    fn a_lease_is_named_by_what_renews_it() {
+        let clock = Clock::fixed("2026-01-31T14:28:00Z");
+        let lease = |lease| {
+            let until = Moment::parse("2026-01-31T14:29:30Z").expect("it is a time");
+            super::lease(until, &HolderSession { lease, ..HolderSession::default() }, &clock)
+        };
+        assert_eq!(lease(Some(Lease::Attended)), "14:29 (in 1 min 30 s), renewed while it runs");
+        assert_eq!(lease(Some(Lease::Unattended)), "14:29 (in 1 min 30 s), renewed by its requests");
+        assert_eq!(lease(None), "14:29 (in 1 min 30 s)", "an older server does not say it");
     }
 }

@@ -1,6 +1,8 @@
 //! `nexus install` and `nexus uninstall` from outside: foreign content of the files stays, byte for byte, and new files
 //! are deleted again.
 
+mod summary;
+
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput};
 use serde_json::{Value, json};
 use std::{
@@ -72,6 +74,8 @@ fn every_host_is_installed_and_uninstalled_without_leftovers() {
     let mut folders = BTreeSet::new();
     for host in hosts(&mut shell) {
         let shown = shell.runs(&format!("nexus install {host} --dry-run")).done();
+        assert!(shown.stdout.starts_with("CHANGE") && !shown.stdout.contains("+++ "), "{shown:#?}");
+        let shown = shell.runs(&format!("nexus install {host} --dry-run --diff")).done();
         assert!(shown.stdout.contains("+++ "), "{shown:#?}");
         assert_eq!(files(&root), before, "a dry run changes nothing");
         refused(&shell.runs(&format!("nexus install {host}")), "nobody is there to be asked");
@@ -192,7 +196,7 @@ fn an_install_for_a_user_changes_only_the_home_folder() {
         assert!(wired.values().any(|text| text.contains(&hooks)), "{host}");
     }
     assert_eq!(files(&checkout.root()), root);
-    let shown = shell.runs("nexus uninstall --user --dry-run").done();
+    let shown = shell.runs("nexus uninstall --user --dry-run --diff").done();
     assert!(shown.stdout.contains("nexus hook claude"), "{shown:#?}");
     assert_eq!(files(&home), wired);
     shell.runs("nexus uninstall --user --yes").done();
@@ -349,7 +353,7 @@ fn a_symlink_in_the_repository_leads_no_install_out_of_it() {
     refused(&shell.runs("nexus install claude --yes"), ".mcp.json is no regular file");
     fs::remove_file(root.join(".mcp.json")).expect("a pipe");
     write(&root.join(".mcp.json"), "{\"a\": \"x\u{202e}y\u{9b}z\"}\n");
-    let shown = shell.runs("nexus install claude --dry-run").done();
+    let shown = shell.runs("nexus install claude --dry-run --diff").done();
     assert!(!shown.stdout.contains(['\u{202e}', '\u{9b}']), "{shown:#?}");
     assert!(shown.stdout.contains("x\u{fffd}y\u{fffd}z"), "{shown:#?}");
 }

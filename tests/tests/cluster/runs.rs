@@ -1,8 +1,9 @@
 //! Runs of agents, as processes that call `nexus`: each has its own identity, lives as long as its process, and leaves
-//! nothing behind.
+//! nothing behind. [`sleeps`]: runs whose machine slept.
+
+mod sleeps;
 
 use nexus_tests::{Agent, Checkout, Cluster, Team, agent::CommandOutput, eventually};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -24,13 +25,6 @@ async fn becomes(team: &Team, slug: &str, status: &str) -> Value {
         (feature["status"] == status).then_some(feature)
     })
     .await
-}
-
-fn signal(pids: &[u32], signal: Signal) {
-    for pid in pids {
-        let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw).expect("the number of a process");
-        kill_process(pid, signal).expect("it lives");
-    }
 }
 
 #[tokio::test]
@@ -132,50 +126,6 @@ async fn one_process_keeps_a_run_alive_and_ends_when_nothing_is_held() {
     assert_eq!(checkout.keep_alive_processes().len(), 1, "a new process starts with the next claim");
     agent.runs("nexus unclaim --all").done();
     eventually("it goes again", || async { checkout.keep_alive_processes().is_empty().then_some(()) }).await;
-}
-
-#[tokio::test]
-async fn after_a_sleep_free_files_are_claimed_again_and_lost_ones_are_reported() {
-    let cluster = Cluster::start(1).await;
-    let team = Team::of(&cluster).await;
-    team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
-    team.ready_feature("one", &["a.rs"]).await;
-    team.ready_feature("two", &["b.rs"]).await;
-    let checkout = checkout(&cluster, &team);
-    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
-    agent.runs("nexus feature pick one").done();
-    agent.runs("nexus feature pick two").done();
-    let before = feature(&team, "two").await;
-    let keep_alive = eventually("its keep-alive process runs", || async {
-        let keep_alive_processes = checkout.keep_alive_processes();
-        (keep_alive_processes.len() == 1).then_some(keep_alive_processes)
-    })
-    .await;
-    eventually("the keep-alive process knows of both", || async {
-        let [record] = &checkout.records()[..] else { return None };
-        (record["kept"] == 2 && record["taken"] == 2).then_some(())
-    })
-    .await;
-    signal(&keep_alive, Signal::STOP);
-    signal(&[agent.pid()], Signal::STOP);
-    becomes(&team, "one", "ready").await;
-    becomes(&team, "two", "ready").await;
-    let other = team.agent(&team.admin, "other").await;
-    other.post(&team.path("/features/one/pick"), json!({})).await.data();
-    signal(&[agent.pid()], Signal::CONT);
-    signal(&keep_alive, Signal::CONT);
-    let after = becomes(&team, "two", "active").await;
-    assert_eq!(after["agent"], before["agent"], "the same agent");
-    assert!(after["fence"].as_u64() > before["fence"].as_u64(), "under a new fence");
-    let ended = agent.runs("nexus feature done two").done();
-    assert!(
-        ended
-            .stderr
-            .contains("Lost while this machine slept: one: feature one is held by Root's agent \"other\""),
-        "{ended:#?}"
-    );
-    assert_eq!(agent.runs("nexus feature done one").code, 1);
-    assert_eq!(feature(&team, "one").await["status"], "active");
 }
 
 #[tokio::test]
@@ -286,45 +236,6 @@ async fn a_run_that_goes_on_under_another_name_has_one_keep_alive_process_and_ke
 }
 
 #[tokio::test]
-async fn after_a_sleep_files_that_were_taken_on_the_way_come_back_with_their_feature() {
-    let cluster = Cluster::start(1).await;
-    let team = Team::of(&cluster).await;
-    team.settings(json!({ "session.timeout": 3, "session.grace": 1 })).await;
-    team.ready_feature("one", &["a.rs"]).await;
-    let checkout = checkout(&cluster, &team);
-    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
-    agent.runs("nexus feature pick one").done();
-    agent.runs("nexus claim mine.rs theirs.rs").done();
-    agent.runs("nexus claim --shared read.rs").done();
-    has_reported_to_keep_alive(&checkout).await;
-    let keep_alive = checkout.keep_alive_processes();
-    signal(&keep_alive, Signal::STOP);
-    signal(&[agent.pid()], Signal::STOP);
-    becomes(&team, "one", "ready").await;
-    let other = team.agent(&team.admin, "other").await;
-    other.post(&team.path("/claims"), json!({ "paths": ["theirs.rs"] })).await.data();
-    signal(&[agent.pid()], Signal::CONT);
-    signal(&keep_alive, Signal::CONT);
-    let one = becomes(&team, "one", "active").await;
-    let claims = eventually("what is free is taken back", || async {
-        let claims = team.admin.get(&team.path("/claims")).await;
-        let claims = claims.data().as_array().cloned().unwrap_or_default();
-        let of_one: Vec<Value> = claims.into_iter().filter(|claim| claim["featureId"] == one["id"]).collect();
-        (of_one.len() == 3).then_some(of_one)
-    })
-    .await;
-    let mut held: Vec<(&str, &str)> = claims
-        .iter()
-        .map(|claim| (claim["filePath"].as_str().unwrap_or(""), claim["mode"].as_str().unwrap_or("")))
-        .collect();
-    held.sort_unstable();
-    assert_eq!(held, [("a.rs", "exclusive"), ("mine.rs", "exclusive"), ("read.rs", "shared")]);
-    let ended = agent.runs("nexus feature done one").done();
-    let lost = "Lost while this machine slept: theirs.rs: Root's agent \"other\" holds it now";
-    assert!(ended.stderr.contains(lost), "{ended:#?}");
-}
-
-#[tokio::test]
 async fn commands_of_two_conversations_in_one_process_are_two_runs() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;
@@ -401,6 +312,8 @@ async fn a_feature_is_written_where_its_agent_works_and_removed_when_it_is_over(
     let laid_out = |slug: &str| tree.join(".nexus/active").join(slug);
     agent.runs("nexus feature pick one").done();
     assert!(laid_out("one").join("spec.md").is_file());
+    let status = agent.runs("git status --porcelain --untracked-files=all").done();
+    assert_eq!(status.stdout, "", "git sees nothing of it");
     assert!(
         !root.join(".nexus").exists() && !root.join(".gitignore").exists(),
         "the main checkout is unchanged"
@@ -469,4 +382,49 @@ async fn a_waiting_pick_is_granted_once_the_files_are_free() {
     assert!(ended.done().stdout.starts_with("Picked two"));
     assert_eq!(feature(&team, "two").await["status"], "active");
     drop(second);
+}
+
+#[tokio::test]
+async fn a_holder_is_shown_with_its_folder_its_branch_and_its_lease() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["src/a.rs"]).await;
+    let checkout = checkout(&cluster, &team);
+    let mut agent = Agent::start(&checkout, &checkout.root(), "claude");
+    let picked = agent.runs("nexus feature pick one").done();
+    assert!(picked.stdout.contains("as long as claude runs (process "), "{picked:#?}");
+    let attended = || async {
+        let claims = team.admin.get(&team.path("/claims")).await;
+        (claims.data()[0]["lease"] == "attended").then_some(())
+    };
+    eventually("its keep-alive process sends heartbeats", attended).await;
+    let place = "in repository on main";
+    let mut other = Agent::start(&checkout, &checkout.root(), "codex");
+    let refused = other.runs("nexus claim src/a.rs");
+    let whole = [format!("{place} for feature one"), "renewed while it runs".to_owned()];
+    assert!(whole.iter().all(|part| refused.stderr.contains(part.as_str())), "{refused:#?}");
+    for line in
+        ["status", "claims", "why src/a.rs", "events", "session list", "feature list", "feature show one"]
+    {
+        let shown = other.runs(&format!("nexus {line}")).done();
+        assert!(shown.stdout.contains(place), "{line}: {shown:#?}");
+    }
+    let claims = other.runs("nexus claims").done();
+    assert!(claims.stdout.lines().next().is_some_and(|head| head.contains("FEATURE")), "{claims:#?}");
+    let renamed = agent.runs("nexus session rename build").done();
+    assert!(renamed.stdout.contains("agent \"build\" (claude-"), "{renamed:#?}");
+    for line in ["claims", "session list", "events"] {
+        let shown = other.runs(&format!("nexus {line}")).done();
+        assert!(shown.stdout.contains("\"build\" (claude-"), "{line}: {shown:#?}");
+    }
+    let sessions = other.runs("nexus session list --json").done().json();
+    assert!(sessions.as_array().is_some_and(|all| all.iter().any(|one| one["metadata"]["name"] == "build")));
+    agent.runs("nexus feature done one").done();
+    let done = other.runs("nexus feature list --status done").done();
+    assert!(done.stdout.contains("DONE BY") && !done.stdout.contains("HOLDER"), "{done:#?}");
+    // Nothing keeps an engineer's own claims alive, and the answer says so.
+    let own = other.runs("nexus --session none claim own.rs").done();
+    assert!(own.stderr.contains("renewed by every request"), "{own:#?}");
+    let seen = other.runs("nexus claims").done();
+    assert!(seen.stdout.contains("renewed by its requests"), "{seen:#?}");
 }

@@ -230,3 +230,35 @@ async fn a_revoked_key_ends_its_socket_and_a_read_only_key_follows_without_a_ses
         matches!(Socket::try_open(&reader, "/ws").await, Err(Refused::Answer(status, _)) if status == 401)
     );
 }
+
+#[tokio::test]
+async fn a_page_of_a_person_leaves_them_their_long_lease() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    team.ready_feature("one", &["a.rs"]).await;
+    team.admin.post(&team.path("/features/one/pick"), json!({})).await.data();
+    let leases = || async {
+        let sessions = team.admin.get(&team.path("/sessions/active")).await;
+        let claims = team.admin.get(&team.path("/claims")).await;
+        [sessions.data()[0]["session"]["lease"].clone(), claims.data()[0]["lease"].clone()]
+    };
+    assert_eq!(leases().await, ["unattended", "unattended"]);
+    let issued = team.admin.post("/auth/ws-ticket", json!({})).await;
+    let path = format!("/ws?ticket={}", issued.data()["ticket"].as_str().expect("a ticket"));
+    let project = team.project.as_str();
+    let beats = |mut socket: Socket| async move {
+        socket.join(project, None).await;
+        socket.send_json(json!({ "type": "heartbeat" })).await;
+        // Messages are carried out in order.
+        assert_eq!(socket.ask(json!({ "type": "leave" })).await["type"], "left");
+    };
+    let mut page = Socket::try_open(&cluster.client(), &path).await.expect("it is opened");
+    page.receive().await;
+    beats(page).await;
+    assert_eq!(leases().await, ["unattended", "unattended"], "a person also works elsewhere");
+    // A program shows its key, and sends heartbeats for as long as it runs.
+    let mut program = Socket::try_open(&team.admin, "/ws").await.expect("it is opened");
+    program.receive().await;
+    beats(program).await;
+    assert_eq!(leases().await, ["attended", "attended"]);
+}

@@ -115,7 +115,7 @@ pub(super) async fn why(port: &dyn Port, which: WhyPaths) -> Result<PathHolders,
     let slug =
         |id: Uuid| features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
     let of_claim = |claim: wire::Claim| HolderClaim {
-        holder: holder(&claim.engineer_name, claim.agent.as_deref()),
+        holder: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
         feature: claim.feature_id.and_then(slug),
         since: refusal::time(claim.claimed_at),
         until: refusal::time(claim.expires_at),

@@ -9,6 +9,7 @@ use nexus_api_types::{
     claim::{self, ReleasePaths},
     feature as wire,
     feature::Feature,
+    holder::HolderSession,
     knowledge::Learning,
     session::ProjectStatus,
 };
@@ -67,6 +68,8 @@ pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Fa
     let mut names: BTreeMap<Uuid, &str> =
         status.sessions.iter().map(|of| (of.engineer.id, of.engineer.name.as_str())).collect();
     names.extend(status.claims.iter().map(|claim| (claim.engineer_id, claim.engineer_name.as_str())));
+    let places: BTreeMap<Uuid, HolderSession> =
+        status.sessions.iter().map(|of| (of.session.id, of.session.holder())).collect();
     // A long list of claims is cut; the total tells how many there are.
     let claims = status.claims.len().max(usize::try_from(status.claims_total).unwrap_or(usize::MAX));
     let lists = [status.active_features.len(), claims, status.interrupted.len(), mine.len()];
@@ -76,12 +79,13 @@ pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Fa
         holder: holder(
             feature.claimed_by.and_then(|by| names.get(&by).copied()).unwrap_or("somebody"),
             feature.agent.as_deref(),
+            &feature.session_id.and_then(|id| places.get(&id)).cloned().unwrap_or_default(),
         ),
         since: feature.claimed_at.map(refusal::time),
     };
     let held = |claim: &claim::Claim| Held {
         path: claim.file_path.clone(),
-        holder: holder(&claim.engineer_name, claim.agent.as_deref()),
+        holder: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
         until: refusal::time(claim.expires_at),
     };
     let named =

@@ -391,7 +391,12 @@ pub(crate) fn engineer(id: u128) -> Actor {
 }
 
 pub(crate) fn caller(id: u128) -> Caller {
-    Caller { engineer: EngineerId(Uuid::from_u128(id)), key: KeyId(Uuid::from_u128(id)), session: None }
+    Caller {
+        engineer: EngineerId(Uuid::from_u128(id)),
+        key: KeyId(Uuid::from_u128(id)),
+        session: None,
+        by_ticket: false,
+    }
 }
 
 impl Cluster for Stage {

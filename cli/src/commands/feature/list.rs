@@ -3,7 +3,7 @@
 use crate::{
     args::values::{self, Lane, Status},
     client::Request,
-    commands::{names::Names, pages::pages},
+    commands::{names::Names, pages::pages, sessions::Sessions},
     context::Context,
     error::Error,
     output::{Table, Tone},
@@ -50,34 +50,52 @@ impl List {
         let answer = pages(context, request, usize::from(self.limit), self.cursor).await?;
         let page: Page<Feature> = answer.parse()?;
         let held = page.items.iter().any(|feature| feature.claimed_by.is_some());
-        let people = if held && !context.out.is_json() {
-            Names::of_project(context, project).await?
+        let (people, sessions) = if held && !context.out.is_json() {
+            (Names::of_project(context, project).await?, Sessions::of_project(context, project).await)
         } else {
-            Names::default()
+            (Names::default(), Sessions::default())
         };
-        context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people))
+        context.out.answer(&answer, |page: Page<Feature>| print(context, &page, &people, &sessions))
     }
 }
 
-fn print(context: &Context<'_>, page: &Page<Feature>, people: &Names) -> Result<(), Error> {
+fn print(
+    context: &Context<'_>,
+    page: &Page<Feature>,
+    people: &Names,
+    sessions: &Sessions,
+) -> Result<(), Error> {
     if page.items.is_empty() {
         context
             .out
             .note("No such feature: nexus feature create -s SLUG -t TITLE --touches PATH writes one down");
         return Ok(());
     }
-    let mut table = Table::new(&["SLUG", "STATUS", "LANE", "PRIO", "TITLE", "HOLDER"]);
+    // Who did a feature stands apart from who holds one.
+    let are_done =
+        |feature: &&Feature| feature.status == feature::Status::Done && feature.claimed_by.is_some();
+    let done = page.items.iter().filter(are_done).count();
+    let columns = match done {
+        0 => &["HOLDER"][..],
+        all if all == page.items.len() => &["DONE BY"],
+        _ => &["HOLDER", "DONE BY"],
+    };
+    let mut table = Table::new(&[&["SLUG", "STATUS", "LANE", "PRIO", "TITLE"], columns].concat());
     for feature in &page.items {
         let (status, tone) = status(feature);
-        let holder = feature.claimed_by.map(|by| holder(&people.name(by), feature.agent.as_deref()));
-        table.row([
+        let place = sessions.place(feature.session_id);
+        let who = feature.claimed_by.map(|by| holder(&people.name(by), feature.agent.as_deref(), &place));
+        let column = if are_done(&feature) { "DONE BY" } else { "HOLDER" };
+        let names = columns.iter().map(|name| if *name == column { who.clone() } else { None });
+        let mut row = vec![
             (feature.slug.clone(), Tone::Plain),
             (status.to_owned(), tone),
             (values::lane_name(feature.lane).to_owned(), Tone::Plain),
             (feature.priority.to_string(), Tone::Plain),
             (feature.title.clone(), Tone::Plain),
-            (holder.unwrap_or_default(), Tone::Faint),
-        ]);
+        ];
+        row.extend(names.map(|name| (name.unwrap_or_default(), Tone::Faint)));
+        table.row(row);
     }
     context.out.table(&table)?;
     if page.has_more {

@@ -11,6 +11,7 @@ use crate::{
     commands::{changes::Changes, knowledge, working},
     context::Context,
     error::{Error, Refused},
+    session::ClaimLifetime,
     spec::active::Active,
     text::format,
 };
@@ -112,8 +113,8 @@ pub(in crate::commands) async fn pick_next(
 /// Prepares a pick: finds the project, prints claims that were lost, and makes sure that there is a session.
 async fn begin(context: &Context<'_>) -> Result<Uuid, Error> {
     let project = context.project().await?;
-    context.print_lost_claims(project);
     context.session_for_work(project).await?;
+    context.print_lost_claims(project);
     Ok(project)
 }
 
@@ -132,13 +133,13 @@ async fn granted(
 
 /// Keeps what was picked alive, lays it out in the repository, and prints it.
 async fn finish(context: &Context<'_>, project: Uuid, answer: &Answer, heading: &str) -> Result<(), Error> {
-    context.keep_session_alive(project);
+    let lifetime = context.keep_session_alive(project);
     let folder = lay_out(context, project, answer).await.unwrap_or_else(|error| {
         // The feature is picked all the same: what is not laid out can be read with nexus.
         context.out.note(format_args!("It could not be laid out in the repository: {error}"));
         None
     });
-    context.out.answer(answer, |picked: Picked| print(context, &picked, folder, heading))
+    context.out.answer(answer, |picked: Picked| print(context, &picked, lifetime, folder, heading))
 }
 
 fn among(lanes: &[Lane]) -> serde_json::Value {
@@ -217,6 +218,7 @@ pub(in crate::commands) async fn lay_out(
 fn print(
     context: &Context<'_>,
     picked: &Picked,
+    lifetime: ClaimLifetime,
     folder: Option<PathBuf>,
     heading: &str,
 ) -> Result<(), Error> {
@@ -240,7 +242,7 @@ fn print(
         out.field("Fence", fence)?;
     }
     if let Some(until) = claims.iter().map(|claim: &Claim| claim.expires_at).min() {
-        out.field("Lease", format_args!("until {}, renewed by every request", out.clock().until(until)))?;
+        out.field("Lease", context.describe(lifetime, until))?;
     }
     if let Some(folder) = folder {
         out.field("Laid out", folder.display())?;

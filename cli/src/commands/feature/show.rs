@@ -1,7 +1,11 @@
 //! `nexus feature show`: everything about one feature.
 
 use crate::{
-    args::values, client::Request, commands::names::Names, context::Context, error::Error,
+    args::values,
+    client::Request,
+    commands::{names::Names, sessions::Sessions},
+    context::Context,
+    error::Error,
     text::format::holder,
 };
 use clap::Args;
@@ -24,19 +28,19 @@ impl Show {
         let project = context.project().await?;
         let answer =
             context.client.send(Request::get(format!("/projects/{project}/features/{}", self.slug))).await?;
-        let people = if context.out.is_json() {
-            Names::default()
+        let (people, sessions) = if context.out.is_json() {
+            (Names::default(), Sessions::default())
         } else {
-            Names::of_project(context, project).await?
+            (Names::of_project(context, project).await?, Sessions::of_project(context, project).await)
         };
-        context.out.answer(&answer, |feature: Feature| print(context, &feature, &people))
+        context.out.answer(&answer, |feature: Feature| print(context, &feature, &people, &sessions))
     }
 }
 
-fn print(context: &Context<'_>, feature: &Feature, people: &Names) -> Result<(), Error> {
+fn print(context: &Context<'_>, feature: &Feature, people: &Names, sessions: &Sessions) -> Result<(), Error> {
     let out = context.out;
     out.title(&format!("{}: {}", feature.slug, feature.title))?;
-    out.field("Status", status(context, feature, people))?;
+    out.field("Status", status(context, feature, people, sessions))?;
     if let (Status::Active, Some(fence)) = (feature.status, feature.fence) {
         out.field("Fence", fence)?;
     }
@@ -56,12 +60,17 @@ fn print(context: &Context<'_>, feature: &Feature, people: &Names) -> Result<(),
     out.line(feature.spec.trim_end())
 }
 
-fn status(context: &Context<'_>, feature: &Feature, people: &Names) -> String {
+fn status(context: &Context<'_>, feature: &Feature, people: &Names, sessions: &Sessions) -> String {
     let clock = context.out.clock();
     let mut text = values::status_name(feature.status).to_owned();
     if let Some(by) = feature.claimed_by {
-        let verb = if feature.status == Status::Active { "held" } else { "worked on" };
-        text += &format!(", {verb} by {}", holder(&people.name(by), feature.agent.as_deref()));
+        let place = sessions.place(feature.session_id);
+        text += match feature.status {
+            Status::Active => ", held by ",
+            Status::Done => " by ",
+            _ => ", worked on by ",
+        };
+        text += &holder(&people.name(by), feature.agent.as_deref(), &place);
         if let Some(at) = feature.claimed_at {
             text += &format!(" since {}", clock.short(at));
         }

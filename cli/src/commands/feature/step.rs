@@ -41,8 +41,8 @@ pub(super) async fn end_work(
     next: &str,
 ) -> Result<(), Error> {
     let project = context.project().await?;
-    context.print_lost_claims(project);
     context.previous_session(project).await?;
+    context.print_lost_claims(project);
     let slug = working::slug(context, project, named).await?;
     let answer = take(context, project, &slug, step).await?;
     cleared_away(context, project, &answer);

@@ -62,7 +62,8 @@ impl AffectedFiles {
         self.written.iter().chain(&self.discarded).cloned().collect()
     }
 
-    const fn is_nothing(&self) -> bool {
+    /// Whether no file is affected, as far as is known.
+    pub(super) const fn is_nothing(&self) -> bool {
         self.written.is_empty()
             && self.discarded.is_empty()
             && self.possible.is_empty()

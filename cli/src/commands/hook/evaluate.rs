@@ -57,10 +57,13 @@ pub(super) fn evaluate(event: &HookEvent, global: Global, out: &Output, progress
             ..EventScope::default()
         }),
     };
-    let scope = match scope {
+    let mut scope = match scope {
         Ok(scope) => scope,
         Err(error) => return without_link(event, &error, out),
     };
+    if event.kind == EventKind::BeforeTool && scope.files.is_empty() {
+        scope.files.extend(checkout_with_news(event, &folder).map(AffectedFiles::of));
+    }
     if scope.is_nothing() {
         return Verdict::Silent;
     }
@@ -81,6 +84,14 @@ fn evaluate_scope(event: &HookEvent, scope: &EventScope, mut global: Global, out
         Ok((runtime, context)) => runtime.block_on(evaluate_in_context(event, scope, &context)),
         Err(error) => without_context(event, scope, &error, out),
     }
+}
+
+/// The checkout that an agent works in, if its run may have lost something there while the machine slept.
+fn checkout_with_news(event: &HookEvent, folder: &Path) -> Option<LinkedCheckout> {
+    let (key, records) = (run_key(event)?, RunRecords::locate().ok()?);
+    let checkout = LinkedCheckout::of(folder).ok()??;
+    let record = records.read(&key, checkout.project())?;
+    (!record.is_fresh() || !record.lost.is_empty()).then_some(checkout)
 }
 
 /// The host does not say what its tool writes: the policy decides, where the agent works in a linked repository.
@@ -162,19 +173,19 @@ fn without_context(event: &HookEvent, scope: &EventScope, error: &Error, out: &O
 /// without a record.
 fn journal_without_context(event: &HookEvent, checkout: &LinkedCheckout) -> Option<Journal> {
     let (key, records) = (run_key(event)?, RunRecords::locate().ok()?);
-    let Some(Actor::AgentRun { owner, .. }) = Actor::of_host(event.host, event.session.as_deref()?) else {
-        return None;
-    };
+    let actor = Actor::of_host(event.host, event.session.as_deref()?, &records);
+    let Some(Actor::AgentRun { owner, .. }) = actor else { return None };
     agent_run::bind(&records, &key, checkout.project(), owner).ok()?;
     Some(Journal::of_run(&records, &key, checkout.project()))
 }
 
 async fn evaluate_in_context(event: &HookEvent, scope: &EventScope, context: &Context<'_>) -> Verdict {
     let files = scope.files.as_slice();
-    if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host, id)) {
-        if event.kind == EventKind::SessionStart && event.is_continuation {
+    let records = context.records();
+    if let Some(actor) = event.session.as_deref().and_then(|id| Actor::of_host(event.host, id, &records)) {
+        if event.kind == EventKind::SessionStart && event.is_continuation && actor.lives_in_host() {
             // If it fails, the run gets a new session, and the old one ends with its lease.
-            let _ = agent_run::continue_as(&context.records(), &actor);
+            let _ = agent_run::continue_as(&records, &actor);
         }
         context.act_as_host(actor);
     }

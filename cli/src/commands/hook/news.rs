@@ -18,9 +18,7 @@ pub(super) async fn news(context: &Context<'_>, project: Uuid) -> String {
     let _ = Journal::of(context, project).reconcile(context, &mut reconciled).await;
     let mut text = describe(context, &reconciled);
     for lost in context.take_lost_claims(project) {
-        let holder = lost.by.map(|by| format::holder(&by.engineer_name, by.agent.as_deref()));
-        let whose = holder.map_or(lost.why, |holder| format!("{holder} holds it now"));
-        text += &format!("\nLOST while this machine slept: {}: {whose}. Do not edit it any more.", lost.what);
+        text += &format!("\nLOST while this machine slept: {}. Do not edit it any more.", lost.sentence());
     }
     text
 }

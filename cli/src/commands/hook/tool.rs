@@ -16,6 +16,7 @@ use crate::{
     repository,
     text::format::{self, quoted},
 };
+use nexus_api_types::Moment;
 
 /// The verdict before a tool is used. Files that are free are claimed for the run.
 pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Verdict {
@@ -45,7 +46,13 @@ pub(super) async fn before(context: &Context<'_>, files: &[AffectedFiles]) -> Ve
 
 async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdict, Error> {
     let project = files.checkout.project();
-    // First the checks that can only refuse, so that a refused tool claims nothing.
+    // First the session: if it ended while the machine slept, the run claims again what it held.
+    match context.previous_session(project).await {
+        // The event is about no file: the policy does not apply.
+        Err(_) if files.is_nothing() => return Ok(Verdict::Silent),
+        other => drop(other?),
+    }
+    // Then the checks that can only refuse, so that a refused tool claims nothing.
     for (names, what) in [
         (&files.discarded, "this throws away changes of others that are not committed"),
         (&files.possible, "this may write files of others, as far as can be seen before it runs"),
@@ -75,12 +82,16 @@ async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdi
     if !files.written.is_empty() {
         match write_access::acquire(context, &files.checkout, &files.written).await? {
             WriteAccess::AlreadyHeld => {}
-            WriteAccess::Claimed(paths) => {
+            WriteAccess::Claimed { paths, lease } => {
                 let (were, are) = if paths.len() == 1 { ("was", "is") } else { ("were", "are") };
                 let files = format::list(&paths);
                 message += &format!("\nNexus: {files} {were} free and {are} yours alone now.");
+                message += &lease.map(|until| unattended(context, until)).unwrap_or_default();
             }
-            WriteAccess::HeldByOthers(held) => return Ok(Verdict::Refuse(denial(context, &held, files))),
+            WriteAccess::HeldByOthers(held) => {
+                let news = news::news(context, project).await;
+                return Ok(Verdict::Refuse(denial(context, &held, files) + &news));
+            }
         }
         message += &checkout::explain_unclaimable(&files.written)
             .map(|text| format!("\n{text}"))
@@ -89,6 +100,15 @@ async fn before_in(context: &Context<'_>, files: &AffectedFiles) -> Result<Verdi
     message += &news::news(context, project).await;
     let message = message.trim_start();
     Ok(if message.is_empty() { Verdict::Silent } else { Verdict::Inform(message.to_owned()) })
+}
+
+/// How long claims are held that no process keeps alive.
+fn unattended(context: &Context<'_>, until: Moment) -> String {
+    format!(
+        " It is not known which process you run in, so nothing keeps this alive: it is yours until {}, renewed by every \
+         request. nexus unclaim gives it back.",
+        context.out.clock().until(until)
+    )
 }
 
 fn refused(context: &Context<'_>, what: &str, held: &[HeldFile]) -> Verdict {

@@ -58,6 +58,8 @@ pub struct SessionMetadata {
     pub working_dir: Option<Label>,
     /// The version of the client.
     pub client_version: Option<Label>,
+    /// A name that its engineer gave it.
+    pub name: Option<Label>,
 }
 
 /// One run of one agent, or an engineer's default session, which has no agent.

@@ -47,12 +47,14 @@ async fn a_feature_is_written_and_removed_only_in_its_repository() {
 
     // A key is not copied into the work tree either.
     fs::remove_file(root.join(".nexus/active")).expect("a link");
-    fs::remove_file(root.join(".gitignore")).expect("it was made");
-    symlink(checkout.home().join("config.json"), root.join(".gitignore")).expect("a link");
+    assert!(!root.join(".gitignore").exists(), "no file of the repository is changed");
+    let ignored = root.join(".nexus/active/.gitignore");
+    fs::create_dir(root.join(".nexus/active")).expect("a folder");
+    symlink(checkout.home().join("config.json"), &ignored).expect("a link");
     team.ready_feature("again", &["src/a.rs"]).await;
     let picked = claude.runs("nexus feature pick again").done();
     assert!(picked.stderr.contains(".gitignore leads to"), "{picked:#?}");
-    assert!(fs::symlink_metadata(root.join(".gitignore")).expect("it is there").is_symlink());
+    assert!(fs::symlink_metadata(&ignored).expect("it is there").is_symlink());
 
     // A key is not sent to the cluster either.
     symlink(checkout.home().join("config.json"), root.join("spec.md")).expect("a link");
@@ -61,7 +63,7 @@ async fn a_feature_is_written_and_removed_only_in_its_repository() {
     assert!(made.stderr.contains("spec.md leads to"), "{made:#?}");
 
     // A foreign file beside it stays, and is named.
-    fs::remove_file(root.join(".gitignore")).expect("a link");
+    fs::remove_file(&ignored).expect("a link");
     claude.runs("nexus feature release again && nexus feature pick again").done();
     write(root.join(".nexus/active/again/notes.md"), "mine");
     let done = claude.runs("nexus feature done again").done();

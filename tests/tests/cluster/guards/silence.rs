@@ -64,9 +64,11 @@ async fn writes_of_a_dead_run_are_settled_by_the_next_one() {
     assert!(brief.contains("yours now: src/a.rs."), "{brief}");
     assert!(brief.contains("src/b.rs is held by Root's agent \"faster\""), "{brief}");
     assert!(!brief.contains("src/c.rs"), "a living run settles its own writes: {brief}");
-    denied(&alive.may_edit("src/a.rs"), "src/a.rs is held by Root's agent");
+    let refused = alive.may_edit("src/a.rs");
+    denied(&refused, "src/a.rs is held by Root's agent");
+    assert!(refused.stderr.contains("yours now: src/c.rs"), "a refusal has the news too: {refused:#?}");
     let settled = alive.runs("nexus claims --mine").done();
-    assert!(settled.stderr.contains("yours now: src/c.rs"), "{settled:#?}");
+    assert!(settled.stdout.contains("src/c.rs"), "{settled:#?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,118 @@
+//! What people want to know of the session that holds something: where it works, and which lease it has.
+
+use nexus_domain::{
+    entity::{HeartbeatMode, Session},
+    short_text::Label,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Characters of a name that are shown: thousands of claims repeat the names of their session.
+const MAX_NAME: usize = 64;
+
+/// The lease of a session, by what renews it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lease {
+    /// The short lease of a session that sends heartbeats, of 90 seconds by default.
+    Attended,
+    /// The long lease of a session that never sent a heartbeat, of two hours by default. Requests renew it.
+    Unattended,
+}
+
+impl Lease {
+    /// What renews it, as words behind the time of its end.
+    pub const fn renewal(self) -> &'static str {
+        match self {
+            Self::Attended => "renewed while it runs",
+            Self::Unattended => "renewed by its requests",
+        }
+    }
+}
+
+impl From<HeartbeatMode> for Lease {
+    fn from(mode: HeartbeatMode) -> Self {
+        match mode {
+            HeartbeatMode::Attended => Self::Attended,
+            HeartbeatMode::Unattended => Self::Unattended,
+        }
+    }
+}
+
+/// The session of a holder, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HolderSession {
+    /// The name that its engineer gave it. A long one is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_name: Option<String>,
+    /// The name of the folder that it works in, without those above it. A long one is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The branch that is checked out there. A long one is cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Which lease it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
+}
+
+impl HolderSession {
+    /// A session of the state.
+    pub fn of(session: &Session) -> Self {
+        let text = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
+        let metadata = &session.metadata;
+        let [name, folder, branch] = [&metadata.name, &metadata.working_dir, &metadata.git_branch].map(text);
+        let lease = Some(session.heartbeat_mode.into());
+        Self::new(name.as_deref(), folder.as_deref(), branch.as_deref(), lease)
+    }
+
+    /// Where it works, as words behind its name: ` in app on main`, or nothing.
+    pub fn place(&self) -> String {
+        let named = [(" in ", &self.folder), (" on ", &self.branch)];
+        named.into_iter().filter_map(|(word, name)| Some(word.to_owned() + name.as_ref()?)).collect()
+    }
+
+    /// What renews its lease, as words behind the time of its end: `, renewed while it runs`, or nothing.
+    pub fn renewal(&self) -> String {
+        self.lease.map(|lease| format!(", {}", lease.renewal())).unwrap_or_default()
+    }
+
+    /// A session of this name that works in this folder, on this branch.
+    pub(crate) fn new(
+        name: Option<&str>,
+        folder: Option<&str>,
+        branch: Option<&str>,
+        lease: Option<Lease>,
+    ) -> Self {
+        let is_there = |name: &String| !name.is_empty();
+        Self {
+            session_name: name.map(cut).filter(is_there),
+            folder: folder.map(last_part).filter(is_there),
+            branch: branch.map(cut).filter(is_there),
+            lease,
+        }
+    }
+}
+
+/// The last part of a path of any system.
+fn last_part(path: &str) -> String {
+    let path = path.trim_end_matches(['/', '\\']);
+    cut(path.rsplit(['/', '\\']).next().unwrap_or(path))
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_its_last_part_and_never_long() {
+        let parts = ["/work/app/", "C:\\work\\app", "app", "/", ""].map(last_part);
+        assert_eq!(parts, ["app", "app", "app", "", ""]);
+        assert_eq!(last_part(&"ü".repeat(2_048)).chars().count(), MAX_NAME);
+    }
+}
