@@ -49,7 +49,7 @@ impl Checkpoints {
     }
 }
 
-fn print(context: &Context<'_>, page: &Page<Checkpoint>, people: &People) -> Result<(), Error> {
+fn print(context: &Context<'_>, page: &Page<Checkpoint>, people: &Names) -> Result<(), Error> {
     if page.items.is_empty() {
         context.out.note("Nothing was saved yet: nexus save keeps where the work stands");
         return Ok(());
