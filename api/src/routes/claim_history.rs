@@ -1,6 +1,6 @@
 //! `/projects/{id}/claims/history`: who claimed and released paths, from the project's events. It changes nothing.
 
-use super::{events::unreadable, identifiers::project_id};
+use super::events::unreadable;
 use crate::{
     api::Api,
     cluster::SharedView,
@@ -51,7 +51,7 @@ async fn list(
     Path(project): Path<String>,
     ReadWithBody { read, body }: ReadWithBody,
 ) -> Result<Response, ApiError> {
-    let project = project_id(&project)?;
+    let project = read.project_id(&project)?;
     read.project(project)?;
     let CheckedClaimHistory { paths, since } = body.body::<ClaimHistory>()?;
     let asked = api.long_reads.compute(read.caller.engineer, {
