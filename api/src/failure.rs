@@ -14,7 +14,7 @@ use nexus_api_types::{
     holder::HolderSession,
 };
 use nexus_domain::{
-    Refusal, Revision, State,
+    Refusal, Revision,
     refusal::{EntityKind, HolderNote, KeyResetRefusal},
 };
 use serde_json::{Value, json};
@@ -103,15 +103,8 @@ impl From<OperationError> for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::of_refusal(&refusal, None)
-    }
-}
-
-impl ApiError {
-    /// The error of a refusal. The state says more of the holders, if their sessions are in it.
-    pub(crate) fn of_refusal(refusal: &Refusal, state: Option<&State>) -> Self {
         let message = refusal.to_string();
-        let (code, details) = match refusal {
+        let (code, details) = match &refusal {
             Refusal::KeyRevoked => (Code::InvalidApiKey, None),
             Refusal::TicketInvalid => (Code::Unauthorized, None),
             Refusal::RoleTooLow { .. } | Refusal::MemberRoleTooLow { .. } => (Code::InsufficientRole, None),
@@ -151,17 +144,15 @@ impl ApiError {
                 (Code::ValidationError, Some(json!({ "dependsOn": [message.clone()] })))
             }
             Refusal::FeatureClaimed { by, .. } => {
-                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": holder(by, state) })))
+                (Code::FeatureAlreadyClaimed, Some(json!({ "holder": holder(by) })))
             }
-            Refusal::NotHolder { by, .. } => {
-                (Code::ValidationError, Some(json!({ "holder": holder(by, state) })))
-            }
+            Refusal::NotHolder { by, .. } => (Code::ValidationError, Some(json!({ "holder": holder(by) }))),
             Refusal::FilesClaimed { conflicts } => {
-                let conflicts: Vec<Conflict> = conflicts.iter().map(|one| Conflict::of(one, state)).collect();
+                let conflicts: Vec<Conflict> = conflicts.iter().map(Into::into).collect();
                 (Code::FileAlreadyClaimed, Some(json!({ "conflicts": conflicts })))
             }
             Refusal::NothingAvailable { blocked } => {
-                let blocked: Vec<Blocked> = blocked.iter().map(|one| Blocked::of(one, state)).collect();
+                let blocked: Vec<Blocked> = blocked.iter().map(Into::into).collect();
                 (Code::NotFound, Some(json!({ "blocked": blocked })))
             }
             Refusal::TooMany { what, .. } => {
@@ -202,9 +193,8 @@ const fn missing(kind: EntityKind) -> MissingResource {
 }
 
 /// The holder of a feature, for an error.
-fn holder(note: &HolderNote, state: Option<&State>) -> Value {
-    let session = state.and_then(|state| state.session(note.holder.session));
-    let session = session.map(|session| HolderSession::of(session)).unwrap_or_default();
+fn holder(note: &HolderNote) -> Value {
+    let session: HolderSession = note.session.as_deref().map(Into::into).unwrap_or_default();
     let mut holder = json!({
         "engineerId": note.holder.engineer.0,
         "engineerName": note.engineer_name.as_str(),

@@ -184,7 +184,7 @@ impl Incoming {
         let revision = committed.answer.revision;
         match committed.answer.into_outcome(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
-            Err(refusal) => Err(ApiError::of_refusal(&refusal, Some(committed.view.state())).at(revision)),
+            Err(refusal) => Err(ApiError::from(refusal).at(revision)),
         }
     }
 }

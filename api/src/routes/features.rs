@@ -147,7 +147,7 @@ fn free_first(
         work.charge(STEPS_OF_FEATURE).map_err(|OutOfBudget| too_many_features())?;
         match blocker(state, feature, session, work)? {
             None => free.push(feature),
-            Some(by) => blocked.push((feature, BlockedBy::of(&by, Some(state)))),
+            Some(by) => blocked.push((feature, BlockedBy::from(&by))),
         }
     }
     if is_brief {

@@ -84,7 +84,7 @@ impl Claim {
             agent: session.agent.as_ref().map(ToString::to_string),
             mode: claim.mode.into(),
             fence: claim.fence.0,
-            holder: HolderSession::of(session),
+            holder: (&session.note()).into(),
         }
     }
 
@@ -105,7 +105,9 @@ impl Claim {
                     path: path.clone(),
                 };
                 let claim = entity::Claim { mode, fence: *fence, claimed_at: *claimed_at };
-                Self::of(state, session, &key, &claim)
+                // A retry may come after the feature was deleted.
+                let feature_slug = Some(feature.slug.to_string());
+                Self { feature_slug, ..Self::of(state, session, &key, &claim) }
             })
             .collect()
     }
@@ -151,11 +153,9 @@ pub struct Conflict {
     pub assumed: bool,
 }
 
-impl Conflict {
-    /// A conflict of a refusal. The state says more of the holder, if the session is in it.
-    pub fn of(conflict: &refusal::Conflict, state: Option<&State>) -> Self {
+impl From<&refusal::Conflict> for Conflict {
+    fn from(conflict: &refusal::Conflict) -> Self {
         let holder = &conflict.by.holder;
-        let session = state.and_then(|state| state.session(holder.session));
         Self {
             file_path: conflict.path.to_string(),
             wanted_path: conflict.wanted.to_string(),
@@ -169,7 +169,7 @@ impl Conflict {
                 feature_slug: conflict.feature.as_ref().map(|(_, slug)| slug.to_string()),
                 claimed_at: conflict.claimed_at.into(),
                 expires_at: conflict.expires_at.into(),
-                holder: session.map(|session| HolderSession::of(session)).unwrap_or_default(),
+                holder: conflict.by.session.as_deref().map(Into::into).unwrap_or_default(),
             },
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     holder::HolderSession,
 };
 use nexus_domain::{
-    State, WallTime, entity,
+    WallTime, entity,
     pattern::Pattern,
     refusal,
     short_text::{Slug, Title},
@@ -232,15 +232,14 @@ pub struct BlockedBy {
     pub depends_on: Vec<String>,
 }
 
-impl BlockedBy {
-    /// What blocks a feature. The state says more of a holder, if the session is in it.
-    pub fn of(blocker: &refusal::Blocker, state: Option<&State>) -> Self {
+impl From<&refusal::Blocker> for BlockedBy {
+    fn from(blocker: &refusal::Blocker) -> Self {
         match blocker {
             refusal::Blocker::Dependencies(open) => {
                 Self { depends_on: open.iter().map(ToString::to_string).collect(), ..Self::default() }
             }
             refusal::Blocker::Claim(found) => {
-                let Conflict { file_path, claimed_by: by, .. } = Conflict::of(found, state);
+                let Conflict { file_path, claimed_by: by, .. } = found.as_ref().into();
                 Self {
                     engineer_id: Some(by.engineer_id),
                     engineer_name: Some(by.engineer_name),
@@ -267,10 +266,9 @@ pub struct Blocked {
     pub blocked_by: BlockedBy,
 }
 
-impl Blocked {
-    /// A feature of a refusal. The state says more of a holder, if the session is in it.
-    pub fn of(blocked: &refusal::Blocked, state: Option<&State>) -> Self {
-        Self { feature_slug: blocked.slug.to_string(), blocked_by: BlockedBy::of(&blocked.by, state) }
+impl From<&refusal::Blocked> for Blocked {
+    fn from(blocked: &refusal::Blocked) -> Self {
+        Self { feature_slug: blocked.slug.to_string(), blocked_by: (&blocked.by).into() }
     }
 }
 

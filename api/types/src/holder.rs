@@ -1,14 +1,11 @@
 //! What people want to know of the session that holds something: where it works, and which lease it has.
 
 use nexus_domain::{
-    entity::{HeartbeatMode, Session},
+    entity::{HeartbeatMode, SessionNote},
     short_text::Label,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// Characters of a name that are shown: thousands of claims repeat the names of their session.
-const MAX_NAME: usize = 64;
 
 /// The lease of a session, by what renews it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -58,13 +55,19 @@ pub struct HolderSession {
 }
 
 impl HolderSession {
-    /// A session of the state.
-    pub fn of(session: &Session) -> Self {
-        let text = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
-        let metadata = &session.metadata;
-        let [name, folder, branch] = [&metadata.name, &metadata.working_dir, &metadata.git_branch].map(text);
-        let lease = Some(session.heartbeat_mode.into());
-        Self::new(name.as_deref(), folder.as_deref(), branch.as_deref(), lease)
+    /// A session of this name that works in this folder, on this branch.
+    pub(crate) fn new(
+        name: Option<&str>,
+        folder: Option<&str>,
+        branch: Option<&str>,
+        lease: Option<Lease>,
+    ) -> Self {
+        Self {
+            session_name: name.and_then(SessionNote::name),
+            folder: folder.and_then(SessionNote::folder),
+            branch: branch.and_then(SessionNote::name),
+            lease,
+        }
     }
 
     /// Where it works, as words behind its name: ` in app on main`, or nothing.
@@ -77,42 +80,16 @@ impl HolderSession {
     pub fn renewal(&self) -> String {
         self.lease.map(|lease| format!(", {}", lease.renewal())).unwrap_or_default()
     }
+}
 
-    /// A session of this name that works in this folder, on this branch.
-    pub(crate) fn new(
-        name: Option<&str>,
-        folder: Option<&str>,
-        branch: Option<&str>,
-        lease: Option<Lease>,
-    ) -> Self {
-        let is_there = |name: &String| !name.is_empty();
+impl From<&SessionNote> for HolderSession {
+    fn from(note: &SessionNote) -> Self {
+        let text = |label: &Option<Label>| label.as_ref().map(ToString::to_string);
         Self {
-            session_name: name.map(cut).filter(is_there),
-            folder: folder.map(last_part).filter(is_there),
-            branch: branch.map(cut).filter(is_there),
-            lease,
+            session_name: text(&note.name),
+            folder: text(&note.folder),
+            branch: text(&note.branch),
+            lease: Some(note.heartbeat_mode.into()),
         }
-    }
-}
-
-/// The last part of a path of any system.
-fn last_part(path: &str) -> String {
-    let path = path.trim_end_matches(['/', '\\']);
-    cut(path.rsplit(['/', '\\']).next().unwrap_or(path))
-}
-
-fn cut(name: &str) -> String {
-    name.chars().take(MAX_NAME).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_its_last_part_and_never_long() {
-        let parts = ["/work/app/", "C:\\work\\app", "app", "/", ""].map(last_part);
-        assert_eq!(parts, ["app", "app", "app", "", ""]);
-        assert_eq!(last_part(&"ü".repeat(2_048)).chars().count(), MAX_NAME);
     }
 }

@@ -1,7 +1,7 @@
 //! Refusals: why a command was not carried out. A refusal changes nothing. It is replicated and cached like any reply.
 
 use crate::{
-    entity::{Holder, MemberRole, Role},
+    entity::{Holder, MemberRole, Role, SessionNote},
     ids::{FeatureId, SessionId},
     pattern::Pattern,
     short_text::{Email, Name, Slug},
@@ -20,6 +20,8 @@ pub struct HolderNote {
     pub holder: Holder,
     /// The engineer's name.
     pub engineer_name: Name,
+    /// What people recognise the session by; `None` if it is over.
+    pub session: Option<Box<SessionNote>>,
 }
 
 /// A wanted path that collides with the claim of another session.
@@ -380,7 +382,8 @@ fn first_of<T>(items: &mut Vec<T>, most: usize, bytes: fn(&T) -> usize) {
 fn conflict_bytes(conflict: &Conflict) -> usize {
     /// Bytes of the ids, times and names.
     const REST: usize = 200;
-    REST + conflict.path.as_str().len() + conflict.wanted.as_str().len()
+    let session = conflict.by.session.as_ref().map_or(0, |session| session.bytes());
+    REST + conflict.path.as_str().len() + conflict.wanted.as_str().len() + session
 }
 
 fn blocked_bytes(blocked: &Blocked) -> usize {

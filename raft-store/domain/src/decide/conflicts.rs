@@ -137,12 +137,13 @@ pub(crate) fn conflict(state: &State, project: ProjectId, at: &Overlap<'_, '_, C
     }
 }
 
-/// A holder with the name of its engineer.
+/// A holder with the name of its engineer, and what people recognise its session by.
 pub(crate) fn holder_note(state: &State, holder: &Holder) -> HolderNote {
     // A deleted engineer, whose sessions the next entries end, has no name any more.
     let engineer_name = match state.engineer(holder.engineer) {
         Some(engineer) => engineer.name.clone(),
         None => Name::parse(&holder.engineer.to_string()).expect("an id is a short line"),
     };
-    HolderNote { holder: holder.clone(), engineer_name }
+    let session = state.session(holder.session).map(|session| Box::new(session.note()));
+    HolderNote { holder: holder.clone(), engineer_name, session }
 }

@@ -15,5 +15,5 @@ pub use cluster::{ClusterOrigin, JoinToken, NodeRecord};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};
 pub use project::{Member, MemberRole, Project, ProjectDeletion};
-pub use session::{HeartbeatMode, LeaseState, Session, SessionMetadata};
+pub use session::{HeartbeatMode, LeaseState, Session, SessionMetadata, SessionNote};
 pub use ticket::Ticket;

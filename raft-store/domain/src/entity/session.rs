@@ -62,6 +62,40 @@ pub struct SessionMetadata {
     pub name: Option<Label>,
 }
 
+/// Characters of a name in a [`SessionNote`]: thousands of claims repeat it.
+const MAX_NOTED: usize = 64;
+
+/// What people recognise a session by, in names that are cut to a few characters, and which lease it has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionNote {
+    /// The name that its engineer gave it.
+    pub name: Option<Label>,
+    /// The name of its working directory, without the folders above it.
+    pub folder: Option<Label>,
+    /// The checked-out branch.
+    pub branch: Option<Label>,
+    /// Whether it has the long or the short lease.
+    pub heartbeat_mode: HeartbeatMode,
+}
+
+impl SessionNote {
+    /// The first characters of a name; `None` if it is empty.
+    pub fn name(text: &str) -> Option<String> {
+        (!text.is_empty()).then(|| text.chars().take(MAX_NOTED).collect())
+    }
+
+    /// The last part of a path of any system, as a [`name`](Self::name).
+    pub fn folder(path: &str) -> Option<String> {
+        let path = path.trim_end_matches(['/', '\\']);
+        Self::name(path.rsplit(['/', '\\']).next().unwrap_or(path))
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        [&self.name, &self.folder, &self.branch].into_iter().flatten().map(|label| label.as_str().len()).sum()
+    }
+}
+
 /// One run of one agent, or an engineer's default session, which has no agent.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Session {
@@ -93,6 +127,18 @@ impl Session {
         Holder { session: self.id, engineer: self.engineer, agent: self.agent.clone() }
     }
 
+    /// What people recognise it by, and which lease it has.
+    pub fn note(&self) -> SessionNote {
+        let label = |shown: Option<String>| Label::parse(&shown?).ok();
+        let SessionMetadata { git_branch, working_dir, name, .. } = &self.metadata;
+        SessionNote {
+            name: label(name.as_ref().and_then(|name| SessionNote::name(name.as_str()))),
+            folder: label(working_dir.as_ref().and_then(|path| SessionNote::folder(path.as_str()))),
+            branch: label(git_branch.as_ref().and_then(|branch| SessionNote::name(branch.as_str()))),
+            heartbeat_mode: self.heartbeat_mode,
+        }
+    }
+
     /// Whether its lease runs.
     pub const fn is_active(&self) -> bool {
         matches!(self.lease, LeaseState::Active { .. })
@@ -101,5 +147,21 @@ impl Session {
     /// Whether it is over, while its claims are still being released.
     pub const fn is_ending(&self) -> bool {
         matches!(self.lease, LeaseState::Ending { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_noted_by_its_last_part_and_never_at_length() {
+        let parts = ["/work/app/", "C:\\work\\app", "app", "/", ""].map(SessionNote::folder);
+        assert_eq!(
+            parts.each_ref().map(Option::as_deref),
+            [Some("app"), Some("app"), Some("app"), None, None]
+        );
+        let long = SessionNote::folder(&"ü".repeat(2_048)).map(|name| name.chars().count());
+        assert_eq!(long, Some(MAX_NOTED));
     }
 }
