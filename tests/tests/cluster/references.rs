@@ -83,6 +83,27 @@ async fn projects_and_features_are_taken_by_slug_and_by_id() {
 }
 
 #[tokio::test]
+async fn the_tools_of_agents_take_slugs_and_ids() {
+    let cluster = Cluster::start(1).await;
+    let team = Team::of(&cluster).await;
+    let ana = team.engineer("ana").await.client;
+    for (project, by_id) in [("demo", true), (team.project.as_str(), false)] {
+        let slug = format!("work-{by_id}");
+        team.ready_feature(&slug, &[&slug]).await;
+        let id = text(&ana.get(&team.path(&format!("/features/{slug}"))).await.data()["id"]);
+        let arguments = json!({ "feature": if by_id { &id } else { &slug } });
+        for tool in ["pick", "done"] {
+            let params = json!({ "name": tool, "arguments": arguments });
+            let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+            let agent = ana.with_header("Accept", "application/json, text/event-stream");
+            let path = format!("/mcp?project={project}&agent=build");
+            let answer = agent.send_bare(Method::POST, &path, Some(&message)).await.expect("an answer");
+            assert_eq!(answer.body["result"]["structuredContent"]["feature"], json!(slug), "{}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_refers_to_nothing_is_named_and_a_stranger_learns_no_more() {
     let cluster = Cluster::start(1).await;
     let team = Team::of(&cluster).await;

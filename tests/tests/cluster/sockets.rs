@@ -98,7 +98,7 @@ async fn an_invalid_message_gets_an_error_and_another_protocol_is_closed() {
         (json!({ "type": "dance" }), "INVALID_MESSAGE"),
         (json!([]), "INVALID_MESSAGE"),
         (json!({ "type": "join" }), "INVALID_MESSAGE"),
-        (json!({ "type": "join", "projectId": "demo" }), "INVALID_MESSAGE"),
+        (json!({ "type": "join", "projectId": "no-such-project" }), "INVALID_MESSAGE"),
         (json!({ "type": "join", "projectId": team.project, "since": -1 }), "INVALID_MESSAGE"),
         (json!({ "type": "join", "projectId": team.project, "since": 1_000_000 }), "INVALID_MESSAGE"),
         (json!({ "type": "join", "projectId": unknown }), "FORBIDDEN"),
