@@ -42,12 +42,12 @@ pub(crate) struct Search {
 
 /// Something that was found.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
 enum Hit {
     /// Something that was learnt.
     Learning {
         /// The slug of the feature that it belongs to.
-        feature: String,
+        feature_slug: String,
         /// The learning whose text was found.
         learning: Learning,
     },
@@ -68,7 +68,7 @@ impl Hit {
 
     fn has(&self, words: &[String]) -> bool {
         let text = match self {
-            Self::Learning { feature, learning } => format!("{feature} {}", learning.content),
+            Self::Learning { feature_slug, learning } => format!("{feature_slug} {}", learning.content),
             Self::Decision { decision } => {
                 let more = [&decision.feature_slug, &decision.rationale, &decision.alternatives];
                 let more: Vec<&str> = more.into_iter().flatten().map(String::as_str).collect();
@@ -117,8 +117,9 @@ async fn everything(context: &Context<'_>, project: Uuid) -> Result<Vec<Hit>, Er
         .try_collect::<Vec<_>>()
         .await?;
     let decided = decisions.items.into_iter().map(|decision| Hit::Decision { decision: Box::new(decision) });
-    let learnt = learnings.into_iter().flat_map(|(feature, learnings)| {
-        learnings.into_iter().map(move |learning| Hit::Learning { feature: feature.clone(), learning })
+    let learnt = learnings.into_iter().flat_map(|(feature_slug, learnings)| {
+        let hit = move |learning| Hit::Learning { feature_slug: feature_slug.clone(), learning };
+        learnings.into_iter().map(hit)
     });
     Ok(decided.chain(learnt).collect())
 }
@@ -126,8 +127,8 @@ async fn everything(context: &Context<'_>, project: Uuid) -> Result<Vec<Hit>, Er
 fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
     let out = context.out;
     let (title, by, at, text) = match hit {
-        Hit::Learning { feature, learning } => (
-            format!("Learnt with {feature}"),
+        Hit::Learning { feature_slug, learning } => (
+            format!("Learnt with {feature_slug}"),
             &learning.engineer_name,
             learning.created_at,
             &learning.content,

@@ -141,9 +141,10 @@ fn print(
     let out = context.out;
     let list: Vec<Value> =
         findings.iter().map(|(path, claims)| json!({ "path": path, "claims": claims })).collect();
-    let answer =
-        Answer::new(json!({ "ok": findings.is_empty(), "range": range, "branch": branch, "files": files,
-        "findings": list }));
+    let answer = Answer::new(
+        json!({ "ok": findings.is_empty(), "range": range, "gitBranch": branch, "fileCount": files,
+        "findings": list }),
+    );
     out.answer(&answer, |_: Value| {
         for (path, claims) in findings {
             for claim in claims {
