@@ -264,7 +264,7 @@ async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure
 }
 
 #[cfg(test)]
-mod names;
+mod field_names;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

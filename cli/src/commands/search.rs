@@ -151,3 +151,19 @@ fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
     }
     out.field("By", format_args!("{}, {}", format::holder(by, None), out.clock().ago(at)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learning_refers_to_its_feature_as_rest_does() {
+        let id = Uuid::nil();
+        let learning = json!({ "id": id, "featureId": id, "engineerId": id, "engineerName": "Ana", "content": "Cents",
+            "createdAt": "2026-01-31T14:00:00.000Z" });
+        let written = json!({ "kind": "learning", "featureSlug": "billing", "learning": learning });
+        let hit: Hit = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(json!(hit), written);
+    }
+}
