@@ -23,6 +23,7 @@ use nexus_api_types::{
     project::Project,
     session::{Session, StartSession},
 };
+use nexus_domain::ProjectId;
 use nexus_mcp::{self as mcp, transport::HttpLimits};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -97,14 +98,16 @@ fn chosen(named: Option<&str>, projects: &[Project]) -> Result<Uuid, ApiError> {
             let is_it = |project: &&Project| project.slug == named || project.id.to_string() == named;
             let found = projects.iter().find(is_it).map(|project| project.id);
             found.ok_or_else(|| {
-                ApiError::field("project", format_args!("is none of yours; those are: {}", slugs()))
+                ApiError::field("project", format_args!("{named:.100} is not among yours: {}", slugs()))
             })
         }
         (None, [only]) => Ok(only.id),
-        (None, []) => Err(ApiError::field("project", "you are in none: a lead of one has to add you")),
+        (None, []) => {
+            Err(ApiError::field("project", "you are in no project yet: ask a lead to add you to one"))
+        }
         (None, _) => Err(ApiError::field(
             "project",
-            format_args!("say which one in the address, as /mcp?project=SLUG: {}", slugs()),
+            format_args!("name one of yours in the address, as in /mcp?project=SLUG: {}", slugs()),
         )),
     }
 }
@@ -155,8 +158,11 @@ impl Caller {
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response, mcp::Failure> {
         // Agents choose parts of the path, and none may make this panic.
-        let uri =
-            path.parse().map_err(|_| mcp::Failure::Other(format!("{path:.100} is no path of a request")))?;
+        let uri = path.parse().map_err(|_| {
+            mcp::Failure::Other(format!(
+                "{path:.100} cannot be requested\nNext: correct the name, and call the tool again"
+            ))
+        })?;
         let mut request = Request::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));
         if method == Method::GET {
             request.extensions_mut().insert(Brief);
@@ -175,6 +181,15 @@ impl Caller {
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
         Ok(response)
+    }
+
+    /// The default session of the engineer, which acts for an agent without a name. This node has it if it exists: each
+    /// message begins with a read of the latest state.
+    fn default_session(&self) -> Option<Uuid> {
+        let local = self.api.cluster.local();
+        let engineer = known_engineer(local.state(), &self.headers)?;
+        let session = local.state().session_of(ProjectId(self.project), engineer, None)?;
+        Some(session.id.0)
     }
 
     /// Starts or finds the session of the named agent.
@@ -210,10 +225,11 @@ impl mcp::Port for Caller {
 
     fn tool_permit(&self) -> BoxFuture<'_, Result<mcp::ToolPermit, mcp::Failure>> {
         Box::pin(async move {
-            let again = |why: &str| mcp::Failure::Other(format!("{why} on this node. Next: call it again"));
+            let again =
+                |why: &str| mcp::Failure::Other(format!("{why} on this node\nNext: call the tool again"));
             // The key was verified before, so this node has it, unless it was revoked since.
             let engineer = known_engineer(self.api.cluster.local().state(), &self.headers);
-            let engineer = engineer.ok_or_else(|| again("the key is not known any more"))?;
+            let engineer = engineer.ok_or_else(|| again("the API key is no longer known"))?;
             let permit = self.api.concurrency.tool_permit(engineer).await.map_err(again)?;
             Ok(mcp::ToolPermit::new(permit))
         })
@@ -223,27 +239,32 @@ impl mcp::Port for Caller {
         Box::pin(async move {
             self.act_as_agent().await?;
             let given = self.headers.get(names::SESSION).and_then(|id| id.to_str().ok()?.parse().ok());
-            Ok(self.session.get().copied().or(given))
+            Ok(self.session.get().copied().or(given).or_else(|| self.default_session()))
         })
     }
 }
 
 /// The data in an answer's envelope.
 async fn data<T: DeserializeOwned>(response: Response) -> Result<T, mcp::Failure> {
-    let odd = |what: &str| mcp::Failure::Other(format!("the node answered {what}"));
+    let odd = |what: &str| {
+        mcp::Failure::Other(format!("the node's answer {what}\nNext: tell an engineer what this says"))
+    };
     let is_good = response.status().is_success();
     // The extensions hold the reservation of the answer, which is given back after it was read.
     let (_parts, body) = response.into_parts();
-    let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(|_| odd("more than a tool reads"))?;
+    let bytes = body::to_bytes(body, MAX_ANSWER).await.map_err(|_| odd("is longer than a tool can read"))?;
     if is_good {
-        let envelope: nexus_api_types::Data<T> = serde_json::from_slice(&bytes)
-            .map_err(|error| odd(&format!("what is not understood: {error}")))?;
+        let envelope: nexus_api_types::Data<T> =
+            serde_json::from_slice(&bytes).map_err(|error| odd(&format!("is not understood: {error}")))?;
         return Ok(envelope.data);
     }
-    let refused: Refused =
-        serde_json::from_slice(&bytes).map_err(|error| odd(&format!("no error of the contract: {error}")))?;
+    let refused: Refused = serde_json::from_slice(&bytes)
+        .map_err(|error| odd(&format!("is an error of unknown form: {error}")))?;
     Err(mcp::Failure::Refused(Box::new(refused.error)))
 }
+
+#[cfg(test)]
+mod field_names;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -282,17 +303,43 @@ mod tests {
         stage.ready_feature(1, "one", &touches);
         stage.ready_feature(1, "two", &["docs/".to_owned()]);
         let service = router(stage.api());
-        answered(service.clone(), calls(&key, "pick", &json!({ "feature": "two" }))).await;
+        answered(service.clone(), calls(&key, "pick", &json!({ "featureSlug": "two" }))).await;
         let before = stage.documents();
         let listed = answered(service.clone(), calls(&key, "available", &json!({}))).await;
         let free = &listed["result"]["structuredContent"]["free"];
-        assert_eq!(free[0]["feature"], "one", "{listed}");
+        assert_eq!(free[0]["slug"], "one", "{listed}");
         assert_eq!(free[0]["touches"].as_array().map(Vec::len), Some(50), "{listed}");
         let status = answered(service, calls(&key, "status", &json!({}))).await;
         let content = &status["result"]["structuredContent"];
-        assert_eq!(content["active"][0]["feature"], "two", "{status}");
-        assert_eq!(content["yours"], json!(["docs/"]), "{status}");
+        assert_eq!(content["activeFeatures"][0]["slug"], "two", "{status}");
+        assert_eq!(content["mine"][0]["filePath"], "docs/", "{status}");
         assert_eq!(stage.documents(), before);
+    }
+
+    #[tokio::test]
+    async fn a_pick_of_what_is_mine_says_so_and_a_second_one_needs_also() {
+        let stage = Stage::set();
+        let key = stage.key(ANA, 1);
+        for slug in ["one", "two"] {
+            stage.ready_feature(1, slug, &[format!("{slug}.rs")]);
+        }
+        let service = router(stage.api());
+        let pick = |arguments: Value| answered(service.clone(), calls(&key, "pick", &arguments));
+        let first = pick(json!({ "featureSlug": "one" })).await;
+        assert_eq!(first["result"]["structuredContent"]["message"], Value::Null, "{first}");
+        // No agent is named, so that the default session of the engineer acts.
+        let again = pick(json!({ "featureSlug": "one" })).await;
+        let content = &again["result"]["structuredContent"];
+        assert_eq!(content["message"], "you already work on one: nothing has changed", "{again}");
+        assert_eq!(content["claims"], first["result"]["structuredContent"]["claims"], "{again}");
+        assert_eq!(content["spec"], "spec", "{again}");
+        for arguments in [json!({}), json!({ "featureSlug": "two" })] {
+            let refused = pick(arguments).await;
+            let text = refused["result"]["content"][0]["text"].as_str().unwrap();
+            assert!(text.starts_with("you already work on one") && text.contains("also: true"), "{text}");
+        }
+        let second = pick(json!({ "also": true })).await;
+        assert_eq!(second["result"]["structuredContent"]["slug"], "two", "{second}");
     }
 
     #[tokio::test]
@@ -303,7 +350,7 @@ mod tests {
         let api = stage.api();
         let tools = api.concurrency.tool_permits_of(EngineerId(Uuid::from_u128(ANA)));
         stage.proposals.close();
-        let picks = calls(&key, "pick", &json!({ "feature": "one" }));
+        let picks = calls(&key, "pick", &json!({ "featureSlug": "one" }));
         let asking = tokio::spawn(router(api.clone()).oneshot(picks));
         stage.proposals.reached(1).await;
         asking.abort();

@@ -114,11 +114,6 @@ impl<'a> Context<'a> {
         self.with_servers(self.servers.clone())
     }
 
-    /// The project of `--project` or `NEXUS_PROJECT`, not the one that the repository is linked to.
-    pub(crate) const fn named_project(&self) -> Option<&String> {
-        self.project.as_ref()
-    }
-
     /// The records of agent runs.
     pub(crate) fn records(&self) -> RunRecords {
         self.records.clone()
@@ -129,7 +124,7 @@ impl<'a> Context<'a> {
         self.actor.get_or_init(|| Actor::here(&self.records))
     }
 
-    /// The project that a flag or the environment names.
+    /// The project of `--project` or `NEXUS_PROJECT`, not the one that the repository is linked to.
     pub(crate) fn named_project(&self) -> Option<&str> {
         self.project.as_deref()
     }

@@ -36,7 +36,7 @@ fn man_pages_and_completions_are_available_to_programs() {
     assert_eq!(printed["script"].as_str().unwrap().trim_end(), script.trim_end());
     let folder = ana.repository().join("man");
     let printed = ana.types(&format!("man {} --json", folder.display())).done().json();
-    assert_eq!(printed, json!({ "folder": folder.display().to_string() }));
+    assert_eq!(printed, json!({ "path": folder.display().to_string() }));
     assert!(folder.join("nexus.1").exists());
 }
 

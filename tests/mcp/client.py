@@ -45,8 +45,13 @@ class Agent:
         result = await self.session.call_tool(tool, arguments)
         assert result.is_error, (tool, result)
         text = result.content[0].text
-        for word in words:
+        for word in (*words, "\nNext: "):
             assert word in text, f"{word!r} is not in: {text}"
+
+
+def paths(claims):
+    """The paths of claims, in their order."""
+    return [claim["filePath"] for claim in claims]
 
 
 async def story(agent, other, prefix, holder):
@@ -54,46 +59,66 @@ async def story(agent, other, prefix, holder):
     listed = (await agent.session.list_tools()).tools
     assert {tool.name for tool in listed} == TOOLS, listed
     assert all(tool.output_schema and tool.description for tool in listed)
+    assert not list(snake_case_names([[tool.input_schema, tool.output_schema] for tool in listed]))
 
-    free = {one["feature"] for one in (await agent.does("available"))["free"]}
+    free = {one["slug"] for one in (await agent.does("available"))["free"]}
     assert {f"{prefix}-api", f"{prefix}-docs"} <= free, free
-    picked = await agent.does("pick", feature=f"{prefix}-api")
-    assert picked["yours"] == [f"{prefix}/api/"] and picked["spec"] == "Build it.", picked
+    picked = await agent.does("pick", featureSlug=f"{prefix}-api")
+    assert paths(picked["claims"]) == [f"{prefix}/api/"] and picked["spec"] == "Build it.", picked
+    assert picked["message"] is None, picked
+    again = await agent.does("pick", featureSlug=f"{prefix}-api")
+    assert again["message"] == f"you already work on {prefix}-api: nothing has changed", again
+    assert (again["fence"], paths(again["claims"])) == (picked["fence"], paths(picked["claims"])), again
 
-    await other.is_refused("pick", "FILE_ALREADY_CLAIMED", f"{prefix}/api/", holder, "Next: ", feature=f"{prefix}-clash")
-    await other.is_refused("pick", "FEATURE_ALREADY_CLAIMED", feature=f"{prefix}-api")
-    blocked = {one["feature"]: one["because"] for one in (await other.does("available"))["blocked"]}
+    # Whoever works on a feature has to say that it wants another one, too.
+    for wanted in [{}, {"featureSlug": f"{prefix}-docs"}, {"lanes": ["icebox"]}]:
+        await agent.is_refused("pick", f"you already work on {prefix}-api", "also: true", **wanted)
+    second = await agent.does("pick", featureSlug=f"{prefix}-docs", also=True)
+    assert (second["slug"], second["message"]) == (f"{prefix}-docs", None), second
+    await agent.is_refused("pick", f"{prefix}-api", f"{prefix}-docs")
+    assert (await agent.does("release", featureSlug=f"{prefix}-docs"))["featureSlug"] == f"{prefix}-docs"
+
+    await other.is_refused("pick", "FILE_ALREADY_CLAIMED", f"{prefix}/api/", holder, "available", featureSlug=f"{prefix}-clash")
+    await other.is_refused("pick", "FEATURE_ALREADY_CLAIMED", "available", featureSlug=f"{prefix}-api")
+    blocked = {one["featureSlug"]: one["because"] for one in (await other.does("available"))["blocked"]}
     assert holder in blocked[f"{prefix}-clash"], blocked
     await other.is_refused("claim", "FILE_ALREADY_CLAIMED", holder, paths=[f"{prefix}/api/a.rs"])
-    await other.is_refused("done", "Next: ", feature=f"{prefix}-api")
-    await other.is_refused("release", feature=f"{prefix}-api")
+    await other.is_refused("done", "status shows", featureSlug=f"{prefix}-api")
+    await other.is_refused("release", "status shows", featureSlug=f"{prefix}-api")
 
-    assert (await agent.does("claim", paths=[f"{prefix}/more.rs"], feature=f"{prefix}-api"))["yours"] == [f"{prefix}/more.rs"]
+    claimed = await agent.does("claim", paths=[f"{prefix}/more.rs"], featureSlug=f"{prefix}-api")
+    assert paths(claimed["claims"]) == [f"{prefix}/more.rs"], claimed
     # Without a word about it, a file belongs to the feature that the agent works on.
-    assert (await agent.does("claim", paths=[f"{prefix}/extra.rs"]))["yours"] == [f"{prefix}/extra.rs"]
+    assert paths((await agent.does("claim", paths=[f"{prefix}/extra.rs"]))["claims"]) == [f"{prefix}/extra.rs"]
     tied = (await other.does("why", paths=[f"{prefix}/extra.rs"]))["paths"][0]["claims"][0]
-    assert tied["feature"] == f"{prefix}-api", tied
-    assert (await agent.does("claim", paths=[f"{prefix}/read.rs"], shared=True))["yours"] == [f"{prefix}/read.rs"]
-    assert (await other.does("claim", paths=[f"{prefix}/read.rs"], shared=True))["yours"] == [f"{prefix}/read.rs"]
+    assert tied["featureSlug"] == f"{prefix}-api", tied
+    for reader in [agent, other]:
+        claims = (await reader.does("claim", paths=[f"{prefix}/read.rs"], mode="shared"))["claims"]
+        assert [(claim["filePath"], claim["mode"]) for claim in claims] == [(f"{prefix}/read.rs", "shared")], claims
     standing = {one["path"]: one for one in (await agent.does("why", paths=[f"{prefix}/api/a.rs", f"{prefix}/free.rs"]))["paths"]}
-    assert standing[f"{prefix}/api/a.rs"]["standing"] == "yours", standing
+    assert standing[f"{prefix}/api/a.rs"]["standing"] == "mine", standing
     assert standing[f"{prefix}/free.rs"]["standing"] == "free", standing
     seen = (await other.does("why", paths=[f"{prefix}/api/a.rs"]))["paths"][0]
-    assert (seen["standing"], seen["claims"][0]["feature"]) == ("held", f"{prefix}-api"), seen
-    assert (await agent.does("release", paths=[f"{prefix}/more.rs"]))["paths"] == [f"{prefix}/more.rs"]
-    await agent.is_refused("release", "none of", paths=[f"{prefix}/more.rs"])
-    await agent.is_refused("release", "either feature or paths")
+    assert (seen["standing"], seen["claims"][0]["featureSlug"]) == ("held", f"{prefix}-api"), seen
+    assert (await agent.does("release", paths=[f"{prefix}/more.rs"]))["released"] == [f"{prefix}/more.rs"]
+    await agent.is_refused("release", "your session holds none of", "why", paths=[f"{prefix}/more.rs"])
+    await other.is_refused("release", "your session holds none of", "why", paths=[f"{prefix}/api/"])
+    await agent.is_refused("release", "belongs to a feature", "done finishes it", paths=[f"{prefix}/api/"])
+    await agent.is_refused("release", "either featureSlug or paths")
 
     status = await agent.does("status")
-    active = {one["feature"]: one["holder"] for one in status["active"]}
+    active = {one["slug"]: one["heldBy"] for one in status["activeFeatures"]}
     assert holder in active[f"{prefix}-api"], status
-    assert f"{prefix}/api/" in status["yours"], status
-    assert f"{prefix}/api/" not in (await other.does("status"))["yours"]
+    assert f"{prefix}/api/" in paths(status["mine"]), status
+    assert {f"{prefix}/api/", f"{prefix}/read.rs"} <= set(paths(status["claims"])), status
+    assert f"{prefix}/api/" not in paths((await other.does("status"))["mine"])
 
-    assert (await agent.does("learn", feature=f"{prefix}-api", text="Cents, not floats"))["kept"]
-    assert (await agent.does("decide", title="Use SQLite", decision="One file", feature=f"{prefix}-api"))["kept"]
-    assert (await agent.does("decide", title="No ORM", decision="None", rationale="Slow"))["feature"] is None
-    assert (await agent.does("checkpoint", feature=f"{prefix}-api", notes="Half way", context={"branch": "main"}))["kept"]
+    learnt = await agent.does("learn", featureSlug=f"{prefix}-api", content="Cents, not floats")
+    assert learnt["id"] and learnt["createdAt"] and learnt["featureSlug"] == f"{prefix}-api", learnt
+    assert (await agent.does("decide", title="Use SQLite", decision="One file", featureSlug=f"{prefix}-api"))["id"]
+    assert (await agent.does("decide", title="No ORM", decision="None", rationale="Slow"))["featureSlug"] is None
+    saved = await agent.does("checkpoint", featureSlug=f"{prefix}-api", notes="Half way", context={"gitBranch": "main"})
+    assert saved["id"] and saved["featureSlug"] == f"{prefix}-api", saved
 
     uris = {str(one.uri) for one in (await agent.session.list_resources()).resources}
     spec, learnings = f"nexus://features/{prefix}-api/spec", f"nexus://features/{prefix}-api/learnings"
@@ -103,22 +128,28 @@ async def story(agent, other, prefix, holder):
         content = (await agent.session.read_resource(uri)).contents[0]
         assert text in content.text and content.mime_type == "text/markdown", content
 
-    assert (await agent.does("done", feature=f"{prefix}-api"))["status"] == "done"
+    assert (await agent.does("done", featureSlug=f"{prefix}-api"))["status"] == "done"
     assert (await other.does("why", paths=[f"{prefix}/extra.rs"]))["paths"][0]["standing"] == "free"
-    await agent.is_refused("done", "INVALID_STATUS_TRANSITION", "already", feature=f"{prefix}-api")
-    clash = await other.does("pick", feature=f"{prefix}-clash")
+    await agent.is_refused("done", "INVALID_STATUS_TRANSITION", "already", "available", featureSlug=f"{prefix}-api")
+    await agent.is_refused("done", "INVALID_STATUS_TRANSITION", "pick takes it first", featureSlug=f"{prefix}-clash")
+    clash = await other.does("pick", featureSlug=f"{prefix}-clash")
     assert clash["learnings"] == [], clash
-    assert (await other.does("release", feature=f"{prefix}-clash"))["feature"] == f"{prefix}-clash"
-    assert (await agent.does("pick", lanes=["icebox"]))["feature"] == f"{prefix}-docs"
-    assert (await agent.does("done", feature=f"{prefix}-docs"))["status"] == "done"
+    assert (await other.does("learn", featureSlug=f"{prefix}-clash", content="Twice"))["id"]
+    known = (await other.does("pick", featureSlug=f"{prefix}-clash"))["learnings"]
+    assert [(one["content"], one["engineerName"]) for one in known] == [("Twice", "Ana")], known
+    assert (await other.does("release", featureSlug=f"{prefix}-clash"))["featureSlug"] == f"{prefix}-clash"
+    assert (await agent.does("pick", lanes=["icebox"]))["slug"] == f"{prefix}-docs"
+    assert (await agent.does("done", featureSlug=f"{prefix}-docs"))["status"] == "done"
 
     # What is wrong with a call is for the model to put right; what is wrong with the protocol is the host's.
-    await agent.is_refused("pick", "NOT_FOUND", feature="no-such-feature")
-    await agent.is_refused("pick", "NOT_FOUND", feature="../../cluster/status")
+    await agent.is_refused("pick", "NOT_FOUND", "no-such-feature", "available", featureSlug="no-such-feature")
+    await agent.is_refused("pick", "NOT_FOUND", featureSlug="../../cluster/status")
+    await agent.is_refused("pick", "NOT_FOUND", "nexus feature ready", lanes=["later"])
     await agent.is_refused("claim", "VALIDATION_ERROR", "../../etc/passwd", paths=["../../etc/passwd"])
-    await agent.is_refused("claim", "arguments", "paths")
-    await agent.is_refused("claim", "arguments", paths="not-a-list")
-    await agent.is_refused("pick", "arguments", "lane", lane="now")
+    await agent.is_refused("claim", "claim does not take these arguments", "paths", "call claim again")
+    await agent.is_refused("claim", "claim does not take these arguments", paths="not-a-list")
+    await agent.is_refused("pick", "pick does not take these arguments", "lane", "lanes", lane="now")
+    await agent.is_refused("done", "done does not take these arguments", "featureSlug", feature="api")
     for wrong in [agent.session.call_tool("no-such-tool", {}), agent.session.read_resource("nexus://nothing"),
                   agent.session.read_resource("nexus://features/no-such-feature/spec")]:
         try:
@@ -126,6 +157,17 @@ async def story(agent, other, prefix, holder):
         except MCPError:
             continue
         raise AssertionError("it was answered")
+
+
+def snake_case_names(schema):
+    """The names of properties in a schema that are not camelCase."""
+    if isinstance(schema, dict):
+        yield from (name for name in schema.get("properties", {}) if "_" in name)
+        for value in schema.values():
+            yield from snake_case_names(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from snake_case_names(value)
 
 
 def over_http(key, agent, more=""):
@@ -141,6 +183,27 @@ def post(path, headers, body):
         return urllib.request.urlopen(request).status
     except urllib.error.HTTPError as refused:
         return refused.code
+
+
+async def as_the_engineer(ana, agent):
+    """An agent without a name acts as the engineer's default session: what other sessions hold is not its own."""
+    other = over_http(ana, "elsewhere")
+    async with other as streams, ClientSession(streams[0], streams[1]) as session:
+        await session.initialize()
+        await Agent(session).does("claim", paths=["elsewhere.rs"])
+    picked = await agent.does("pick", featureSlug="plain")
+    assert paths(picked["claims"]) == ["plain/"], picked
+    assert (await agent.does("pick", featureSlug="plain"))["message"], "it says so"
+    await agent.is_refused("pick", "you already work on plain", "also: true")
+    standing = {one["path"]: one["standing"] for one in (await agent.does("why", paths=["plain/a.rs", "elsewhere.rs"]))["paths"]}
+    assert standing == {"plain/a.rs": "mine", "elsewhere.rs": "held"}, standing
+    assert paths((await agent.does("status"))["mine"]) == ["plain/"]
+    await agent.is_refused("release", "your session holds none of", paths=["elsewhere.rs"])
+    await agent.is_refused("claim", "FILE_ALREADY_CLAIMED", "elsewhere", paths=["elsewhere.rs"])
+    claimed = await agent.does("claim", paths=["beside.rs"])
+    tied = (await agent.does("why", paths=["beside.rs"]))["paths"][0]["claims"][0]
+    assert tied["featureSlug"] == "plain", (claimed, tied)
+    assert (await agent.does("release", featureSlug="plain"))["featureSlug"] == "plain"
 
 
 async def main():
@@ -183,11 +246,11 @@ async def main():
         # A host lists before its agent does anything: that must not settle who acts.
         await session.list_resources()
         agent = Agent(session)
-        assert (await agent.does("pick", feature="alone"))["yours"] == ["alone/"]
+        assert paths((await agent.does("pick", featureSlug="alone"))["claims"]) == ["alone/"]
         laid_out = os.path.join(repository, ".nexus/active/alone/spec.md")
         assert os.path.exists(laid_out)
         await agent.does("claim", paths=["alone.rs"])
-        assert (await agent.does("done", feature="alone"))["status"] == "done"
+        assert (await agent.does("done", featureSlug="alone"))["status"] == "done"
         assert not os.path.exists(laid_out)
         assert (await agent.does("why", paths=["alone.rs"]))["paths"][0]["standing"] == "free"
 
@@ -197,6 +260,17 @@ async def main():
             for session in [one, two]:
                 await session.initialize()
             await story(Agent(one), Agent(two), "http", "Ana's agent three")
+
+    print("as the engineer, over both")
+    ask("POST", f"/projects/{project}/features", {"slug": "plain", "title": "plain", "spec": "Build it.", "touches": ["plain/"]}, ana)
+    ask("POST", f"/projects/{project}/features/plain/ready", key=ana)
+    plain = StdioServerParameters(command=NEXUS, args=["mcp"], cwd=repository, env=environment | {"NEXUS_SESSION": "none"})
+    headers = {"Authorization": f"Bearer {ana}"}
+    plain_http = streamable_http_client(f"{URL}/mcp", http_client=httpx2.AsyncClient(headers=headers))
+    for transport in [stdio_client(plain), plain_http]:
+        async with transport as streams, ClientSession(streams[0], streams[1]) as session:
+            await session.initialize()
+            await as_the_engineer(ana, Agent(session))
 
     print("who may not, and what is none")
     hello = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {

@@ -15,9 +15,10 @@ mod tools;
 pub mod transport;
 
 pub use port::{Failure, Method, Port, Request, SessionUse, ToolPermit};
+pub use rmcp::model::Tool;
 pub use server::Server;
 
-/// The tools, each with its name and its description.
-pub fn tools() -> impl Iterator<Item = (&'static str, &'static str)> {
-    tools::TOOLS.iter().map(|tool| (&*tool.name, tool.description.as_deref().unwrap_or_default()))
+/// The tools, each with its name, its description, and the schemas of its arguments and of its answer.
+pub fn tools() -> &'static [Tool] {
+    &tools::TOOLS
 }

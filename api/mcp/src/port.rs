@@ -1,7 +1,7 @@
 //! The interface through which the tools reach a project.
 
 use futures::future::BoxFuture;
-use nexus_api_types::ErrorBody;
+use nexus_api_types::{ErrorBody, feature::Feature};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::any::Any;
@@ -15,7 +15,8 @@ pub trait Port: Send + Sync + 'static {
     /// The refusal of the cluster, or why no server could be reached.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>>;
 
-    /// The session that the agent acts as; none when it acts as its engineer.
+    /// The session that the agent acts as: its own one, or else the default session of its engineer. None when that does
+    /// not exist yet: it holds nothing.
     ///
     /// # Errors
     /// The errors of [`Self::send`].
@@ -142,13 +143,25 @@ const MAX_PATH: usize = 2_048;
 pub(crate) async fn ask<T: DeserializeOwned>(port: &dyn Port, request: Request) -> Result<T, Failure> {
     if request.path.len() > MAX_PATH {
         return Err(Failure::Other(
-            "no feature has so long a name: a slug has at most 100 characters".to_owned(),
+            "there is no such feature: a slug has at most 100 characters\nNext: status and available list the features"
+                .to_owned(),
         ));
     }
     let path = request.path.clone();
     serde_json::from_value(port.send(request).await?).map_err(|error| {
-        Failure::Other(format!("the server's answer to {path} is not understood: {error}. It may be newer."))
+        Failure::Other(format!(
+            "the server's answer to {path} is not understood: {error}\nNext: ask an engineer to compare the versions: \
+             nexus --version and nexus cluster status"
+        ))
     })
+}
+
+/// A feature by its slug, or by what else the REST contract takes for it.
+///
+/// # Errors
+/// The errors of [`ask`].
+pub(crate) async fn feature(port: &dyn Port, named: &str) -> Result<Feature, Failure> {
+    ask(port, Request::get(format!("/features/{}", segment(named)))).await
 }
 
 /// Encodes a text as one segment of a path.

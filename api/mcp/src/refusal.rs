@@ -4,6 +4,7 @@ use crate::port::Failure;
 use nexus_api_types::{
     Code, ErrorBody, Moment,
     claim::Conflict,
+    envelope::MissingResource,
     feature::{Blocked, BlockedBy},
     holder::HolderSession,
 };
@@ -21,9 +22,14 @@ pub(crate) fn explain(failure: &Failure) -> String {
 }
 
 fn refused(body: &ErrorBody) -> String {
-    let mut lines = vec![format!("{}: {}", body.code.as_str(), body.message)];
     let detail = |name: &str| body.details.as_ref().and_then(|details| details.get(name));
     let conflicts = list::<Conflict>(detail("conflicts"));
+    let message = match conflicts.len() {
+        0 => &*body.message,
+        1 => "nothing was taken, because another session holds a file",
+        _ => "nothing was taken, because other sessions hold files",
+    };
+    let mut lines = vec![format!("{}: {message}", body.code.as_str())];
     lines.extend(conflicts.iter().take(MAX_LINES).map(conflict));
     let blocked = list::<Blocked>(detail("blocked"));
     lines.extend(
@@ -58,11 +64,25 @@ fn conflict(conflict: &Conflict) -> String {
     let holder = holder(&by.engineer_name, by.agent.as_deref(), &by.holder);
     let work = by.feature_slug.as_ref().map_or(String::new(), |slug| format!(" for {slug}"));
     let until = time(by.expires_at) + &by.holder.renewal();
-    if conflict.file_path == conflict.wanted_path {
+    if conflict.assumed {
+        let (wanted, held) = (&conflict.wanted_path, &conflict.file_path);
+        format!(
+            "- {wanted} may collide with {held}, too complex to tell apart, which is held by {holder}{work} until {until}"
+        )
+    } else if conflict.file_path == conflict.wanted_path {
         format!("- {} is held by {holder}{work} until {until}", conflict.wanted_path)
     } else {
         let (wanted, held) = (&conflict.wanted_path, &conflict.file_path);
-        format!("- {wanted} meets {held}, held by {holder}{work} until {until}")
+        format!("- {wanted} collides with {held}, which is held by {holder}{work} until {until}")
+    }
+}
+
+/// The first items of a list, and the number of the others.
+pub(crate) fn listed<T: AsRef<str>>(items: &[T]) -> String {
+    let first: Vec<&str> = items.iter().take(MAX_LINES).map(AsRef::as_ref).collect();
+    match items.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 
@@ -91,26 +111,128 @@ pub(crate) fn time(moment: Moment) -> String {
     moment.to_string()
 }
 
-/// The next step for the agent.
-fn advice(body: &ErrorBody) -> &'static str {
-    match body.code {
+/// The next step for the agent: a tool to call, or what an engineer has to do.
+fn advice(body: &ErrorBody) -> String {
+    let detail = |name: &str| body.details.as_ref().and_then(|details| details.get(name));
+    let text = |name: &str| detail(name).and_then(Value::as_str).unwrap_or_default();
+    let advice = match body.code {
         Code::FileAlreadyClaimed | Code::FeatureAlreadyClaimed => {
-            "take other work (available, or pick without a slug); do not write to held files by other means"
+            "take other work: available lists it, and pick without featureSlug takes the best of it; do not write to held files by other means"
         }
-        Code::InvalidStatusTransition => "status and available show what can be done with which feature",
-        Code::NotFound if body.details.as_ref().is_some_and(|details| details.get("blocked").is_some()) => {
-            "wait for one of these to end, or ask for other work"
+        Code::InvalidStatusTransition if detail("dependsOn").is_some() => {
+            "available lists what can be picked meanwhile"
         }
-        Code::NotFound => "status and available name the features that there are",
-        Code::ValidationError => "call it again with what is missing or wrong put right",
-        Code::Unauthorized | Code::InvalidApiKey => "an engineer has to give this server a valid API key",
+        Code::InvalidStatusTransition => next_from(text("from")),
+        Code::NotFound => match (detail("blocked").and_then(Value::as_array).map(Vec::len), missing(body)) {
+            (Some(0), _) => {
+                "an engineer has to write a feature (nexus feature create) or make a draft ready (nexus feature ready SLUG)"
+            }
+            (Some(_), _) => {
+                "pick again later, when one of these files is free; status shows who works on what"
+            }
+            (None, Some(MissingResource::Session)) => {
+                "the session of this connection is over, and holds nothing: connect again without its X-Nexus-Session"
+            }
+            (None, _) => "status lists the features at work, and available those that can be picked",
+        },
+        Code::ValidationError if detail("holder").is_some() => {
+            "status shows who works on what; done and release are for features that you picked"
+        }
+        Code::ValidationError => "correct what it names, and call the tool again",
+        Code::Unauthorized | Code::InvalidApiKey => {
+            "an engineer has to give this connection a valid API key; nexus whoami shows whether one is valid"
+        }
         Code::Forbidden | Code::NotProjectMember | Code::InsufficientRole => {
-            "an engineer has to grant this; it cannot be done from here"
+            "an engineer has to grant this: a lead of the project, or an admin"
         }
-        Code::RateLimited => "wait a few seconds",
-        Code::ServiceUnavailable => {
-            "try again in a few seconds; if details say the outcome is unknown, look with status first"
+        Code::PayloadTooLarge => "send less: keep long texts in the repository, and name the file",
+        Code::RateLimited => "wait a few seconds, and call the tool again",
+        Code::ServiceUnavailable if text("outcome") == "unknown" => {
+            "it may have been done all the same: look with status before you call the tool again"
         }
-        _ => "tell an engineer what it says",
+        Code::ServiceUnavailable | Code::IdempotencyKeyReused => "call the tool again in a few seconds",
+        Code::StaleFence => "stop writing to these files; why shows who holds them now",
+        Code::InternalError => {
+            return format!("tell an engineer: the node's log says more under request {}", body.request_id);
+        }
+        Code::AlreadyExists | Code::MethodNotAllowed | Code::UnsupportedMediaType | Code::Unknown => {
+            "tell an engineer what this says; nexus --version and nexus cluster status show whether the versions fit"
+        }
+    };
+    advice.to_owned()
+}
+
+/// The next step with a feature of this status.
+fn next_from(status: &str) -> &'static str {
+    match status {
+        "draft" => {
+            "an engineer has to make it ready (nexus feature ready SLUG); available lists what can be picked"
+        }
+        "ready" => "pick takes it first",
+        "active" => "status shows who works on it",
+        "done" | "cancelled" => "it is over: available lists what can be picked",
+        _ => "status and available show where features stand",
+    }
+}
+
+/// The resource that does not exist, if the server says which.
+fn missing(body: &ErrorBody) -> Option<MissingResource> {
+    serde_json::from_value(body.details.as_ref()?.get("resource")?.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn explained(code: Code, message: &str, details: &Value) -> String {
+        let body = json!({ "code": code, "message": message, "details": details, "requestId": "r" });
+        explain(&Failure::Refused(serde_json::from_value(body).expect("it is a refusal")))
+    }
+
+    #[test]
+    fn every_refusal_says_what_to_do_next() {
+        for (code, _) in Code::ALL {
+            let text = explained(*code, "no", &Value::Null);
+            let (first, next) = text.split_once("\nNext: ").expect("there is a next step");
+            assert_eq!(first, format!("{code}: no"));
+            assert!(next.split_whitespace().count() > 3, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_path_holder_feature_and_time() {
+        let id = "00000000-0000-0000-0000-000000000001";
+        let by = json!({ "engineerId": id, "engineerName": "Ana", "sessionId": id, "agent": "build", "featureId": id,
+            "featureSlug": "billing", "claimedAt": "2026-01-31T14:00:00.000Z",
+            "expiresAt": "2026-01-31T14:32:00.000Z" });
+        let conflict = json!({ "filePath": "src/", "wantedPath": "src/db.rs", "claimedBy": by });
+        let text = explained(
+            Code::FileAlreadyClaimed,
+            "file conflicts with Ana",
+            &json!({ "conflicts": [conflict] }),
+        );
+        assert_eq!(
+            text,
+            "FILE_ALREADY_CLAIMED: nothing was taken, because another session holds a file\n\
+             - src/db.rs collides with src/, which is held by Ana's agent build for billing until \
+             2026-01-31T14:32:00.000Z\n\
+             Next: take other work: available lists it, and pick without featureSlug takes the best of it; do not write \
+             to held files by other means"
+        );
+    }
+
+    #[test]
+    fn the_next_step_depends_on_where_a_feature_stands() {
+        for (details, tool) in [
+            (json!({ "from": "ready", "to": "done" }), "pick takes it first"),
+            (json!({ "from": "done", "to": "active" }), "available"),
+            (json!({ "dependsOn": ["schema"] }), "available"),
+        ] {
+            let text = explained(Code::InvalidStatusTransition, "no", &details);
+            assert!(text.split_once("Next: ").is_some_and(|(_, next)| next.contains(tool)), "{text}");
+        }
+        let none_ready = explained(Code::NotFound, "no feature is free to pick", &json!({ "blocked": [] }));
+        assert!(none_ready.contains("nexus feature ready SLUG"), "{none_ready}");
     }
 }

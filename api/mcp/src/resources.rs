@@ -81,14 +81,14 @@ pub(crate) async fn list(port: &dyn Port) -> Result<Vec<Resource>, Failure> {
 /// The refusal of the cluster, or why no server could be reached.
 pub(crate) async fn read(port: &dyn Port, uri: &str) -> Result<Option<(String, &'static str)>, Failure> {
     let Some((slug, kind)) = Kind::parse(uri) else { return Ok(None) };
-    let feature = format!("/features/{}", port::segment(slug));
     let text = match kind {
         Kind::Spec => {
-            let feature: Feature = port::ask(port, Request::get(feature)).await?;
+            let feature = port::feature(port, slug).await?;
             format!("# {}\n\n{}", feature.title, feature.spec)
         }
         Kind::Learnings => {
-            let request = Request::get(format!("{feature}/learnings")).limit(MAX_LEARNINGS);
+            let path = format!("/features/{}/learnings", port::segment(slug));
+            let request = Request::get(path).limit(MAX_LEARNINGS);
             let page: Page<Learning> = port::ask(port, request).await?;
             let one = |learning: &Learning| {
                 let (when, who) = (refusal::time(learning.created_at), &learning.engineer_name);

@@ -18,7 +18,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// The instructions that a model gets first.
 const INSTRUCTIONS: &str = "Several agents work in this repository. Pick a feature before you edit; its files are then yours alone. \
-Do not write files that others hold: take other work instead. Keep what others should know, save how far you are, and finish with done.";
+Do not write files that others hold: take other work instead. Record with learn what others should know, save with checkpoint how far you are, \
+and finish with done.";
 
 /// A server of tools for one agent in one project.
 #[derive(Clone)]
@@ -73,8 +74,7 @@ impl ServerHandler for Server {
             // A tool that changes something runs to its end, even if the client disconnects.
             answered(called).await?
         };
-        let result =
-            called.ok_or_else(|| ErrorData::invalid_params(format!("no tool {}", request.name), None))?;
+        let result = called.ok_or_else(|| ErrorData::invalid_params(no_tool(&request.name), None))?;
         Ok(result.into())
     }
 
@@ -110,12 +110,20 @@ impl ServerHandler for Server {
                 Ok(ReadResourceResult::new(vec![contents]).into())
             }
             Ok(None) => Err(ErrorData::resource_not_found(
-                format!("no resource {uri}: they are nexus://features/SLUG/spec and …/learnings"),
+                format!(
+                    "there is no resource {uri:.200}: each feature has nexus://features/SLUG/spec and …/learnings"
+                ),
                 None,
             )),
             Err(failure) => Err(ErrorData::resource_not_found(refusal::explain(&failure), None)),
         }
     }
+}
+
+/// The text for a host that calls a tool which does not exist.
+fn no_tool(name: &str) -> String {
+    let known: Vec<&str> = tools::TOOLS.iter().map(|tool| &*tool.name).collect();
+    format!("there is no tool {name:.100}: the tools are {}", known.join(", "))
 }
 
 /// Runs a read, until its client disconnects.
@@ -132,7 +140,7 @@ async fn answered<T>(work: impl Future<Output = T>) -> Result<T, ErrorData> {
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
-        .map_err(|_| ErrorData::internal_error("a defect of Nexus kept this from being answered", None))
+        .map_err(|_| ErrorData::internal_error("Nexus could not answer this, because of a defect of its own: tell an engineer; the server's log says more", None))
 }
 
 #[cfg(test)]

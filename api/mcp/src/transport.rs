@@ -54,8 +54,14 @@ pub fn answer(
 /// When no client answers, or the connection fails. The error is a text for people.
 pub fn serve_stdio(server: Server) -> BoxFuture<'static, Result<(), String>> {
     Box::pin(async move {
-        let served =
-            server.serve(stdio()).await.map_err(|error| format!("no host speaks on stdin: {error}"))?;
-        served.waiting().await.map(drop).map_err(|error| format!("cannot go on: {error}"))
+        let served = server
+            .serve(stdio())
+            .await
+            .map_err(|error| format!("no agent host answers on standard input: {error}"))?;
+        served
+            .waiting()
+            .await
+            .map(drop)
+            .map_err(|error| format!("the connection to the agent host broke: {error}"))
     })
 }

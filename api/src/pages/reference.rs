@@ -214,13 +214,15 @@ fn write_tools(html: &mut String) -> std::fmt::Result {
          <code>POST /mcp?project=SLUG&amp;agent=NAME</code> of any node, with the API key as bearer, and in \
          <code>nexus mcp</code> over standard input and output.</p>",
     );
-    for (name, description) in nexus_mcp::tools() {
+    for tool in nexus_mcp::tools() {
         write!(
             html,
-            "<details id=\"tool-{0}\"><summary><b>tool</b><code>{0}</code></summary><p>{1}</p></details>",
-            escaped(name),
-            escaped(description)
+            "<details id=\"tool-{0}\"><summary><b>tool</b><code>{0}</code></summary><p>{1}</p>",
+            escaped(&tool.name),
+            escaped(tool.description.as_deref().unwrap_or_default())
         )?;
+        write_fields(html, &Value::Object((*tool.input_schema).clone()))?;
+        html.push_str("</details>");
     }
     html.push_str("</section>");
     Ok(())
@@ -251,7 +253,7 @@ fn kind(schema: &Value) -> String {
     if let Some(items) = schema["properties"].get("items") {
         return format!("{{items: {}, nextCursor, hasMore}}", kind(items));
     }
-    if let Some(kinds) = schema["oneOf"].as_array() {
+    if let Some(kinds) = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array()) {
         return kinds.iter().map(kind).collect::<Vec<_>>().join(" or ");
     }
     if let Some(items) = schema.get("items") {
@@ -311,7 +313,7 @@ mod tests {
     #[test]
     fn every_route_has_an_example() {
         let page = the_page();
-        let routes = page.matches("<summary><b>").count() - nexus_mcp::tools().count();
+        let routes = page.matches("<summary><b>").count() - nexus_mcp::tools().len();
         assert!(routes > 50, "{routes}");
         assert_eq!(page.matches("<pre>curl").count(), routes);
     }

@@ -14,7 +14,7 @@ Examples:
   nexus force-release src/db.rs --reason \"ana is on leave\"
   nexus force-release src/db.rs docs/ --reason \"the machine was lost\"")]
 pub(crate) struct ForceRelease {
-    /// The paths, as they were claimed
+    /// Paths as they were claimed, relative to the current folder as in git, or after :/ to the root of the repository
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Why, for the record
@@ -24,8 +24,7 @@ pub(crate) struct ForceRelease {
 
 impl ForceRelease {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let paths =
-            self.paths.iter().map(|path| repository::from_root(path)).collect::<Result<Vec<_>, _>>()?;
+        let paths = repository::from_here(&self.paths)?;
         let project = context.project().await?;
         let body = Body { paths: paths.clone(), reason: self.reason };
         let request = Request::post(format!("/projects/{project}/claims/force-release")).body(&body);

@@ -317,7 +317,7 @@ fn carry_out(
     let found: Vec<&str> = found.iter().map(|(target, _)| target.name()).collect();
     let missing: Vec<&str> = missing.iter().map(|target| target.name()).collect();
     let answer = Answer::new(json!({ "applied": !options.dry_run, "changes": changes, "found": found,
-        "notFound": missing, "notes": plan.notes }));
+        "notFound": missing, "messages": plan.notes }));
     Ok(InstallReport { plan, answer, done: (!options.dry_run).then_some(done), agent })
 }
 

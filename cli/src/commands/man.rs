@@ -21,7 +21,7 @@ impl Man {
         fs::create_dir_all(&self.folder)
             .and_then(|()| clap_mangen::generate_to(nexus, &self.folder))
             .map_err(|error| Error::local(format!("cannot write to {}: {error}", self.folder.display())))?;
-        let answer = Answer::new(json!({ "folder": self.folder.display().to_string() }));
+        let answer = Answer::new(json!({ "path": self.folder.display().to_string() }));
         context.out.answer(&answer, |_: Value| {
             context.out.line(format_args!("Written to {}", self.folder.display()))
         })

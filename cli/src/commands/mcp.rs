@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::Args;
 use futures::future::BoxFuture;
-use nexus_api_types::feature::Feature;
+use nexus_api_types::{feature::Feature, session::SessionOf};
 use nexus_mcp::{Failure, Method, Port, Request, Server, SessionUse, transport};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -45,7 +45,8 @@ impl RequestPort {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> PortRequest,
     ) -> Result<T, Failure> {
-        let gone = || Failure::Other("nexus mcp is about to end".to_owned());
+        let gone =
+            || Failure::Other("nexus mcp is about to end, since its host closed the connection".to_owned());
         let (sender, receiver) = oneshot::channel();
         self.0.send(request(sender)).await.map_err(|_| gone())?;
         receiver.await.map_err(|_| gone())?
@@ -89,10 +90,22 @@ async fn answer(context: &mut Context<'_>, request: PortRequest) {
             let _ = sender.send(send(context, request).await.map_err(|error| failure(context, error)));
         }
         PortRequest::Session(sender) => {
-            let session = async { context.session_for_work(context.project().await?).await };
-            let _ = sender.send(session.await.map_err(|error| failure(context, error)));
+            let _ = sender.send(acting_session(context).await.map_err(|error| failure(context, error)));
         }
     }
+}
+
+/// The session that acts: that of the run, or else the default session of the engineer, if there is one.
+async fn acting_session(context: &Context<'_>) -> Result<Option<Uuid>, Error> {
+    let project = context.project().await?;
+    if let Some(id) = context.session_for_work(project).await? {
+        return Ok(Some(id));
+    }
+    let active = client::Request::get(format!("/projects/{project}/sessions/active"));
+    let active: Vec<SessionOf> = context.client.send(active).await?.parse()?;
+    let me = context.me().await?;
+    let is_default = |found: &&SessionOf| found.engineer.id == me && found.session.agent.is_none();
+    Ok(active.iter().find(is_default).map(|found| found.session.id))
 }
 
 async fn send(context: &Context<'_>, request: Request) -> Result<Value, Error> {

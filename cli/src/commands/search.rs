@@ -43,12 +43,12 @@ pub(crate) struct Search {
 
 /// Something that was found.
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
 enum Hit {
     /// Something that was learnt.
     Learning {
         /// The slug of the feature that it belongs to.
-        feature: String,
+        feature_slug: String,
         /// The learning whose text was found.
         learning: Learning,
     },
@@ -69,7 +69,7 @@ impl Hit {
 
     fn has(&self, words: &[String]) -> bool {
         let text = match self {
-            Self::Learning { feature, learning } => format!("{feature} {}", learning.content),
+            Self::Learning { feature_slug, learning } => format!("{feature_slug} {}", learning.content),
             Self::Decision { decision } => {
                 let more = [&decision.feature_slug, &decision.rationale, &decision.alternatives];
                 let more: Vec<&str> = more.into_iter().flatten().map(String::as_str).collect();
@@ -118,8 +118,9 @@ async fn everything(context: &Context<'_>, project: Uuid) -> Result<Vec<Hit>, Er
         .try_collect::<Vec<_>>()
         .await?;
     let decided = decisions.items.into_iter().map(|decision| Hit::Decision { decision: Box::new(decision) });
-    let learnt = learnings.into_iter().flat_map(|(feature, learnings)| {
-        learnings.into_iter().map(move |learning| Hit::Learning { feature: feature.clone(), learning })
+    let learnt = learnings.into_iter().flat_map(|(feature_slug, learnings)| {
+        let hit = move |learning| Hit::Learning { feature_slug: feature_slug.clone(), learning };
+        learnings.into_iter().map(hit)
     });
     Ok(decided.chain(learnt).collect())
 }
@@ -127,8 +128,8 @@ async fn everything(context: &Context<'_>, project: Uuid) -> Result<Vec<Hit>, Er
 fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
     let out = context.out;
     let (title, by, at, text) = match hit {
-        Hit::Learning { feature, learning } => (
-            format!("Learnt with {feature}"),
+        Hit::Learning { feature_slug, learning } => (
+            format!("Learnt with {feature_slug}"),
             &learning.engineer_name,
             learning.created_at,
             &learning.content,
@@ -153,4 +154,20 @@ fn print(context: &Context<'_>, hit: &Hit) -> Result<(), Error> {
         "By",
         format_args!("{}, {}", format::holder(by, None, &HolderSession::default()), out.clock().ago(at)),
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_learning_refers_to_its_feature_as_rest_does() {
+        let id = Uuid::nil();
+        let learning = json!({ "id": id, "featureId": id, "engineerId": id, "engineerName": "Ana", "content": "Cents",
+            "createdAt": "2026-01-31T14:00:00.000Z" });
+        let written = json!({ "kind": "learning", "featureSlug": "billing", "learning": learning });
+        let hit: Hit = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(json!(hit), written);
+    }
 }

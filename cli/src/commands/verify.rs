@@ -57,6 +57,12 @@ pub(crate) struct Verify {
     branch: Option<String>,
 }
 
+/// Letters of a commit's id in messages.
+const SHORT_COMMIT: usize = 10;
+
+/// Commits without a receipt that are named as warnings: nobody would read more.
+const MOST_WARNINGS: usize = 10;
+
 /// Variables in which CI systems name the branch that is built. The branch of a merge request comes before its target.
 const BRANCHES: [&str; 8] = [
     "GITHUB_HEAD_REF",
@@ -230,8 +236,8 @@ impl Checked {
             .map(|one| json!({ "commit": one.commit, "path": one.path, "problem": one.problem, "refused": one.is_refused }))
             .collect();
         let answer = Answer::new(json!({
-            "ok": findings.is_empty() && !is_refused, "range": self.range, "branch": self.branch,
-            "files": self.files, "findings": findings, "unproven": unproven,
+            "ok": findings.is_empty() && !is_refused, "range": self.range, "gitBranch": self.branch,
+            "fileCount": self.files, "findings": findings, "unproven": unproven,
         }));
         out.answer(&answer, |_: Value| {
             for (path, claims) in &self.findings {

@@ -32,7 +32,7 @@ pub(super) struct ProtectionPlan {
 
 /// Why a held path cannot be protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum UncoveredReason {
     /// There is no such file yet.
     Missing,

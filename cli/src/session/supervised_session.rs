@@ -307,7 +307,7 @@ impl<'a> SupervisedSession<'a> {
 
     /// Saves the state of the repository around a folder for each feature that the session holds.
     pub(super) async fn save_work(&self, session: Uuid, folder: &Path) -> Result<(), Error> {
-        let features = self.held.borrow().features.clone();
+        let features = self.held_by(session).features;
         if features.is_empty() {
             return Ok(());
         }

@@ -327,7 +327,7 @@ async fn the_command_keeps_only_complete_backups_and_replaces_no_file_without_a_
 
     let named: serde_json::Value =
         serde_json::from_slice(&run(&["cluster", "backup", "--json"]).stdout).expect("JSON");
-    let name = named["file"].as_str().expect("a name");
+    let name = named["path"].as_str().expect("a name");
     assert!(name.starts_with("nexus-") && name.ends_with(".backup"), "{name}");
     assert!(check(&cluster.folder().join(name)).status.success());
 

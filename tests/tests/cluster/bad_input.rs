@@ -111,8 +111,8 @@ async fn a_tool_answers_invalid_input_at_once() {
     for name in ["x".repeat(70_000), "?#/%\u{0}\u{1f4a5}".to_owned(), "x".repeat(3_000)] {
         for tool in ["pick", "done", "release", "learn"] {
             let arguments = match tool {
-                "learn" => json!({ "feature": name, "content": "c" }),
-                _ => json!({ "feature": name }),
+                "learn" => json!({ "featureSlug": name, "content": "c" }),
+                _ => json!({ "featureSlug": name }),
             };
             let answer = call(tool, arguments).await;
             assert_eq!(answer.status.as_u16(), 200, "{tool}: {}", answer.body);

@@ -221,7 +221,7 @@ async fn folders_wildcards_and_future_files_are_protected_as_far_as_the_kernel_c
     assert_eq!(checkout["protected"], json!(["lib/deep/b.rs", "src/auth", "src/db.rs"]), "{explained}");
     let uncovered = json!([
         { "path": "docs/new.md", "reason": "missing" },
-        { "path": "lib/**/*.rs", "reason": "new-files" },
+        { "path": "lib/**/*.rs", "reason": "new_files" },
     ]);
     assert_eq!(checkout["uncovered"], uncovered, "{explained}");
     let shown = scene.runs(&["nexus", "exec", "--explain"]).done();

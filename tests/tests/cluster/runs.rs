@@ -289,7 +289,7 @@ async fn the_tools_act_as_the_current_run_of_the_host() {
     {
         begins(&mut agent, run, source);
         let claimed = tools.asks("tools/call", json!({ "name": "claim", "arguments": { "paths": [file] } }));
-        assert_eq!(claimed["result"]["structuredContent"]["yours"], json!([file]), "{claimed}");
+        assert_eq!(claimed["result"]["structuredContent"]["claims"][0]["filePath"], file, "{claimed}");
         assert_eq!(may_edit(&mut agent, &checkout, run, file).code, 0, "{run} holds {file}");
     }
     let denied = may_edit(&mut agent, &checkout, "two", "1.rs");
@@ -330,7 +330,7 @@ async fn a_feature_is_written_where_its_agent_works_and_removed_when_it_is_over(
     );
     tools.notify("notifications/initialized");
     for (tool, is_there) in [("pick", true), ("release", false), ("pick", true), ("done", false)] {
-        let call = json!({ "name": tool, "arguments": { "feature": "two" } });
+        let call = json!({ "name": tool, "arguments": { "featureSlug": "two" } });
         let answer = tools.asks("tools/call", call);
         assert_ne!(answer["result"]["isError"], true, "{answer}");
         assert_eq!(laid_out("two").join("spec.md").is_file(), is_there, "after {tool}");
@@ -345,7 +345,7 @@ async fn a_feature_is_written_where_its_agent_works_and_removed_when_it_is_over(
             // Without an option, the claim belongs to the feature.
             let more = json!({ "name": "claim", "arguments": { "paths": ["more.rs"] } });
             let more = tools.asks("tools/call", more);
-            assert_eq!(more["result"]["structuredContent"]["yours"], json!(["more.rs"]), "{more}");
+            assert_eq!(more["result"]["structuredContent"]["claims"][0]["filePath"], "more.rs", "{more}");
         }
     }
 

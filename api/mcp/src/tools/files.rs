@@ -1,12 +1,12 @@
 //! The tools for claims: claim files, release them, and show who holds them.
 
+use super::mine::{self, Mode, OwnClaim};
 use crate::{
-    port::{self, Failure, Port, Request, segment},
+    port::{self, Failure, Port, Request},
     refusal::{self, holder},
 };
 use nexus_api_types::{
-    claim::{self as wire, CheckPaths, ClaimPaths, Mode, Standing},
-    feature::Feature,
+    claim::{self as wire, CheckPaths, ClaimPaths},
     session::ProjectStatus,
 };
 use schemars::JsonSchema;
@@ -15,59 +15,35 @@ use uuid::Uuid;
 
 /// The paths to claim.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Claim {
     paths: Vec<String>,
-    /// Hold them together with other readers, so that nobody changes them meanwhile
-    #[serde(default)]
-    shared: bool,
+    /// exclusive if left out; shared holds them together with other readers, so that nobody changes them meanwhile
+    mode: Option<Mode>,
     /// Feature that they belong to; the one that you work on if left out
-    feature: Option<String>,
+    feature_slug: Option<String>,
 }
 
 /// The paths that were claimed.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Claimed {
-    yours: Vec<String>,
-    until: Option<String>,
+    /// They are yours now
+    claims: Vec<OwnClaim>,
 }
 
 /// Claims files for the session.
 pub(super) async fn claim(port: &dyn Port, wanted: Claim) -> Result<Claimed, Failure> {
-    let feature_id = match wanted.feature {
-        None => current_feature(port).await?,
-        Some(slug) => {
-            let path = format!("/features/{}", segment(&slug));
-            Some(port::ask::<Feature>(port, Request::get(path)).await?.id)
-        }
+    let feature_id = match wanted.feature_slug {
+        // With several features it is not clear which one is meant: the claims get none.
+        None => match &*mine::features(port).await? {
+            [only] => Some(only.id),
+            _ => None,
+        },
+        Some(slug) => Some(port::feature(port, &slug).await?.id),
     };
-    let mode = wanted.shared.then_some(Mode::Shared);
-    let body = ClaimPaths { paths: wanted.paths, mode, feature_id };
+    let body = ClaimPaths { paths: wanted.paths, mode: wanted.mode.map(Mode::wire), feature_id };
     let claimed: wire::Claimed = port::ask(port, Request::post("/claims").body(&body)).await?;
-    Ok(Claimed {
-        until: claimed.claims.iter().map(|claim| claim.expires_at).min().map(refusal::time),
-        yours: claimed.claims.into_iter().map(|claim| claim.file_path).collect(),
-    })
-}
-
-/// The feature that the agent works on; `None` if it works on several, since it did not say which: then the claims
-/// belong to no feature.
-async fn current_feature(port: &dyn Port) -> Result<Option<Uuid>, Failure> {
-    let session = match port.session().await? {
-        Some(session) => Some(session),
-        // An agent that acts as its engineer is found by the claims that it holds.
-        None => {
-            let mine: Vec<wire::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
-            mine.first().map(|claim| claim.session_id)
-        }
-    };
-    let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
-    let own = |feature: &&Feature| session.is_some() && feature.session_id == session;
-    let own: Vec<Uuid> = status.active_features.iter().filter(own).map(|feature| feature.id).collect();
-    Ok(match own[..] {
-        [only] => Some(only),
-        _ => None,
-    })
+    Ok(Claimed { claims: claimed.claims.into_iter().map(OwnClaim::from).collect() })
 }
 
 /// The paths to look up.
@@ -86,18 +62,37 @@ pub(super) struct PathHolders {
 #[derive(Serialize, JsonSchema)]
 struct PathHolder {
     path: String,
-    /// free, yours or held
-    standing: &'static str,
+    standing: Standing,
     claims: Vec<HolderClaim>,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    Mine,
+    Free,
+    Held,
+}
+
+impl From<wire::Standing> for Standing {
+    fn from(standing: wire::Standing) -> Self {
+        match standing {
+            wire::Standing::Mine => Self::Mine,
+            wire::Standing::Free => Self::Free,
+            wire::Standing::Held => Self::Held,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct HolderClaim {
-    claimed_as: String,
-    holder: String,
-    feature: Option<String>,
-    since: String,
-    until: String,
+    file_path: String,
+    mode: Mode,
+    held_by: String,
+    feature_slug: Option<String>,
+    claimed_at: String,
+    expires_at: String,
 }
 
 /// Shows who holds the paths.
@@ -115,18 +110,15 @@ pub(super) async fn why(port: &dyn Port, which: WhyPaths) -> Result<PathHolders,
     let slug =
         |id: Uuid| features.iter().find(|feature| feature.id == id).map(|feature| feature.slug.clone());
     let of_claim = |claim: wire::Claim| HolderClaim {
-        holder: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
-        feature: claim.feature_id.and_then(slug),
-        since: refusal::time(claim.claimed_at),
-        until: refusal::time(claim.expires_at),
-        claimed_as: claim.file_path,
+        held_by: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
+        feature_slug: claim.feature_id.and_then(slug),
+        claimed_at: refusal::time(claim.claimed_at),
+        expires_at: refusal::time(claim.expires_at),
+        mode: claim.mode.into(),
+        file_path: claim.file_path,
     };
     let of_path = |path: wire::CheckedPath| PathHolder {
-        standing: match path.standing {
-            Standing::Free => "free",
-            Standing::Mine => "yours",
-            Standing::Held => "held",
-        },
+        standing: path.standing.into(),
         path: path.path,
         claims: path.claims.into_iter().map(of_claim).collect(),
     };

@@ -1,11 +1,15 @@
 //! The ten tools of an agent: their descriptions, their schemas, and how a call gets its answer.
 //!
-//! - [`work`]: features. [`files`]: claims. [`knowledge`]: learnings, decisions and checkpoints.
+//! - [`work`]: features. [`files`]: claims. [`knowledge`]: learnings, decisions and checkpoints. [`mine`]: what the
+//!   session that acts holds.
+//!
+//! The fields have the names of REST: `slug` is a field of a feature, and `featureSlug` refers to one.
 //!
 //! The descriptions are short, since every host puts all of them into each prompt of its model.
 
 mod files;
 mod knowledge;
+mod mine;
 mod work;
 
 use crate::{
@@ -23,7 +27,7 @@ pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
     vec![
         tool::<work::NoArguments, work::Status>(
             "status",
-            "Show who works on what, which files are held, which work was interrupted, and what you hold.",
+            "Show who works on what, which files are held, which work was interrupted, and what is held by your session (mine).",
         )
         .with_annotations(read_annotations()),
         tool::<work::LaneFilter, work::Available>(
@@ -33,7 +37,7 @@ pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         .with_annotations(read_annotations()),
         tool::<work::Pick, work::Picked>(
             "pick",
-            "Take a feature with all of its files, or nothing. Without a slug, it takes the best free one. Call it before you edit. A refusal says who holds what.",
+            "Take a feature with all of its files, or nothing. Without featureSlug, it takes the best free one. Call it before you edit. A refusal says who holds what.",
         )
         .with_annotations(write_annotations()),
         tool::<files::Claim, files::Claimed>(
@@ -68,7 +72,7 @@ pub(crate) static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         .with_annotations(write_annotations()),
         tool::<files::WhyPaths, files::PathHolders>(
             "why",
-            "Show whether files are free, yours or held; and by whom, for what and until when.",
+            "Show whether files are free, mine (held by your session) or held by others; and by whom, for what and until when.",
         )
         .with_annotations(read_annotations()),
     ]
@@ -131,38 +135,55 @@ pub(crate) fn is_read_only(name: &str) -> bool {
 /// Calls a tool; `None` when there is no such tool. A failure is an answer too, which the model reads.
 pub(crate) async fn call(port: &dyn Port, name: &str, arguments: JsonObject) -> Option<CallToolResult> {
     let arguments = Value::Object(arguments);
+    let call = Call { tool: name, arguments };
     let result = match name {
-        "status" => run(arguments, |input| work::status(port, input)).await,
-        "available" => run(arguments, |input| work::available(port, input)).await,
-        "pick" => run(arguments, |input| work::pick(port, input)).await,
-        "claim" => run(arguments, |input| files::claim(port, input)).await,
-        "release" => run(arguments, |input| work::release(port, input)).await,
-        "done" => run(arguments, |input| work::done(port, input)).await,
-        "learn" => run(arguments, |input| knowledge::learn(port, input)).await,
-        "decide" => run(arguments, |input| knowledge::decide(port, input)).await,
-        "checkpoint" => run(arguments, |input| knowledge::checkpoint(port, input)).await,
-        "why" => run(arguments, |input| files::why(port, input)).await,
+        "status" => call.run(|input| work::status(port, input)).await,
+        "available" => call.run(|input| work::available(port, input)).await,
+        "pick" => call.run(|input| work::pick(port, input)).await,
+        "claim" => call.run(|input| files::claim(port, input)).await,
+        "release" => call.run(|input| work::release(port, input)).await,
+        "done" => call.run(|input| work::done(port, input)).await,
+        "learn" => call.run(|input| knowledge::learn(port, input)).await,
+        "decide" => call.run(|input| knowledge::decide(port, input)).await,
+        "checkpoint" => call.run(|input| knowledge::checkpoint(port, input)).await,
+        "why" => call.run(|input| files::why(port, input)).await,
         _ => return None,
     };
     Some(result)
 }
 
-async fn run<I, O, F>(arguments: Value, act: impl FnOnce(I) -> F) -> CallToolResult
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    F: Future<Output = Result<O, Failure>>,
-{
-    let done = match serde_json::from_value(arguments) {
-        Ok(input) => act(input).await,
-        Err(error) => Err(Failure::Other(format!("arguments: {error}. Call it again with that put right."))),
-    };
-    match done {
-        Ok(output) => {
-            CallToolResult::structured(serde_json::to_value(output).expect("answers of tools are JSON"))
+/// A call of a tool.
+struct Call<'a> {
+    tool: &'a str,
+    arguments: Value,
+}
+
+impl Call<'_> {
+    async fn run<I, O, F>(self, act: impl FnOnce(I) -> F) -> CallToolResult
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+        F: Future<Output = Result<O, Failure>>,
+    {
+        let done = match serde_json::from_value(self.arguments) {
+            Ok(input) => act(input).await,
+            Err(error) => Err(Failure::Other(wrong_arguments(self.tool, &error.to_string()))),
+        };
+        match done {
+            Ok(output) => {
+                CallToolResult::structured(serde_json::to_value(output).expect("answers of tools are JSON"))
+            }
+            Err(failure) => CallToolResult::error(vec![ContentBlock::text(refusal::explain(&failure))]),
         }
-        Err(failure) => CallToolResult::error(vec![ContentBlock::text(refusal::explain(&failure))]),
     }
+}
+
+/// Characters of a problem with arguments that are shown. It quotes the argument, which may be long.
+const MAX_PROBLEM_CHARS: usize = 300;
+
+fn wrong_arguments(tool: &str, problem: &str) -> String {
+    let problem: String = problem.chars().take(MAX_PROBLEM_CHARS).collect();
+    format!("{tool} does not take these arguments: {problem}\nNext: correct that, and call {tool} again")
 }
 
 #[cfg(test)]
@@ -184,6 +205,13 @@ mod tests {
             })
             .sum();
         assert!(chars / CHARS_PER_TOKEN < 2_000, "{chars} characters");
+    }
+
+    #[test]
+    fn a_long_argument_is_not_repeated_as_a_whole() {
+        let problem = format!("invalid type: string \"{}\", expected a sequence", "x".repeat(70_000));
+        let text = wrong_arguments("claim", &problem);
+        assert!(text.len() < 500 && text.ends_with("call claim again"), "{text}");
     }
 
     #[test]

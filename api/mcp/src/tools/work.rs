@@ -1,5 +1,6 @@
 //! The tools for features: show who works on what and what is free, pick, finish and release.
 
+use super::mine::{self, OwnClaim};
 use crate::{
     port::{self, Failure, Port, Request, segment},
     refusal::{self, holder},
@@ -31,40 +32,45 @@ pub(super) struct NoArguments {}
 
 /// The status of a project: the agents at work, and the paths that they hold.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Status {
-    active: Vec<Active>,
-    held: Vec<Held>,
+    active_features: Vec<Active>,
+    /// All that is held, by you or by others
+    claims: Vec<Held>,
     interrupted: Vec<FeatureName>,
-    yours: Vec<String>,
+    /// The claims of your session
+    mine: Vec<OwnClaim>,
     /// Entries left out
     more: usize,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct Active {
-    feature: String,
+    slug: String,
     title: String,
-    holder: String,
-    since: Option<String>,
+    held_by: String,
+    claimed_at: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct Held {
-    path: String,
-    holder: String,
-    until: String,
+    file_path: String,
+    held_by: String,
+    expires_at: String,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct FeatureName {
-    feature: String,
+    slug: String,
     title: String,
 }
 
 /// Shows who works on what.
 pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Failure> {
     let status: ProjectStatus = port::ask(port, Request::get("/status")).await?;
-    let mine: Vec<claim::Claim> = port::ask(port, Request::get("/claims/mine")).await?;
+    let mine = mine::claims(port).await?;
     let mut names: BTreeMap<Uuid, &str> =
         status.sessions.iter().map(|of| (of.engineer.id, of.engineer.name.as_str())).collect();
     names.extend(status.claims.iter().map(|claim| (claim.engineer_id, claim.engineer_name.as_str())));
@@ -74,27 +80,26 @@ pub(super) async fn status(port: &dyn Port, _: NoArguments) -> Result<Status, Fa
     let claims = status.claims.len().max(usize::try_from(status.claims_total).unwrap_or(usize::MAX));
     let lists = [status.active_features.len(), claims, status.interrupted.len(), mine.len()];
     let active = |feature: &Feature| Active {
-        feature: feature.slug.clone(),
+        slug: feature.slug.clone(),
         title: feature.title.clone(),
-        holder: holder(
+        held_by: holder(
             feature.claimed_by.and_then(|by| names.get(&by).copied()).unwrap_or("somebody"),
             feature.agent.as_deref(),
             &feature.session_id.and_then(|id| places.get(&id)).cloned().unwrap_or_default(),
         ),
-        since: feature.claimed_at.map(refusal::time),
+        claimed_at: feature.claimed_at.map(refusal::time),
     };
     let held = |claim: &claim::Claim| Held {
-        path: claim.file_path.clone(),
-        holder: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
-        until: refusal::time(claim.expires_at),
+        file_path: claim.file_path.clone(),
+        held_by: holder(&claim.engineer_name, claim.agent.as_deref(), &claim.holder),
+        expires_at: refusal::time(claim.expires_at),
     };
-    let named =
-        |feature: &Feature| FeatureName { feature: feature.slug.clone(), title: feature.title.clone() };
+    let named = |feature: &Feature| FeatureName { slug: feature.slug.clone(), title: feature.title.clone() };
     Ok(Status {
-        active: status.active_features.iter().take(MAX_ITEMS).map(active).collect(),
-        held: status.claims.iter().take(MAX_ITEMS).map(held).collect(),
+        active_features: status.active_features.iter().take(MAX_ITEMS).map(active).collect(),
+        claims: status.claims.iter().take(MAX_ITEMS).map(held).collect(),
         interrupted: status.interrupted.iter().take(MAX_ITEMS).map(named).collect(),
-        yours: mine.into_iter().take(MAX_ITEMS).map(|claim| claim.file_path).collect(),
+        mine: mine.into_iter().take(MAX_ITEMS).map(OwnClaim::from).collect(),
         more: lists.iter().map(|length| length.saturating_sub(MAX_ITEMS)).sum(),
     })
 }
@@ -137,17 +142,19 @@ pub(super) struct Available {
 }
 
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct Free {
-    feature: String,
+    slug: String,
     title: String,
     lane: String,
     touches: Vec<String>,
-    was_interrupted: bool,
+    interrupted_at: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct Blocked {
-    feature: String,
+    feature_slug: String,
     because: String,
 }
 
@@ -171,8 +178,8 @@ pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Avai
             .take(MAX_ITEMS)
             .map(|one| Free {
                 lane: lane_name(one.feature.lane),
-                was_interrupted: one.feature.interrupted_at.is_some(),
-                feature: one.feature.slug,
+                interrupted_at: one.feature.interrupted_at.map(refusal::time),
+                slug: one.feature.slug,
                 title: one.feature.title,
                 touches: one.feature.touches.into_iter().take(MAX_ITEMS).collect(),
             })
@@ -181,7 +188,7 @@ pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Avai
             .into_iter()
             .take(MAX_ITEMS)
             .map(|one| Blocked {
-                feature: one.feature.slug,
+                feature_slug: one.feature.slug,
                 because: one.blocked_by.as_ref().map(refusal::because).unwrap_or_default(),
             })
             .collect(),
@@ -191,36 +198,71 @@ pub(super) async fn available(port: &dyn Port, which: LaneFilter) -> Result<Avai
 
 /// The feature to pick.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Pick {
-    /// Slug; the best free feature if left out
-    feature: Option<String>,
+    /// The best free feature if left out
+    feature_slug: Option<String>,
     /// Lanes to pick from when no feature is named
     #[serde(default)]
     lanes: Vec<Lane>,
+    /// Take one more beside the feature that you work on
+    #[serde(default)]
+    also: bool,
 }
 
 /// The feature that was picked.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Picked {
-    feature: String,
+    /// Says so if you worked on it already
+    message: Option<String>,
+    slug: String,
     title: String,
     spec: String,
-    /// Files that are yours alone now
-    yours: Vec<String>,
-    /// Files that nobody else changes meanwhile
-    shared: Vec<String>,
+    /// They are yours now
+    claims: Vec<OwnClaim>,
     fence: Option<u64>,
     /// Learnings of others, newest first
-    learnings: Vec<String>,
+    learnings: Vec<Learnt>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Learnt {
+    content: String,
+    engineer_name: String,
+    created_at: String,
+}
+
+impl From<Learning> for Learnt {
+    fn from(learning: Learning) -> Self {
+        Self {
+            content: learning.content,
+            engineer_name: learning.engineer_name,
+            created_at: refusal::time(learning.created_at),
+        }
+    }
 }
 
 /// Learnings that are returned with a picked feature, at most.
 const MAX_LEARNINGS: usize = 10;
 
-/// Picks a feature.
+/// Picks a feature. One that the session works on already is returned as it is. Another one beside it is picked only on
+/// request: most often, an agent has forgotten the first one.
 pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failure> {
-    let request = match &wanted.feature {
+    let own = mine::features(port).await?;
+    let is_wanted =
+        |feature: &&Feature| wanted.feature_slug.as_ref().is_some_and(|name| is_named(feature, name));
+    if let Some(feature) = own.iter().find(is_wanted) {
+        let message = format!("you already work on {}: nothing has changed", feature.slug);
+        return Ok(Picked {
+            message: Some(message),
+            ..picked(port, picked_before(port, feature).await?).await
+        });
+    }
+    if !own.is_empty() && !wanted.also {
+        return Err(Failure::Other(already_at_work(&own)));
+    }
+    let request = match &wanted.feature_slug {
         Some(slug) => Request::post(format!("/features/{}/pick", segment(slug))),
         None => {
             let lanes: Vec<_> = wanted.lanes.iter().map(|lane| lane.wire()).collect();
@@ -228,39 +270,61 @@ pub(super) async fn pick(port: &dyn Port, wanted: Pick) -> Result<Picked, Failur
             Request::post("/features/pick-next").body(&wire::PickNext { lanes })
         }
     };
-    let picked: wire::Picked = port::ask(port, request).await?;
+    Ok(picked(port, port::ask(port, request).await?).await)
+}
+
+/// Whether a slug or an id names this feature.
+fn is_named(feature: &Feature, name: &str) -> bool {
+    feature.slug == name || name.parse() == Ok(feature.id)
+}
+
+/// The answer to the pick of a feature that the session works on, with all that it holds for it.
+async fn picked_before(port: &dyn Port, feature: &Feature) -> Result<wire::Picked, Failure> {
+    let feature = port::feature(port, &feature.slug).await?;
+    let mut claims = mine::claims(port).await?;
+    claims.retain(|claim| claim.feature_id == Some(feature.id));
+    Ok(wire::Picked { feature, claims })
+}
+
+/// The text for an agent that picks a feature while it works on others.
+fn already_at_work(own: &[Feature]) -> String {
+    let slugs: Vec<&str> = own.iter().map(|feature| feature.slug.as_str()).collect();
+    format!(
+        "you already work on {}, so nothing was picked\nNext: done finishes it, release gives it back; pick with also: true takes another feature beside it",
+        refusal::listed(&slugs)
+    )
+}
+
+/// Describes a feature to the agent that works on it now, with what others learnt.
+async fn picked(port: &dyn Port, picked: wire::Picked) -> Picked {
     let feature = picked.feature;
     let learnings = Request::get(format!("/features/{}/learnings", segment(&feature.slug)));
     // The pick has succeeded even if this fails: the agent can read the resource instead.
     let learnings = port::ask::<Page<Learning>>(port, learnings.limit(MAX_LEARNINGS)).await;
     let learnings = learnings.map(|page| page.items).unwrap_or_default();
-    let paths = |mode: claim::Mode| {
-        let claims = picked.claims.iter().filter(|claim| claim.mode == mode);
-        claims.map(|claim| claim.file_path.clone()).collect()
-    };
     let spec = match feature.spec.char_indices().nth(MAX_SPEC_CHARS) {
         None => feature.spec,
         Some((end, _)) => {
             format!("{}…\n(all of it: nexus://features/{}/spec)", &feature.spec[..end], feature.slug)
         }
     };
-    Ok(Picked {
-        yours: paths(claim::Mode::Exclusive),
-        shared: paths(claim::Mode::Shared),
-        feature: feature.slug,
+    Picked {
+        message: None,
+        slug: feature.slug,
         title: feature.title,
         spec,
+        claims: picked.claims.into_iter().map(OwnClaim::from).collect(),
         fence: feature.fence,
-        learnings: learnings.into_iter().map(|learning| learning.content).collect(),
-    })
+        learnings: learnings.into_iter().map(Learnt::from).collect(),
+    }
 }
 
 /// The feature or the files to release.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Release {
     /// The feature, with all of its files
-    feature: Option<String>,
+    feature_slug: Option<String>,
     /// Or single files, as they were claimed
     #[serde(default)]
     paths: Vec<String>,
@@ -268,51 +332,69 @@ pub(super) struct Release {
 
 /// The feature or the files that were released.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Released {
-    feature: Option<String>,
-    paths: Vec<String>,
+    /// The feature; null when single files were released
+    feature_slug: Option<String>,
+    /// The files, which are free now
+    released: Vec<String>,
 }
 
 /// Releases a feature, or single files.
 pub(super) async fn release(port: &dyn Port, what: Release) -> Result<Released, Failure> {
-    match (what.feature, what.paths) {
+    match (what.feature_slug, what.paths) {
         (Some(slug), paths) if paths.is_empty() => {
             let path = format!("/features/{}/release", segment(&slug));
             let feature: Feature = port::ask(port, Request::post(path)).await?;
-            Ok(Released { paths: feature.touches, feature: Some(feature.slug) })
+            Ok(Released { released: feature.touches, feature_slug: Some(feature.slug) })
         }
         (None, paths) if !paths.is_empty() => {
             let request = Request::delete("/claims").body(&ReleasePaths { paths: Some(paths.clone()) });
             let released: claim::Released = port::ask(port, request).await?;
             if released.released.is_empty() {
-                return Err(Failure::Other(format!(
-                    "none of {} was claimed by you on its own. Next: files of a feature that you picked are given back with the feature; why says whose they are",
-                    paths.join(", ")
-                )));
+                return Err(Failure::Other(not_released(port, &paths).await?));
             }
-            Ok(Released { feature: None, paths: released.released })
+            Ok(Released { feature_slug: None, released: released.released })
         }
-        _ => Err(Failure::Other("say either feature or paths, not both and not neither".to_owned())),
+        _ => Err(Failure::Other(
+            "nothing was released: release takes either featureSlug or paths\nNext: call it again with featureSlug, to give back a feature with all of its files, or with paths, for single files that you claimed"
+                .to_owned(),
+        )),
     }
+}
+
+/// Why none of these paths could be released.
+async fn not_released(port: &dyn Port, paths: &[String]) -> Result<String, Failure> {
+    let of_feature = mine::claims(port).await?.into_iter().find(|claim| paths.contains(&claim.file_path));
+    Ok(match of_feature {
+        Some(claim) => format!(
+            "{} belongs to a feature that you picked, so it is given back with that\nNext: status names the feature under activeFeatures; done finishes it, release with featureSlug gives it back",
+            claim.file_path
+        ),
+        None => format!(
+            "your session holds none of {}\nNext: status lists under mine what it holds, as it was claimed; why says who holds a file",
+            refusal::listed(paths)
+        ),
+    })
 }
 
 /// The feature to finish.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Done {
-    feature: String,
+    feature_slug: String,
 }
 
 /// The feature that was finished.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Finished {
-    feature: String,
+    slug: String,
     status: String,
 }
 
 /// Finishes a feature.
 pub(super) async fn done(port: &dyn Port, what: Done) -> Result<Finished, Failure> {
-    let path = format!("/features/{}/done", segment(&what.feature));
+    let path = format!("/features/{}/done", segment(&what.feature_slug));
     let feature: Feature = port::ask(port, Request::post(path)).await?;
-    Ok(Finished { feature: feature.slug, status: "done".to_owned() })
+    Ok(Finished { slug: feature.slug, status: "done".to_owned() })
 }

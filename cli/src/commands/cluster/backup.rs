@@ -73,7 +73,7 @@ impl Backup {
         let bytes = receive(&mut download, &mut partial.file, &mut progress).await?;
         drop(progress);
         partial.keep_as(&path)?;
-        let answer = json!({ "file": path.display().to_string(), "revision": revision, "bytes": bytes });
+        let answer = json!({ "path": path.display().to_string(), "revision": revision, "bytes": bytes });
         context.out.answer(&Answer::new(answer), |_: Value| {
             context.out.line(path.display())?;
             let revision =

@@ -67,7 +67,7 @@ async fn no_git_setting_hides_a_file_from_the_guards() {
         for folder in ["src", "."] {
             let found = claude.runs(&format!("cd {folder} && nexus verify HEAD --json"));
             assert_eq!(found.code, 1, "{name}={value} in {folder}: {found:#?}");
-            assert_eq!(found.json()["files"], 3, "{name}={value} in {folder}: {found:#?}");
+            assert_eq!(found.json()["fileCount"], 3, "{name}={value} in {folder}: {found:#?}");
         }
         refused(&claude.runs("git push -q origin HEAD:mine"), WHY);
         checkout.git(&root, &["config", "--unset", name]);
