@@ -12,6 +12,6 @@ mod parameter;
 mod routes;
 
 pub(crate) use document::document;
-pub(crate) use operation::Operation;
+pub(crate) use operation::{COMMAND, NO_COMMAND, Operation};
 pub(crate) use parameter::Parameter;
 pub(crate) use routes::Routes;

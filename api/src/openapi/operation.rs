@@ -11,6 +11,7 @@ use utoipa::{
     openapi::{
         Content, Header, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Response,
         ResponseBuilder, SchemaFormat,
+        extensions::ExtensionsBuilder,
         path::{Operation as Described, OperationBuilder},
         request_body::RequestBodyBuilder,
         schema::{ArrayBuilder, Schema, SchemaType, Type},
@@ -32,9 +33,24 @@ pub(crate) struct Operation {
     /// Whether the answer shows an API key that is derived from the `Idempotency-Key`, which must then be hard to
     /// guess.
     derives_a_key: bool,
+    /// What the command line has for it.
+    command: Option<Command>,
     /// Functions that add the referenced schemas, which are large and rarely needed.
     schemas: Vec<fn(&mut Schemas)>,
 }
+
+/// What the command line has for a route.
+enum Command {
+    /// The command that does the same, without `nexus`.
+    Named(&'static str),
+    /// Why there is none.
+    None(&'static str),
+}
+
+/// The field of the OpenAPI document with the command that does the same as a route.
+pub(crate) const COMMAND: &str = "x-nexus-command";
+/// The field with the reason why there is no such command.
+pub(crate) const NO_COMMAND: &str = "x-nexus-no-command";
 
 impl Operation {
     /// A route that reads, with a key.
@@ -64,12 +80,34 @@ impl Operation {
 
     fn new(kind: Kind, summary: &'static str) -> Self {
         let (query, answers, schemas) = (Vec::new(), Vec::new(), Vec::new());
-        Self { kind, summary, about: None, query, body: None, answers, derives_a_key: false, schemas }
+        Self {
+            kind,
+            summary,
+            about: None,
+            query,
+            body: None,
+            answers,
+            derives_a_key: false,
+            command: None,
+            schemas,
+        }
     }
 
     /// Adds a description to the summary.
     pub(crate) fn about(mut self, about: &'static str) -> Self {
         self.about = Some(about);
+        self
+    }
+
+    /// Names the command that does the same, without `nexus`: `feature pick SLUG`.
+    pub(crate) fn command(mut self, command: &'static str) -> Self {
+        self.command = Some(Command::Named(command));
+        self
+    }
+
+    /// Says why no command does the same.
+    pub(crate) fn without_command(mut self, reason: &'static str) -> Self {
+        self.command = Some(Command::None(reason));
         self
     }
 
@@ -222,6 +260,14 @@ impl Operation {
         for (status, meaning) in failures(self.kind) {
             let schema = Ref::from_schema_name("Failure").into();
             operation = operation.response(status.to_string(), answer(meaning, "application/json", schema));
+        }
+        let command = match self.command {
+            Some(Command::Named(command)) => Some((COMMAND, format!("nexus {command}"))),
+            Some(Command::None(reason)) => Some((NO_COMMAND, reason.to_owned())),
+            None => None,
+        };
+        if let Some((name, text)) = command {
+            operation = operation.extensions(Some(ExtensionsBuilder::new().add(name, text).build()));
         }
         if matches!(self.kind, Kind::Local | Kind::Read | Kind::Write) {
             operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>("apiKey", []));

@@ -5,6 +5,7 @@ use super::{
     example,
     html::{self, escaped, marked},
 };
+use crate::openapi;
 use nexus_api_types::Code;
 use serde_json::Value;
 use std::{collections::HashMap, fmt::Write};
@@ -133,8 +134,10 @@ fn write_operation(
         write!(html, "<p>{}</p>", marked(about))?;
     }
     write!(html, "<pre>{}</pre>", escaped(&example::curl(document, method, path, operation)))?;
-    if let Some(command) = operation["x-nexus-cli"].as_str() {
+    if let Some(command) = operation[openapi::COMMAND].as_str() {
         write!(html, "<pre>{}</pre>", escaped(command))?;
+    } else if let Some(reason) = operation[openapi::NO_COMMAND].as_str() {
+        write!(html, "<p class=note>No command does this. {}</p>", marked(reason))?;
     }
     write_parameters(html, operation)?;
     if let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") {
@@ -316,6 +319,8 @@ mod tests {
         let routes = page.matches("<summary><b>").count() - nexus_mcp::tools().len();
         assert!(routes > 50, "{routes}");
         assert_eq!(page.matches("<pre>curl").count(), routes);
+        let with_command = page.matches("<pre>nexus ").count();
+        assert_eq!(with_command + page.matches("No command does this.").count(), routes);
     }
 
     #[test]

@@ -30,11 +30,13 @@ pub(super) fn routes() -> Routes {
         )
         .body::<Register>()
         .answers::<Registered>(201);
-    Routes::new().post("/auth/register", register, registered).get(
-        "/auth/me",
-        me,
-        Operation::read("Show the engineer of the key").answers::<Me>(200),
-    )
+    Routes::new()
+        .post("/auth/register", register, registered.command("login --register -n NAME -e EMAIL"))
+        .get(
+            "/auth/me",
+            me,
+            Operation::read("Show the engineer of the key").answers::<Me>(200).command("whoami"),
+        )
 }
 
 async fn register(

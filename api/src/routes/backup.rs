@@ -37,7 +37,7 @@ pub(super) fn routes() -> Routes {
              `consistency=stale`, it needs no quorum.",
         )
         .answers_file("The backup, which `nexusd check-backup` verifies.");
-    Routes::new().get(ROUTE, backup, backed_up)
+    Routes::new().get(ROUTE, backup, backed_up.command("cluster backup -o FILE"))
 }
 
 /// Whether requests of this route may have to wait for a snapshot.

@@ -41,16 +41,22 @@ pub(super) fn routes() -> Routes {
     let feature = || Parameter::feature_id("featureId", "The feature. Its slug is taken, too.").required();
     const ALL: &str = "/projects/{project}/sessions/checkpoints";
     Routes::new()
-        .post(ALL, save, saved)
+        .post(ALL, save, saved.command("save -n NOTE"))
         .get(
             ALL,
             history,
-            Operation::read("List checkpoints, newest first").query(feature()).answers_page::<Checkpoint>(),
+            Operation::read("List checkpoints, newest first")
+                .query(feature())
+                .answers_page::<Checkpoint>()
+                .command("checkpoints SLUG"),
         )
         .get(
             "/projects/{project}/sessions/checkpoints/latest",
             latest,
-            Operation::read("Show the newest checkpoint").query(feature()).answers_maybe::<Checkpoint>(200),
+            Operation::read("Show the newest checkpoint")
+                .query(feature())
+                .answers_maybe::<Checkpoint>(200)
+                .command("resume SLUG"),
         )
 }
 

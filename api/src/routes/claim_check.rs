@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
         .body::<CheckPaths>()
         .answers::<Checked>(200)
         .may_conflict();
-    Routes::new().post("/projects/{project}/claims/check", check, checked)
+    Routes::new().post("/projects/{project}/claims/check", check, checked.command("why PATH"))
 }
 
 /// Claims that one check may find, which bounds its memory.

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
         .body::<ClaimHistory>()
         .answers::<ClaimChanges>(200)
         .may_conflict();
-    Routes::new().post("/projects/{project}/claims/history", list, listed)
+    Routes::new().post("/projects/{project}/claims/history", list, listed.command("verify RANGE"))
 }
 
 /// Events that are read for one answer: ten reads of storage, some hundred milliseconds.

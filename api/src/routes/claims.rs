@@ -41,26 +41,33 @@ pub(super) fn routes() -> Routes {
         .about("Only leads and admins may do it. The paths are named as they were claimed. The reason is recorded.")
         .body::<ForceRelease>();
     Routes::new()
-        .get("/projects/{project}/claims", all, listed.answers_list::<wire::Claim>())
-        .post("/projects/{project}/claims", claim, taken.answers::<Claimed>(201))
+        .get("/projects/{project}/claims", all, listed.answers_list::<wire::Claim>().command("claims"))
+        .post("/projects/{project}/claims", claim, taken.answers::<Claimed>(201).command("claim PATH"))
         .delete(
             "/projects/{project}/claims",
             release,
-            freed.optional_body::<ReleasePaths>().answers::<Released>(200),
+            freed.optional_body::<ReleasePaths>().answers::<Released>(200).command("unclaim PATH"),
         )
         .get(
             "/projects/{project}/claims/mine",
             mine,
-            Operation::read("List the caller's claims").answers_list::<wire::Claim>(),
+            Operation::read("List the caller's claims")
+                .answers_list::<wire::Claim>()
+                .command("claims --mine"),
         )
         .post(
             "/projects/{project}/claims/refresh",
             refresh,
             Operation::write("Renew the lease, and list the claims that are still held")
                 .optional_body::<RefreshClaims>()
-                .answers::<Refreshed>(200),
+                .answers::<Refreshed>(200)
+                .without_command("Every request of a session renews what it holds."),
         )
-        .post("/projects/{project}/claims/force-release", force_release, forced.answers::<Released>(200))
+        .post(
+            "/projects/{project}/claims/force-release",
+            force_release,
+            forced.answers::<Released>(200).command("force-release PATH --reason TEXT"),
+        )
 }
 
 async fn all(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

@@ -36,36 +36,46 @@ pub(super) fn routes() -> Routes {
         )
         .body::<wire::JoinRequest>();
     Routes::new()
-        .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200))
-        .post("/cluster/members", join, joined.answers::<wire::Joined>(201))
+        .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200).command("cluster status"))
+        .post(
+            "/cluster/members",
+            join,
+            joined.answers::<wire::Joined>(201).without_command("A node that starts with `--join` sends it."),
+        )
         .delete(
             "/cluster/members/{node}",
             remove,
-            Description::write("Remove a node").answers::<wire::Operated>(200),
+            Description::write("Remove a node").answers::<wire::Operated>(200).command("cluster remove NODE"),
         )
         .post(
             "/cluster/members/{node}/promote",
             promote,
-            Description::write("Make a learner a voter").answers::<wire::Operated>(200),
+            Description::write("Make a learner a voter")
+                .answers::<wire::Operated>(200)
+                .command("cluster promote NODE"),
         )
         .post(
             "/cluster/leader",
             transfer,
             Description::write("Transfer leadership")
                 .optional_body::<wire::TransferLeader>()
-                .answers::<wire::Operated>(200),
+                .answers::<wire::Operated>(200)
+                .command("cluster transfer-leader --to NODE"),
         )
         .post(
             "/cluster/snapshot",
             snapshot,
-            Description::write("Take a snapshot on this node").answers::<wire::Operated>(200),
+            Description::write("Take a snapshot on this node")
+                .answers::<wire::Operated>(200)
+                .command("cluster snapshot"),
         )
         .post(
             "/cluster/join-tokens",
             create_join_token,
             Description::write("Make a join token")
                 .optional_body::<wire::CreateJoinToken>()
-                .answers::<wire::JoinToken>(201),
+                .answers::<wire::JoinToken>(201)
+                .command("cluster join-token"),
         )
 }
 

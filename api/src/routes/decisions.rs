@@ -26,7 +26,11 @@ pub(super) fn routes() -> Routes {
         .query(Parameter::slug("feature", "Only decisions about this feature, by its slug or id."))
         .answers_page::<Decision>();
     let added = Operation::write("Record a decision");
-    Routes::new().get(ALL, list, listed).post(ALL, add, added.body::<AddDecision>().answers::<Decision>(201))
+    Routes::new().get(ALL, list, listed.command("search WORD")).post(
+        ALL,
+        add,
+        added.body::<AddDecision>().answers::<Decision>(201).command("decision TITLE -r REASON"),
+    )
 }
 
 async fn list(Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

@@ -49,11 +49,11 @@ pub(super) fn routes() -> Routes {
         .optional_body::<ResetKey>()
         .answers::<MintedKey>(201);
     Routes::new()
-        .get("/engineers", list, listed)
-        .get(ONE, show, shown.answers::<EngineerDetail>(200))
-        .patch(ONE, change_role, changed)
-        .delete(ONE, delete, deleted.answers::<Deleted>(200))
-        .post("/engineers/{engineer}/keys", reset_key, reset)
+        .get("/engineers", list, listed.command("people list"))
+        .get(ONE, show, shown.answers::<EngineerDetail>(200).command("people show PERSON"))
+        .patch(ONE, change_role, changed.command("people role PERSON ROLE"))
+        .delete(ONE, delete, deleted.answers::<Deleted>(200).command("people remove PERSON"))
+        .post("/engineers/{engineer}/keys", reset_key, reset.command("people reset-key PERSON"))
 }
 
 async fn list(State(api): State<Api>, read: Read) -> Result<Response, ApiError> {

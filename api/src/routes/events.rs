@@ -51,7 +51,7 @@ pub(super) fn routes() -> Routes {
         ))
         .query(Parameter::number("limit", "Events of a page; 100 when absent.", 1, MAX_LIMIT as u64))
         .answers::<Events>(200);
-    Routes::new().get(ROUTE, poll, polled)
+    Routes::new().get(ROUTE, poll, polled.command("events"))
 }
 
 /// Whether requests of this route may wait for long.

@@ -51,17 +51,32 @@ pub(super) fn routes() -> Routes {
     );
     const ONE: &str = "/projects/{project}/features/{slug}";
     Routes::new()
-        .get("/projects/{project}/features", list, listed)
+        .get("/projects/{project}/features", list, listed.command("feature list"))
         .post(
             "/projects/{project}/features",
             create,
-            Operation::write("Create a draft").body::<CreateFeature>().answers::<wire::Feature>(201),
+            Operation::write("Create a draft")
+                .body::<CreateFeature>()
+                .answers::<wire::Feature>(201)
+                .command("feature create -s SLUG -t TITLE --touches PATH"),
         )
-        .get("/projects/{project}/features/available", available, free.answers_list::<Available>())
-        .get(ONE, show, Operation::read("Show a feature").answers::<wire::Feature>(200))
-        .patch(ONE, update, changed.answers::<wire::Feature>(200))
-        .delete(ONE, delete, dropped.answers::<Deleted>(200))
-        .delete("/projects/{project}/finished/{slug}", delete_finished, finished.answers::<Deleted>(200))
+        .get(
+            "/projects/{project}/features/available",
+            available,
+            free.answers_list::<Available>().command("feature available"),
+        )
+        .get(
+            ONE,
+            show,
+            Operation::read("Show a feature").answers::<wire::Feature>(200).command("feature show SLUG"),
+        )
+        .patch(ONE, update, changed.answers::<wire::Feature>(200).command("feature edit SLUG"))
+        .delete(ONE, delete, dropped.answers::<Deleted>(200).command("feature delete SLUG"))
+        .delete(
+            "/projects/{project}/finished/{slug}",
+            delete_finished,
+            finished.answers::<Deleted>(200).command("feature delete SLUG --finished"),
+        )
 }
 
 async fn list(State(api): State<Api>, Path(project): Path<String>, read: Read) -> Result<Response, ApiError> {

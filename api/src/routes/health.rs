@@ -41,10 +41,10 @@ pub(super) fn routes() -> Routes {
         )
         .answers_text("text/plain");
     Routes::new()
-        .get("/health", ready, readiness())
-        .get("/health/ready", ready, readiness())
-        .get("/health/live", live, lives)
-        .get("/metrics", metrics, counted)
+        .get("/health", ready, readiness().command("doctor"))
+        .get("/health/ready", ready, readiness().command("doctor"))
+        .get("/health/live", live, lives.without_command("Supervisors of a process ask it."))
+        .get("/metrics", metrics, counted.without_command("Prometheus reads it."))
 }
 
 /// Whether a path is one of the health checks.

@@ -31,9 +31,17 @@ pub(super) fn routes() -> Routes {
         .optional_body::<MintKey>()
         .answers::<MintedKey>(201);
     Routes::new()
-        .get("/auth/keys", list, Operation::read("List the caller's keys").answers_list::<wire::ApiKey>())
-        .post("/auth/keys", mint, minted)
-        .delete("/auth/keys/{key}", revoke, Operation::write("Revoke a key").answers::<Deleted>(200))
+        .get(
+            "/auth/keys",
+            list,
+            Operation::read("List the caller's keys").answers_list::<wire::ApiKey>().command("keys list"),
+        )
+        .post("/auth/keys", mint, minted.command("keys create"))
+        .delete(
+            "/auth/keys/{key}",
+            revoke,
+            Operation::write("Revoke a key").answers::<Deleted>(200).command("keys revoke ID"),
+        )
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {

@@ -20,8 +20,12 @@ pub(super) fn routes() -> Routes {
     const ALL: &str = "/projects/{project}/features/{slug}/learnings";
     let added = Operation::write("Record a learning");
     Routes::new()
-        .get(ALL, list, Operation::read("List learnings, newest first").answers_page::<Learning>())
-        .post(ALL, add, added.body::<AddLearning>().answers::<Learning>(201))
+        .get(
+            ALL,
+            list,
+            Operation::read("List learnings, newest first").answers_page::<Learning>().command("search WORD"),
+        )
+        .post(ALL, add, added.body::<AddLearning>().answers::<Learning>(201).command("learn SLUG TEXT"))
 }
 
 async fn list(Path((project, slug)): Path<(String, String)>, read: Read) -> Result<Response, ApiError> {

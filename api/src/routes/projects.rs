@@ -37,17 +37,40 @@ pub(super) fn routes() -> Routes {
          answer is 409, with the holders, while two sessions hold files that would become one.",
     );
     Routes::new()
-        .get("/projects", list, listed.answers_list::<Project>())
-        .post("/projects", create, made.body::<CreateProject>().answers::<Project>(201))
-        .get("/projects/{project}", show, Operation::read("Show a project").answers::<ProjectDetail>(200))
-        .patch("/projects/{project}", update, updated.body::<UpdateProject>().answers::<Project>(200))
-        .delete("/projects/{project}", delete, deleted.answers::<Deleted>(200))
+        .get("/projects", list, listed.answers_list::<Project>().command("project list"))
+        .post(
+            "/projects",
+            create,
+            made.body::<CreateProject>().answers::<Project>(201).command("project create -n NAME -s SLUG"),
+        )
+        .get(
+            "/projects/{project}",
+            show,
+            Operation::read("Show a project").answers::<ProjectDetail>(200).command("project info"),
+        )
+        .patch(
+            "/projects/{project}",
+            update,
+            updated.body::<UpdateProject>().answers::<Project>(200).command("project update"),
+        )
+        .delete(
+            "/projects/{project}",
+            delete,
+            deleted.answers::<Deleted>(200).command("project delete PROJECT"),
+        )
         .post(
             "/projects/{project}/members",
             add_member,
-            Operation::write("Add an engineer to a project").body::<AddMember>().answers::<Member>(201),
+            Operation::write("Add an engineer to a project")
+                .body::<AddMember>()
+                .answers::<Member>(201)
+                .command("project add-member PERSON"),
         )
-        .delete("/projects/{project}/members/{engineer}", remove_member, left.answers::<Removed>(200))
+        .delete(
+            "/projects/{project}/members/{engineer}",
+            remove_member,
+            left.answers::<Removed>(200).command("project remove-member PERSON"),
+        )
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {

@@ -28,12 +28,16 @@ pub(super) fn routes() -> Routes {
         .body::<Reorder>();
     let moved = Operation::write("Move a feature to a lane");
     Routes::new()
-        .get("/projects/{project}/roadmap", show, shown.answers::<Roadmap>(200))
-        .patch("/projects/{project}/roadmap/reorder", reorder, reordered.answers::<Roadmap>(200))
+        .get("/projects/{project}/roadmap", show, shown.answers::<Roadmap>(200).command("roadmap"))
+        .patch(
+            "/projects/{project}/roadmap/reorder",
+            reorder,
+            reordered.answers::<Roadmap>(200).command("roadmap reorder LANE SLUG"),
+        )
         .patch(
             "/projects/{project}/roadmap/{slug}/lane",
             put,
-            moved.body::<MoveFeature>().answers::<Feature>(200),
+            moved.body::<MoveFeature>().answers::<Feature>(200).command("roadmap move SLUG --lane LANE"),
         )
 }
 

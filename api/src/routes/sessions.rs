@@ -40,22 +40,34 @@ pub(super) fn routes() -> Routes {
     let beaten = Operation::local("Send a heartbeat")
         .about("From the first one on, the session has the short lease until it ends.");
     Routes::new()
-        .post("/projects/{project}/sessions", start, started.answers::<wire::Session>(201))
+        .post(
+            "/projects/{project}/sessions",
+            start,
+            started.answers::<wire::Session>(201).command("session start --agent NAME"),
+        )
         .get(
             "/projects/{project}/sessions/active",
             active,
-            Operation::read("List active sessions").answers_list::<wire::SessionOf>(),
+            Operation::read("List active sessions").answers_list::<wire::SessionOf>().command("session list"),
         )
         .delete(
             "/projects/{project}/sessions/{session}",
             end,
-            Operation::write("End a session and release everything that it holds").answers::<Yes>(200),
+            Operation::write("End a session and release everything that it holds")
+                .answers::<Yes>(200)
+                .command("session end ID"),
         )
-        .post(HEARTBEAT, heartbeat, beaten.answers::<Yes>(200))
+        .post(
+            HEARTBEAT,
+            heartbeat,
+            beaten.answers::<Yes>(200).without_command("The keep-alive process of a run sends it."),
+        )
         .get(
             "/projects/{project}/status",
             status,
-            Operation::read("Show the active work of a project").answers::<ProjectStatus>(200),
+            Operation::read("Show the active work of a project")
+                .answers::<ProjectStatus>(200)
+                .command("status"),
         )
 }
 

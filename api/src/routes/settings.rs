@@ -18,11 +18,18 @@ use nexus_domain::{
 pub(super) fn routes() -> Routes {
     let changed = Operation::write("Change the cluster's settings").about("Absent fields stay as they are.");
     Routes::new()
-        .get("/cluster/settings", show, Operation::read("Show the settings").answers::<wire::Settings>(200))
+        .get(
+            "/cluster/settings",
+            show,
+            Operation::read("Show the settings").answers::<wire::Settings>(200).command("cluster settings"),
+        )
         .patch(
             "/cluster/settings",
             update,
-            changed.optional_body::<wire::Settings>().answers::<wire::Settings>(200),
+            changed
+                .optional_body::<wire::Settings>()
+                .answers::<wire::Settings>(200)
+                .command("cluster settings KEY=VALUE"),
         )
 }
 

@@ -32,7 +32,13 @@ pub(super) fn routes() -> Routes {
     let issued = Operation::write("Issue a ticket for a WebSocket")
         .about("The ticket opens `/api/ws?ticket=…` once, on any node, within half a minute. Browsers need it, since they \
              cannot send a header with a key.");
-    Routes::new().post("/auth/ws-ticket", issue, issued.answers::<Ticket>(201))
+    Routes::new().post(
+        "/auth/ws-ticket",
+        issue,
+        issued
+            .answers::<Ticket>(201)
+            .without_command("Browsers need it, which send no header with a WebSocket."),
+    )
 }
 
 async fn open(

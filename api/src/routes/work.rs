@@ -29,32 +29,36 @@ pub(super) fn routes() -> Routes {
     let next = picked("Pick the best feature that is free").optional_body::<PickNext>();
     let of_feature = |summary| Operation::write(summary).answers::<Feature>(200);
     Routes::new()
-        .post("/projects/{project}/features/pick-next", pick_next, next)
-        .post("/projects/{project}/features/{slug}/pick", pick, picked("Pick a feature"))
+        .post("/projects/{project}/features/pick-next", pick_next, next.command("next"))
+        .post(
+            "/projects/{project}/features/{slug}/pick",
+            pick,
+            picked("Pick a feature").command("feature pick SLUG"),
+        )
         .post(
             "/projects/{project}/features/{slug}/ready",
             step(|project, slug| command::ReadyFeature { project, slug }.into()),
-            of_feature("Make a draft ready to be picked"),
+            of_feature("Make a draft ready to be picked").command("feature ready SLUG"),
         )
         .post(
             "/projects/{project}/features/{slug}/draft",
             draft,
-            of_feature("Make a ready feature a draft again"),
+            of_feature("Make a ready feature a draft again").command("feature draft SLUG"),
         )
         .post(
             "/projects/{project}/features/{slug}/release",
             step(|project, slug| command::ReleaseFeature { project, slug }.into()),
-            of_feature("Release a feature, unfinished"),
+            of_feature("Release a feature, unfinished").command("feature release SLUG"),
         )
         .post(
             "/projects/{project}/features/{slug}/done",
             step(|project, slug| command::CompleteFeature { project, slug }.into()),
-            of_feature("Finish a feature"),
+            of_feature("Finish a feature").command("feature done SLUG"),
         )
         .post(
             "/projects/{project}/features/{slug}/cancel",
             step(|project, slug| command::CancelFeature { project, slug }.into()),
-            of_feature("Cancel a feature"),
+            of_feature("Cancel a feature").command("feature cancel SLUG"),
         )
 }
 
