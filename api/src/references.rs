@@ -67,7 +67,7 @@ pub(crate) fn no_engineer(text: &str) -> ApiError {
     Refusal::NotFound { kind: EntityKind::Engineer, name }.into()
 }
 
-/// What `find` finds on this node, or, if it is not there, on an up-to-date one: it may have been made through another
+/// Looks something up on this node, and if it is not there, in an up-to-date view: it may have been made through another
 /// node just now.
 async fn found<T>(api: &Api, find: impl Fn(&State) -> Option<T>) -> Result<Option<T>, ApiError> {
     if let Some(found) = find(api.cluster.local().state()) {

@@ -19,7 +19,7 @@ static CURRENT: OnceLock<Profile> = OnceLock::new();
 /// An identity on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// None for the default profile, whose files are in the home folder itself.
+    /// The name; the default profile has none, and its files are in the home folder itself.
     name: Option<String>,
 }
 

@@ -33,13 +33,13 @@ pub(crate) struct Operation {
     /// Whether the answer shows an API key that is derived from the `Idempotency-Key`, which must then be hard to
     /// guess.
     derives_a_key: bool,
-    /// What the command line has for it.
+    /// Its counterpart in the command line.
     command: Option<Command>,
     /// Functions that add the referenced schemas, which are large and rarely needed.
     schemas: Vec<fn(&mut Schemas)>,
 }
 
-/// What the command line has for a route.
+/// The counterpart of a route in the command line.
 enum Command {
     /// The command that does the same, without `nexus`.
     Named(&'static str),

@@ -101,7 +101,7 @@ async fn show(
     Ok(read.answer(EngineerDetail { engineer, created_at, projects: projects.collect() }))
 }
 
-/// What a function makes of the engineers whom the caller may see.
+/// Applies a function to the engineers whom the caller may see.
 async fn visible<T: Send + 'static>(
     api: &Api,
     read: &Read,

@@ -62,7 +62,7 @@ pub struct Claim {
     pub mode: Mode,
     /// The log index of the entry that acquired it.
     pub fence: u64,
-    /// Where the session works, and which lease it has.
+    /// The place and the lease of the session.
     #[serde(flatten)]
     pub holder: HolderSession,
 }
@@ -133,7 +133,7 @@ pub struct ClaimedBy {
     pub claimed_at: Moment,
     /// When it is released if the session shows no further sign of life: an estimate.
     pub expires_at: Moment,
-    /// Where the session works, and which lease it has.
+    /// The place and the lease of the session.
     #[serde(flatten)]
     pub holder: HolderSession,
 }

@@ -224,7 +224,7 @@ pub struct BlockedBy {
     /// When it is released if the session shows no further sign of life: an estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Moment>,
-    /// Where the session works, and which lease it has.
+    /// The place and the lease of the session.
     #[serde(flatten)]
     pub holder: HolderSession,
     /// The slugs of dependencies that are open.

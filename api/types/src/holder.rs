@@ -1,4 +1,4 @@
-//! What people want to know of the session that holds something: where it works, and which lease it has.
+//! The session of a holder, as people recognise it: its name, its place and its lease.
 
 use nexus_domain::{
     entity::{HeartbeatMode, SessionNote},
@@ -18,7 +18,7 @@ pub enum Lease {
 }
 
 impl Lease {
-    /// What renews it, as words behind the time of its end.
+    /// The words behind the time of its end that say what renews it.
     pub const fn renewal(self) -> &'static str {
         match self {
             Self::Attended => "renewed while it runs",
@@ -49,7 +49,7 @@ pub struct HolderSession {
     /// The branch that is checked out there. A long one is cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
-    /// Which lease it has.
+    /// The kind of its lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
 }
@@ -70,13 +70,13 @@ impl HolderSession {
         }
     }
 
-    /// Where it works, as words behind its name: ` in app on main`, or nothing.
+    /// Its place, as words behind its name: ` in app on main`, or nothing.
     pub fn place(&self) -> String {
         let named = [(" in ", &self.folder), (" on ", &self.branch)];
         named.into_iter().filter_map(|(word, name)| Some(word.to_owned() + name.as_ref()?)).collect()
     }
 
-    /// What renews its lease, as words behind the time of its end: `, renewed while it runs`, or nothing.
+    /// The renewal of its lease, as words behind the time of its end: `, renewed while it runs`, or nothing.
     pub fn renewal(&self) -> String {
         self.lease.map(|lease| format!(", {}", lease.renewal())).unwrap_or_default()
     }

@@ -8,7 +8,8 @@
 //! - [`body`]: the bodies of requests, which are declared once for clients, servers and the documentation.
 //! - [`header`]: header names. [`moment`]: times.
 //! - One file per resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
-//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`]. [`holder`]: what people see of a session that holds something.
+//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`]. [`holder`]: the session of a holder, for
+//!   people.
 //! - [`event`]: events. [`socket`]: the messages of the WebSocket. [`text`]: schemas of texts with a form of their own.
 
 pub mod body;

@@ -77,13 +77,13 @@ pub struct Session {
     pub agent: Option<String>,
     /// The end of its lease, or of its grace period: an estimate.
     pub expires_at: Moment,
-    /// Which lease it has.
+    /// The kind of its lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
 }
 
 impl Session {
-    /// What people see of it where it holds something.
+    /// Its description where it holds something.
     pub fn holder(&self) -> HolderSession {
         let Metadata { git_branch, working_dir, name, .. } = &self.metadata;
         HolderSession::new(name.as_deref(), working_dir.as_deref(), git_branch.as_deref(), self.lease)

@@ -1,4 +1,4 @@
-//! What a run held and could not claim again after its session had ended, such as while the machine slept.
+//! Claims that a run could not make again after its session had ended, such as while the machine slept.
 
 use crate::text::format;
 use nexus_api_types::{claim::Conflict, holder::HolderSession};
@@ -23,7 +23,7 @@ pub(crate) struct LostClaim {
     pub(crate) by: Option<PresentHolder>,
 }
 
-/// Who holds now what a run has lost.
+/// The present holder of a claim that a run has lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PresentHolder {
@@ -34,7 +34,7 @@ pub(crate) struct PresentHolder {
     /// The feature that a path is held for.
     #[serde(default)]
     pub(crate) feature_slug: Option<String>,
-    /// Where its session works.
+    /// The place in which its session works.
     #[serde(flatten)]
     pub(crate) session: HolderSession,
 }

@@ -56,7 +56,7 @@ pub(crate) struct RunRecord {
     /// How long the session lives without a heartbeat, in milliseconds.
     #[serde(default)]
     pub(crate) lease_ms: u64,
-    /// Where the run works and what it is called: what a new session of it is started with.
+    /// The folder, the branch and the name of the run, which a new session of it is started with.
     #[serde(default)]
     pub(crate) metadata: Metadata,
     /// Lost claims that could not be made again, until they are shown.

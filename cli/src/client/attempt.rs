@@ -236,7 +236,8 @@ fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
 }
 
 /// Parts of what the libraries for TLS, HTTP and names say when an address is not right, and what that means to people.
-const MISUNDERSTANDINGS: [(&str, &str); 3] = [
+const MISUNDERSTANDINGS: [(&str, &str); 4] = [
+    ("tls handshake eof", "it does not speak TLS: write http:// instead of https://"),
     ("InvalidContentType", "it does not speak TLS: write http:// instead of https://"),
     ("invalid HTTP version", "its answer is not HTTP: a server with TLS is reached by https://"),
     ("failed to lookup address", "no such host"),

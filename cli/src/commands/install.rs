@@ -211,14 +211,14 @@ impl InstallReport {
     }
 }
 
-/// What people want to know of a change before it is made.
+/// A change, described for people before it is made.
 struct ListedChange {
-    /// What is done to the file.
+    /// The action on the file.
     word: &'static str,
     path: PathBuf,
     /// The path from the root of the repository, if the file is in it.
     name: String,
-    /// What it is installed for.
+    /// The program that it is installed for.
     owner: &'static str,
     /// Why the file is not to be committed; none if others of the project get it by a commit.
     uncommitted: Option<&'static str>,

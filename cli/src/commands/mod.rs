@@ -1,8 +1,8 @@
 //! One file per command: its arguments, its help with examples, and what it does.
 //!
 //! A command has three steps: put the request together, send it, print the answer.
-//! [`names`] turns the ids in answers into names, and [`sessions`] into places. [`target`] is what `install` and `doctor`
-//! look at.
+//! [`names`] turns the ids in answers into names, and [`sessions`] into places. [`target`] is what `install` and
+//! `doctor` look at.
 
 mod changes;
 mod check;

@@ -1,6 +1,6 @@
 //! Copies of the keys that logging out, or in with another key, takes out of the login file: a key that is shown
-//! nowhere else can be used again. Each is a file beside it with the key alone, as `nexus login --token -` reads it, and
-//! readable by its owner alone.
+//! nowhere else can be used again. Each is a file beside it with the key alone, as `nexus login --token -` reads it,
+//! and readable by its owner alone.
 
 use super::{atomic, login::LoginFile};
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! What `nexus verify` does about commits without a receipt.
+//! The policy of `nexus verify` for commits without a receipt.
 
 use super::{link::Link, login::Login};
 use serde_json::Value;

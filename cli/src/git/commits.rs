@@ -177,13 +177,13 @@ pub(crate) fn committed(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<
 /// A commit with the files that it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
-    /// Its id.
+    /// The id of the commit.
     pub(crate) id: String,
     /// When its change was made, in seconds since 1970.
     pub(crate) authored: i64,
     /// When the commit was made, in seconds since 1970.
     pub(crate) committed: i64,
-    /// Its message.
+    /// The whole message, with its trailers.
     pub(crate) message: String,
     /// The files that it changes, as for [`committed`].
     pub(crate) files: Vec<String>,

@@ -1,4 +1,4 @@
-//! Who held files when: the cluster's history of claims, as spans of time.
+//! The cluster's history of claims, as spans of time in which sessions held files.
 
 use crate::{client::Request, context::Context, error::Error};
 use nexus_api_types::{

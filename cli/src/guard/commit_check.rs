@@ -1,4 +1,4 @@
-//! Whether a commit may have changed a file: by its receipt, and by who held the file when it was made.
+//! Decides whether a commit may have changed a file: by its receipt, and by who held the file when it was made.
 
 use super::{
     claim_history::{History, Holding},
@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// How far a commit's clock and the cluster's may be apart, in milliseconds.
 const MAX_SKEW_MS: i64 = 5 * 60 * 1_000;
 
-/// What of a commit counts here.
+/// The receipts and the times of a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct MadeCommit {
     /// The receipts in its message.

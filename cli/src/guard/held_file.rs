@@ -32,7 +32,7 @@ struct Holder {
     since: Moment,
     /// When it is free if no further heartbeat comes.
     until: Moment,
-    /// Where its session works, and which lease it has.
+    /// The place and the lease of its session.
     session: HolderSession,
 }
 

@@ -1,5 +1,6 @@
-//! Receipts: a line at the end of a commit's message that says under which session and fence its files were held. Anyone
-//! can check it in the cluster's history of claims. It is a statement and no signature: who wants to lie can copy one.
+//! Receipts: a line at the end of a commit's message that says under which session and fence its files were held.
+//! Anyone can check it in the cluster's history of claims. It is a statement and no signature: who wants to lie can
+//! copy one.
 
 use super::write_access;
 use crate::{context::Context, error::Error};

@@ -1,6 +1,6 @@
-//! Git: a guard before a commit, one before a push, and the receipt in a message, in the folder of hooks that this repository and all its
-//! worktrees share, and in those of its submodules. A hook that is there keeps its name: the guard becomes its first
-//! lines, if it is a shell's; else it is moved into a folder beside it and called from there.
+//! Git: a guard before a commit, one before a push, and the receipt in a message, in the folder of hooks that this
+//! repository and all its worktrees share, and in those of its submodules. A hook that is there keeps its name: the
+//! guard becomes its first lines, if it is a shell's; else it is moved into a folder beside it and called from there.
 
 use super::{
     Change, Operation, Plan, Scope,

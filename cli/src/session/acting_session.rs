@@ -250,7 +250,8 @@ impl Context<'_> {
         Ok(session.id)
     }
 
-    /// Starts a session of that agent, which may have a name; the cluster returns the one that is alive, if there is one.
+    /// Starts a session of that agent, which may have a name; the cluster returns the one that is alive, if there is
+    /// one.
     ///
     /// # Errors
     /// When the cluster refuses it or no server answers.

@@ -57,7 +57,7 @@ pub(crate) struct KeepAlive {
     folder: Option<PathBuf>,
 }
 
-/// What the claims of a session live by.
+/// The process or the lease that the claims of a session live by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimLifetime {
     /// They live as long as this process: a keep-alive process sends heartbeats until it is gone.

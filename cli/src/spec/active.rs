@@ -1,6 +1,6 @@
 //! `.nexus/active/<slug>/` in a repository: the texts of a feature for the agent that works on it, in a folder for each
-//! feature. Pick creates it, and done, release and cancel remove it. It is never committed: a `.gitignore` of its own says
-//! so, and no file of the repository is changed.
+//! feature. Pick creates it, and done, release and cancel remove it. It is never committed: a `.gitignore` of its own
+//! says so, and no file of the repository is changed.
 
 use super::SpecFile;
 use crate::{

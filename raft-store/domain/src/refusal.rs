@@ -20,7 +20,7 @@ pub struct HolderNote {
     pub holder: Holder,
     /// The engineer's name.
     pub engineer_name: Name,
-    /// What people recognise the session by; `None` if it is over.
+    /// The session, as people recognise it; `None` if it is over.
     pub session: Option<Box<SessionNote>>,
 }
 

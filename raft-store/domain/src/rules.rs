@@ -15,7 +15,7 @@ pub struct RulesVersion(pub u16);
 impl RulesVersion {
     /// The version that every cluster begins with.
     pub const FIRST: Self = Self(1);
-    /// From this version on, admins and leads give new API keys.
+    /// The version from which on admins and leads give new API keys.
     pub const SECOND: Self = Self(2);
     /// The newest version that this program knows. It cannot apply entries of a later one.
     pub const KNOWN: Self = Self::SECOND;

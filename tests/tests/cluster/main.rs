@@ -8,8 +8,8 @@
 //!   through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
 //!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents, also through
-//!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both; [`transcripts`] of the whole
-//!   command line.
+//!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
+//!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
 //!   [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is
 //!   wrong; [`starting`], what a start refuses.

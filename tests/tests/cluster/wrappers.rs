@@ -22,7 +22,7 @@ struct Scene {
     _cluster: Cluster,
     team: Team,
     checkout: Checkout,
-    /// Where the wrappers are.
+    /// The folder of the wrappers.
     bin: PathBuf,
 }
 

@@ -4,7 +4,7 @@ use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
 
-/// Have the node that answers make a snapshot now
+/// Take a snapshot on the node that answers
 ///
 /// Nodes make snapshots by themselves; one more lets the node drop the older part of its log. For admins.
 #[derive(Args)]

@@ -87,8 +87,8 @@ pub(super) fn start(event: &str, more: &[String], global: Global, out: &Output) 
     }
 }
 
-/// Adds the receipt of the acting session to the message in a file. It never stops the commit, since `nexus verify` names
-/// what has no receipt; a person without a session gets none, and no word about it.
+/// Adds the receipt of the acting session to the message in a file. It never stops the commit, since `nexus verify`
+/// names what has no receipt; a person without a session gets none, and no word about it.
 fn receipted(git: &Git, more: &[String], global: Global, out: &Output) -> ExitCode {
     let add = || -> Result<(), Error> {
         let Some(message) = more.first() else { return Ok(()) };

@@ -24,7 +24,7 @@ pub(crate) struct List {
     /// At most so many
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
-    /// Where the list goes on, as the one before printed it
+    /// Continue after an earlier list, with the cursor that it printed
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 Examples:
   nexus people remove ben@example.com --yes")]
 pub(crate) struct Remove {
-    /// Who: e-mail address, id or name
+    /// E-mail address, id or name
     #[arg(value_name = "PERSON", value_parser = person)]
     pub(in crate::commands) person: PersonRef,
     /// It is meant

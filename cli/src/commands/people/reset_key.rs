@@ -18,7 +18,7 @@ Examples:
   nexus people reset-key ben@example.com --expires 7d > ben.key
   nexus people reset-key Ben --only-project --project billing")]
 pub(crate) struct ResetKey {
-    /// Who: e-mail address, id or name
+    /// E-mail address, id or name
     #[arg(value_name = "PERSON", value_parser = person)]
     person: PersonRef,
     /// How long the key works; an admin's works for good by default

@@ -14,10 +14,10 @@ Examples:
   nexus people role ben@example.com readonly
   nexus people role ben@example.com admin")]
 pub(crate) struct Change {
-    /// Who: e-mail address, id or name
+    /// E-mail address, id or name
     #[arg(value_name = "PERSON", value_parser = person)]
     person: PersonRef,
-    /// What they may do from now on
+    /// Their role from now on
     #[arg(value_enum)]
     role: RoleArg,
 }

@@ -18,7 +18,7 @@ Examples:
   nexus people show ben@example.com
   nexus people show 'Ben B'")]
 pub(crate) struct Show {
-    /// Who: e-mail address, id or name
+    /// E-mail address, id or name
     #[arg(value_name = "PERSON", value_parser = person)]
     person: PersonRef,
 }

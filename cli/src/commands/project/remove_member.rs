@@ -19,7 +19,7 @@ Examples:
   nexus project remove-member ben@example.com
   nexus project remove-member Ben --project billing")]
 pub(crate) struct RemoveMember {
-    /// Who: e-mail address, id or name
+    /// E-mail address, id or name
     #[arg(value_name = "PERSON", value_parser = person)]
     person: PersonRef,
 }

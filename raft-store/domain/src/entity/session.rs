@@ -65,7 +65,7 @@ pub struct SessionMetadata {
 /// Characters of a name in a [`SessionNote`]: thousands of claims repeat it.
 const MAX_NOTED: usize = 64;
 
-/// What people recognise a session by, in names that are cut to a few characters, and which lease it has.
+/// A session as people recognise it, by names that are cut to a few characters, and the kind of its lease.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionNote {
     /// The name that its engineer gave it.
@@ -127,7 +127,7 @@ impl Session {
         Holder { session: self.id, engineer: self.engineer, agent: self.agent.clone() }
     }
 
-    /// What people recognise it by, and which lease it has.
+    /// Its description for people, with the kind of its lease.
     pub fn note(&self) -> SessionNote {
         let label = |shown: Option<String>| Label::parse(&shown?).ok();
         let SessionMetadata { git_branch, working_dir, name, .. } = &self.metadata;
