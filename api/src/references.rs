@@ -67,8 +67,8 @@ pub(crate) fn no_engineer(text: &str) -> ApiError {
     Refusal::NotFound { kind: EntityKind::Engineer, name }.into()
 }
 
-/// Looks something up on this node, and if it is not there, in an up-to-date view: it may have been made through another
-/// node just now.
+/// Looks something up on this node, and if it is not there, in an up-to-date view: it may have been made through
+/// another node just now.
 async fn found<T>(api: &Api, find: impl Fn(&State) -> Option<T>) -> Result<Option<T>, ApiError> {
     if let Some(found) = find(api.cluster.local().state()) {
         return Ok(Some(found));

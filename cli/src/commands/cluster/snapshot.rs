@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Take a snapshot on the node that answers
 ///
-/// Nodes make snapshots by themselves; one more lets the node drop the older part of its log. For admins.
+/// Nodes make snapshots by themselves; one more lets the node drop the older part of its log. Only admins may do this.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
