@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 /// Show the cluster's settings, or change some
 ///
-/// Times are written as 90s, 30m, 2h or 7d, and sizes in bytes. Settings that are not named stay. Only admins may do this.
+/// Times are written as 90s, 30m, 2h or 7d, and sizes in bytes. Settings that are not named stay. Only admins may do
+/// this.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
