@@ -103,7 +103,7 @@ async def story(agent, other, prefix, holder):
     assert (await agent.does("release", paths=[f"{prefix}/more.rs"]))["released"] == [f"{prefix}/more.rs"]
     await agent.is_refused("release", "your session holds none of", "why", paths=[f"{prefix}/more.rs"])
     await other.is_refused("release", "your session holds none of", "why", paths=[f"{prefix}/api/"])
-    await agent.is_refused("release", "belongs to a feature", "done finishes it", paths=[f"{prefix}/api/"])
+    await agent.is_refused("release", f"is one of the files of {prefix}-api", "done finishes", paths=[f"{prefix}/api/"])
     await agent.is_refused("release", "either featureSlug or paths")
 
     status = await agent.does("status")

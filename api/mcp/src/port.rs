@@ -15,8 +15,8 @@ pub trait Port: Send + Sync + 'static {
     /// The refusal of the cluster, or why no server could be reached.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Value, Failure>>;
 
-    /// The session that the agent acts as: its own one, or else the default session of its engineer. None when that
-    /// does not exist yet: it holds nothing.
+    /// The session that the agent acts as: its own one, or else the default session of its engineer. None when that one
+    /// does not exist yet, and so holds nothing.
     ///
     /// # Errors
     /// The errors of [`Self::send`].

@@ -42,17 +42,23 @@ fn refused(body: &ErrorBody) -> String {
     if rest > 0 {
         lines.push(format!("- and {rest} more"));
     }
-    if body.code == Code::ValidationError
-        && let Some(Value::Object(fields)) = &body.details
-    {
-        for (field, problems) in fields.iter().filter(|(_, problems)| problems.is_array()) {
-            let problems: Vec<&str> =
-                problems.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            lines.push(format!("- {field}: {}", problems.join("; ")));
-        }
-    }
+    lines.extend(problems(body));
     lines.push(format!("Next: {}", advice(body)));
     lines.join("\n")
+}
+
+/// Every problem of every field, where the message has only the first.
+fn problems(body: &ErrorBody) -> Vec<String> {
+    let fields =
+        body.details.as_ref().and_then(Value::as_object).filter(|_| body.code == Code::ValidationError);
+    let problems =
+        fields.into_iter().flatten().filter_map(|(field, problems)| Some((field, problems.as_array()?)));
+    let lines: Vec<String> = problems
+        .flat_map(|(field, problems)| problems.iter().filter_map(Value::as_str).map(move |one| (field, one)))
+        .take(MAX_LINES)
+        .map(|(field, problem)| format!("- {field}: {problem}"))
+        .collect();
+    if lines.len() > 1 { lines } else { Vec::new() }
 }
 
 fn list<T: serde::de::DeserializeOwned>(value: Option<&Value>) -> Vec<T> {
@@ -170,7 +176,7 @@ fn next_from(status: &str) -> &'static str {
         }
         "ready" => "pick takes it first",
         "active" => "status shows who works on it",
-        "done" | "cancelled" => "it is over: available lists what can be picked",
+        "done" | "cancelled" => "available lists what can be picked instead",
         _ => "status and available show where features stand",
     }
 }
@@ -232,6 +238,8 @@ mod tests {
             let text = explained(Code::InvalidStatusTransition, "no", &details);
             assert!(text.split_once("Next: ").is_some_and(|(_, next)| next.contains(tool)), "{text}");
         }
+        let two = explained(Code::ValidationError, "a: no", &json!({ "a": ["no"], "b": ["not so"] }));
+        assert!(two.starts_with("VALIDATION_ERROR: a: no\n- a: no\n- b: not so\nNext: "), "{two}");
         let none_ready = explained(Code::NotFound, "no feature is free to pick", &json!({ "blocked": [] }));
         assert!(none_ready.contains("nexus feature ready SLUG"), "{none_ready}");
     }

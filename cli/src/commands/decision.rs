@@ -66,7 +66,8 @@ impl Decision {
             let about = made.feature_slug.map_or("the project".to_owned(), |slug| format!("feature {slug}"));
             context.out.line(format_args!("Decided for {about}: {}", made.title))
         })?;
-        if let Some(slug) = body.feature_slug {
+        // The feature may have been named by its id.
+        if let Some(slug) = answer.parse::<Recorded>()?.feature_slug {
             knowledge::lay_out_decisions(context, project, &slug).await;
         }
         Ok(())

@@ -290,7 +290,7 @@ async fn picked_before(port: &dyn Port, feature: &Feature) -> Result<wire::Picke
 fn already_at_work(own: &[Feature]) -> String {
     let slugs: Vec<&str> = own.iter().map(|feature| feature.slug.as_str()).collect();
     format!(
-        "you already work on {}, so nothing was picked\nNext: done finishes it, release gives it back; pick with also: true takes another feature beside it",
+        "you already work on {}, so nothing was picked\nNext: finish with done or give back with release first; or pick with also: true, which takes another feature beside it",
         refusal::listed(&slugs)
     )
 }
@@ -365,17 +365,20 @@ pub(super) async fn release(port: &dyn Port, what: Release) -> Result<Released, 
 
 /// Why none of these paths could be released.
 async fn not_released(port: &dyn Port, paths: &[String]) -> Result<String, Failure> {
-    let of_feature = mine::claims(port).await?.into_iter().find(|claim| paths.contains(&claim.file_path));
-    Ok(match of_feature {
-        Some(claim) => format!(
-            "{} belongs to a feature that you picked, so it is given back with that\nNext: status names the feature under activeFeatures; done finishes it, release with featureSlug gives it back",
-            claim.file_path
-        ),
-        None => format!(
+    let claims = mine::claims(port).await?;
+    let Some(claim) = claims.iter().find(|claim| paths.contains(&claim.file_path)) else {
+        return Ok(format!(
             "your session holds none of {}\nNext: status lists under mine what it holds, as it was claimed; why says who holds a file",
             refusal::listed(paths)
-        ),
-    })
+        ));
+    };
+    let features = mine::features(port).await?;
+    let slug = features.iter().find(|feature| Some(feature.id) == claim.feature_id);
+    let slug = slug.map_or("your feature", |feature| feature.slug.as_str());
+    Ok(format!(
+        "{} is one of the files of {slug}, which are given back together\nNext: done finishes {slug}; release with featureSlug gives it back unfinished",
+        claim.file_path
+    ))
 }
 
 /// The feature to finish.
