@@ -16,12 +16,17 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A write or a read that got no answer in this time fails with 503.
 pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
 /// A member that lacks at most this many entries has caught up: they are less than a second of writes.
 pub(crate) const MAX_LAG: u64 = 1_000;
+
+/// Longest wait for Raft to say when it last heard its leader.
+const RAFT_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Silence of the leader after which this node counts as hearing none. Longer than an election.
+const LEADER_IS_SILENT_AFTER: Duration = Duration::from_secs(1);
 
 /// The answer of a node that the cluster has removed.
 pub(crate) const REMOVED: &str = "this node was removed from the cluster; ask another one";
@@ -225,6 +230,19 @@ impl Node {
     pub(crate) async fn time_since_leader(&self) -> Duration {
         let last_heard = self.raft.with_raft_state(openraft::RaftState::vote_last_modified).await;
         last_heard.ok().flatten().map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Whether this node leads, or has recently received a message of its leader. A leader from before a restart or a
+    /// pause does not count.
+    pub(crate) async fn hears_leader(&self) -> bool {
+        if self.leads() {
+            return true;
+        }
+        let leader = self.leader_id();
+        // When Raft does not answer in time, it waits for its disk, which is logged elsewhere.
+        let silent_for = timeout(RAFT_ANSWER_TIMEOUT, self.time_since_leader()).await;
+        let longest = LEADER_IS_SILENT_AFTER.max(self.timing.lease());
+        leader.is_some() && silent_for.is_ok_and(|age| age < longest)
     }
 
     /// Whether other members say that the cluster has removed this node.

@@ -9,13 +9,10 @@ use crate::{
 };
 use futures::{StreamExt, stream::FuturesUnordered};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-/// Longest wait for the answer to whether this node is still a member, or when it last heard its leader.
+/// Longest wait for the answer to whether this node is still a member.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Silence of the leader after which the other members are asked whether this node is still one. Longer than an
-/// election.
-const ASKED_AFTER: Duration = Duration::from_secs(1);
 /// Time without a leader after which it is logged.
 const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// The time between two such log lines.
@@ -31,7 +28,7 @@ pub(super) struct LeaderSilence {
 impl LeaderSilence {
     /// Checks whether the leader is heard and, where it is not, whether this node was removed. Logs either.
     pub(super) async fn check(&mut self, node: &Node, peers: &PeerClient) {
-        if heard_leader_recently(node).await {
+        if node.hears_leader().await {
             *self = Self::default();
             node.set_removed(false);
             return;
@@ -71,19 +68,6 @@ impl LeaderSilence {
         silent_for >= NO_LEADER_LOGGED_AFTER
             && self.logged.is_none_or(|at| at.elapsed() >= NO_LEADER_LOG_INTERVAL)
     }
-}
-
-/// Whether this node leads, or has recently received a message of its leader. A leader from before a restart does not
-/// count.
-async fn heard_leader_recently(node: &Node) -> bool {
-    if node.leads() {
-        return true;
-    }
-    let leader = node.leader_id();
-    // When Raft does not answer in time, it waits for its disk, which is logged elsewhere.
-    let silent_for = timeout(ANSWER_TIMEOUT, node.time_since_leader()).await;
-    let longest = ASKED_AFTER.max(node.timing.lease());
-    leader.is_some() && silent_for.is_ok_and(|age| age < longest)
 }
 
 /// Whether another member says that this node is not a member; none without any answer. The first one that says so

@@ -61,7 +61,7 @@ impl PeerRequests {
         match request {
             ServiceRequest::WhoIs { node: id } => match node.member(id) {
                 // Without a leader, this node may lag, or be new or removed itself: it cannot say who is no member.
-                None if node.leader_id().is_none() => {
+                None if !node.hears_leader().await => {
                     ServiceResponse::Unavailable { reason: "this node hears no leader".to_owned() }
                 }
                 member => ServiceResponse::Member(member),

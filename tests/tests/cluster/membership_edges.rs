@@ -71,6 +71,41 @@ async fn a_leader_that_removes_itself_transfers_its_leadership_first() {
 }
 
 #[tokio::test]
+async fn a_lagging_node_without_a_leader_takes_no_member_for_removed() {
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let (lagging, other) = (leader % 3 + 1, (leader + 1) % 3 + 1);
+    let through_leader = team.admin.via(cluster.node(leader).url());
+    // A node joins that one voter never hears of.
+    cluster.node(lagging).pause();
+    let token = through_leader.post("/cluster/join-tokens", json!({})).await.data()["token"].clone();
+    let token = token.as_str().expect("a token").to_owned();
+    let servers = [cluster.node(leader).url()];
+    let new = cluster.join_through(&token, &servers);
+    cluster.ready(new).await;
+    // Then these two are alone, without a quorum.
+    cluster.node(leader).kill();
+    cluster.node(other).kill();
+    cluster.node(lagging).go_on();
+    for number in [lagging, new] {
+        let asked = team.admin.via(cluster.node(number).url());
+        eventually("it has no quorum", || async {
+            let answer = asked.send(Method::GET, "/health/ready", None).await.ok()?;
+            (answer.status == 503).then_some(())
+        })
+        .await;
+    }
+    // Each question takes up to a second: in these, the new node asks the lagging one several times.
+    let new = team.admin.via(cluster.node(new).url());
+    for _ in 0..5 {
+        let answer = new.send(Method::GET, "/health/ready", None).await.expect("it answers");
+        let message = answer.body["checks"]["raft"]["message"].as_str().unwrap_or_default();
+        assert!(!message.contains("removed"), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn two_voters_removed_at_once_do_not_cost_the_quorum() {
     // Each removal alone is safe, with one of four dead; both together would leave one living voter of two.
     for round in 0..3 {
