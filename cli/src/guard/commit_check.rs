@@ -9,6 +9,9 @@ use uuid::Uuid;
 /// How far a commit's clock and the cluster's may be apart, in milliseconds.
 const MAX_SKEW_MS: i64 = 5 * 60 * 1_000;
 
+/// Git knows the second of a commit, which may have been made at the end of it.
+const WITHIN_SECOND_MS: i64 = 999;
+
 /// The receipts and the times of a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct MadeCommit {
@@ -68,11 +71,11 @@ pub(crate) fn proof<'a>(
     if of_file().any(is_receipted) {
         return Proof::Receipt;
     }
-    if history.kept_since.is_none_or(|kept| last < kept.0.0) {
+    if history.kept_since.is_none_or(|kept| last + WITHIN_SECOND_MS < kept.0.0) {
         return Proof::TooOld;
     }
     // A rebase makes a commit anew: it counts when the change was made, and when the commit was.
-    let held = |at: i64| of_file().filter(move |holding| holding.overlaps(at, at));
+    let held = |at: i64| of_file().filter(move |holding| holding.overlaps(at, at + WITHIN_SECOND_MS));
     let holdings = || held(commit.authored).chain(held(commit.committed));
     let other = holdings().find(|holding| !accepted.has(holding.session, holding.feature));
     match (other, holdings().next()) {
