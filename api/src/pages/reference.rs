@@ -288,7 +288,7 @@ mod tests {
 
     fn the_page() -> String {
         let (_, descriptions) = crate::routes::api().into_parts();
-        page(&crate::openapi::document(descriptions))
+        page(&openapi::document(descriptions))
     }
 
     fn attributes<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
