@@ -91,14 +91,14 @@ async fn the_tools_of_agents_take_slugs_and_ids() {
         let slug = format!("work-{by_id}");
         team.ready_feature(&slug, &[&slug]).await;
         let id = text(&ana.get(&team.path(&format!("/features/{slug}"))).await.data()["id"]);
-        let arguments = json!({ "feature": if by_id { &id } else { &slug } });
+        let arguments = json!({ "featureSlug": if by_id { &id } else { &slug } });
         for tool in ["pick", "done"] {
             let params = json!({ "name": tool, "arguments": arguments });
             let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
             let agent = ana.with_header("Accept", "application/json, text/event-stream");
             let path = format!("/mcp?project={project}&agent=build");
             let answer = agent.send_bare(Method::POST, &path, Some(&message)).await.expect("an answer");
-            assert_eq!(answer.body["result"]["structuredContent"]["feature"], json!(slug), "{}", answer.body);
+            assert_eq!(answer.body["result"]["structuredContent"]["slug"], json!(slug), "{}", answer.body);
         }
     }
 }
