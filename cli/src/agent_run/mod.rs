@@ -28,7 +28,7 @@ pub(crate) use binding::{bind, new_name};
 pub(crate) use continuation::continue_as;
 pub(crate) use inherited::{export_run_key, is_inherited};
 pub(crate) use lost_claim::{LostClaim, PresentHolder};
-pub(crate) use owner::EXEC_COMMAND;
+pub(crate) use owner::{EXEC_COMMAND, program_of};
 pub(crate) use process::{Process, Processes};
 pub(crate) use record::{RunRecord, RunRecords};
 pub(crate) use run_key::{RunKey, TERMINAL};

@@ -102,8 +102,15 @@ pub(super) fn is_host(ancestor: &Ancestor) -> bool {
 
 /// Whether this very process runs, and is an agent host.
 pub(super) fn is_host_process(process: Process, processes: &mut Processes) -> bool {
-    let programs: Vec<&str> = HOSTS.iter().map(|host| host.program).collect();
-    processes.is_called(process, &programs)
+    let names = processes.names_of(process).unwrap_or_default();
+    HOSTS.iter().any(|host| names.iter().any(|name| name == host.program))
+}
+
+/// The name of a process for people: that of its agent host, or of its program. None if it is gone.
+pub(crate) fn program_of(process: Process) -> Option<String> {
+    let names = Processes::default().names_of(process)?;
+    let host = HOSTS.iter().find(|host| names.iter().any(|name| name == host.program));
+    host.map(|host| host.program.to_owned()).or_else(|| names.into_iter().next())
 }
 
 /// Whether a process started long enough before this command to be more than a wrapper around it.

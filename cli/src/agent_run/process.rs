@@ -109,10 +109,10 @@ impl Processes {
         Some((ancestor, process.parent()))
     }
 
-    /// Whether this very process runs, and its program or its script has one of these names.
-    pub(crate) fn is_called(&mut self, process: Process, names: &[&str]) -> bool {
-        let found = self.ancestor(process.pid).map(|(found, _)| found);
-        found.is_some_and(|found| found.process == process && names.iter().any(|name| found.is_called(name)))
+    /// The names of a process, if this very process runs: those of its program, and of the script that it runs.
+    pub(super) fn names_of(&mut self, process: Process) -> Option<Vec<String>> {
+        let (found, _) = self.ancestor(process.pid)?;
+        (found.process == process).then_some(found.names)
     }
 
     /// The leader of this process's terminal session. It is `None` without a terminal.

@@ -3,7 +3,9 @@
 
 use super::{ClaimLifetime, ensure_keep_alive, supervised_session::SupervisedSession};
 use crate::{
-    agent_run::{Actor, LostClaim, Process, Processes, RunKey, RunRecord, TERMINAL, bind, new_name},
+    agent_run::{
+        Actor, LostClaim, Process, Processes, RunKey, RunRecord, TERMINAL, bind, new_name, program_of,
+    },
     answer::Answer,
     client::Request,
     context::Context,
@@ -144,15 +146,20 @@ impl Context<'_> {
         Ok(())
     }
 
+    fn acts_as_terminal(&self) -> bool {
+        matches!(self.actor(), Actor::AgentRun { key, .. } if key.kind() == TERMINAL)
+    }
+
     /// `as long as this terminal is open`, `until 14:32 (in 1 h 59 min), renewed by every request`
     pub(crate) fn describe(&self, lifetime: ClaimLifetime, until: Moment) -> String {
-        let kind = match self.actor() {
-            Actor::AgentRun { key, .. } => key.kind(),
-            _ => "",
-        };
         match lifetime {
-            ClaimLifetime::Process(_) if kind == TERMINAL => "as long as this terminal is open".to_owned(),
-            ClaimLifetime::Process(owner) => format!("as long as {kind} runs (process {})", owner.pid),
+            ClaimLifetime::Process(_) if self.acts_as_terminal() => {
+                "as long as this terminal is open".to_owned()
+            }
+            ClaimLifetime::Process(owner) => {
+                let name = program_of(owner).unwrap_or_else(|| "its process".to_owned());
+                plain(&format!("as long as {name} runs (process {})", owner.pid))
+            }
             ClaimLifetime::Lease => {
                 format!("until {}, renewed by every request", self.out.clock().until(until))
             }
