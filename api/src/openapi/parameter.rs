@@ -44,11 +44,6 @@ impl Parameter {
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
-    /// A feature, by its id. Its slug is taken, too.
-    pub(crate) fn feature_id(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, schema: uuid(), required: Required::False }
-    }
-
     /// A feature, by its slug or id.
     pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: slug(), required: Required::False }
