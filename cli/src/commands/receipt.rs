@@ -23,7 +23,8 @@ Examples:
   nexus receipt src/db.rs src/billing/
   git commit --no-verify -m \"A column more\" --trailer \"$(nexus receipt)\"
 
-Exit codes: 0 printed, 1 the acting session holds none of these files, 2 misused, 3 no server could do it")]
+Exit codes: 0 printed, 1 the acting session holds none of these files, 2 misused,
+3 no server could do it")]
 pub(crate) struct PrintReceipt {
     /// Paths, relative to the current folder as in git, or after :/ to the root of the repository
     #[arg(value_name = "PATH")]

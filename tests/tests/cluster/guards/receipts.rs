@@ -33,6 +33,7 @@ async fn a_commit_without_a_receipt_on_the_branch_of_the_holder_is_named() {
     let unproven = answer["unproven"].as_array().expect("a list");
     assert_eq!(unproven.len(), 1, "{answer}");
     assert_eq!(unproven[0]["path"], "src/a.rs");
+    let warned = beside.runs("nexus verify origin/main..HEAD").done();
     assert!(warned.stderr.contains("changes src/a.rs: no receipt, and Root's agent"), "{warned:#?}");
     let (refused, answer) = verified(&mut beside, "NEXUS_RECEIPTS=require", "origin/main..HEAD");
     assert_eq!((refused.code, &answer["ok"]), (1, &json!(false)), "{refused:#?}");
@@ -82,7 +83,8 @@ async fn a_receipt_outlives_its_claim_rebases_and_squashes_and_none_can_be_borro
     first.runs(&format!("git commit -q --no-verify -m Borrowed -m '{}' src/b.rs", receipt.trim())).done();
     let (ended, answer) = verified(&mut first, require, "HEAD");
     assert_eq!(ended.code, 1, "{ended:#?}");
-    assert_eq!(answer["unproven"][0]["problem"], "no receipt that holds");
+    let problem = answer["unproven"][0]["problem"].as_str().expect("a text");
+    assert!(problem.starts_with("no receipt that holds"), "{answer}");
     // Tools that make commits without hooks ask for the line.
     next.edits("src/a.rs");
     next.runs("git add src/a.rs && git commit -q --no-verify -m Two --trailer \"$(nexus receipt)\"").done();
