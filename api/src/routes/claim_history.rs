@@ -19,7 +19,7 @@ use nexus_api_types::{
 };
 use nexus_domain::{
     Event as DomainEvent, OutOfBudget, ProjectId, Recorded, Revision, WorkBudget,
-    pattern::{Case, Pattern, SpelledIndex},
+    pattern::{Case, Overlap, Pattern, SpelledIndex},
 };
 use std::sync::Arc;
 
@@ -43,7 +43,11 @@ const CHUNK: usize = 2_000;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Steps of adding a path to the index of those that are asked about.
 const STEPS_OF_PATH: usize = 50;
-/// Changes after which an answer ends, and the most of one event.
+/// Bytes of the changes in one answer, about. One revision alone must not have more.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a change beside its two paths: ids, names and times, about.
+const BYTES_OF_CHANGE: usize = 400;
+/// Changes of one event at most.
 const MAX_CHANGES: usize = 10_000;
 
 async fn list(
@@ -63,8 +67,8 @@ async fn list(
     let mut start = if since == Revision(0) { Start::Oldest } else { Start::After(since) };
     let mut answer =
         ClaimChanges { items: Vec::new(), next_since: since.0, has_more: true, kept_since: None };
-    let mut looked_at = 0;
-    while answer.has_more && looked_at < MAX_READ && answer.items.len() < MAX_CHANGES {
+    let (mut looked_at, mut bytes) = (0, 0);
+    while answer.has_more && looked_at < MAX_READ {
         let Chunk { events, through, has_more, .. } =
             history::read(&*api.cluster, project, start, CHUNK, CHUNK_BYTES).await.map_err(unreadable)?;
         if start == Start::Oldest {
@@ -72,13 +76,19 @@ async fn list(
         }
         looked_at += events.len();
         let events: Arc<[Recorded]> = events.into_iter().filter(|one| is_about_files(&one.event)).collect();
+        let mut found = Found::default();
         if !events.is_empty() {
-            let (view, asked) = (read.view().clone(), asked.clone());
-            let found = api
+            let (view, asked, room) = (read.view().clone(), asked.clone(), MAX_BYTES - bytes);
+            found = api
                 .long_reads
-                .compute(read.caller.engineer, move |work| changes(&view, &asked, &events, work))
+                .compute(read.caller.engineer, move |work| changes(&view, &asked, &events, room, work))
                 .await?;
-            answer.items.extend(found);
+        }
+        bytes += found.bytes;
+        answer.items.extend(found.changes);
+        if let Some(last) = found.cut_after {
+            answer.next_since = last.map_or(answer.next_since, |revision| revision.0);
+            break;
         }
         (answer.next_since, answer.has_more) = (through.0, has_more);
         start = Start::After(through);
@@ -106,54 +116,103 @@ fn asked(
     Ok(Arc::new(index))
 }
 
-/// The changes in these events that are about the paths.
+/// Changes that were found in some events.
+#[derive(Default)]
+struct Found {
+    changes: Vec<ClaimChange>,
+    /// The bytes of the changes in an answer, about.
+    bytes: usize,
+    /// Where the room ended: after this revision, or before the first one that has changes.
+    cut_after: Option<Option<Revision>>,
+}
+
+/// The changes in these events that are about the paths, as many whole revisions as there is room for.
 fn changes(
     view: &SharedView,
     asked: &SpelledIndex<()>,
     events: &[Recorded],
+    room: usize,
+    work: &mut WorkBudget,
+) -> Result<Found, ApiError> {
+    let mut found = Found::default();
+    let mut last = None;
+    for revision in events.chunk_by(|one, next| one.revision == next.revision) {
+        let before = found.changes.len();
+        let mut bytes = 0;
+        for recorded in revision {
+            for change in changes_of(view, asked, recorded, work)? {
+                bytes += BYTES_OF_CHANGE + change.path.len() + change.file_path.len();
+                found.changes.push(change);
+            }
+            if bytes > MAX_BYTES {
+                return Err(too_many());
+            }
+        }
+        if found.bytes + bytes > room {
+            found.changes.truncate(before);
+            found.cut_after = Some(last);
+            return Ok(found);
+        }
+        found.bytes += bytes;
+        last = revision.first().map(|recorded| recorded.revision);
+    }
+    Ok(found)
+}
+
+/// The changes of one event that are about the paths.
+fn changes_of(
+    view: &SharedView,
+    asked: &SpelledIndex<()>,
+    recorded: &Recorded,
     work: &mut WorkBudget,
 ) -> Result<Vec<ClaimChange>, ApiError> {
-    let mut changes = Vec::new();
-    for recorded in events {
-        let (held, paths) = match &recorded.event {
-            DomainEvent::FilesClaimed { paths, .. } => (true, paths),
-            DomainEvent::FilesReleased { paths, .. } => (false, paths),
-            _ => continue,
-        };
-        let mut paths: Vec<&Pattern> = paths.iter().collect();
-        paths.sort_unstable();
-        let overlaps = asked.first_overlaps(&paths, MAX_CHANGES, work, |_, ()| true).map_err(too_much)?;
-        if overlaps.is_empty() {
-            continue;
-        }
-        if overlaps.len() == MAX_CHANGES {
-            return Err(ApiError::field(
-                "paths",
-                "collide with too many claims; ask about fewer or narrower ones",
-            ));
-        }
-        let Some(event) = Event::of(view.state(), recorded) else { continue };
-        let (Some(session_id), Some(engineer)) = (event.session_id, event.engineer) else { continue };
-        let (feature_id, fence) = match event.fact {
-            Fact::FilesClaimed { feature_id, fence, .. } => (feature_id, Some(fence)),
-            Fact::FilesReleased { feature_id, .. } => (feature_id, None),
-            _ => continue,
-        };
-        changes.extend(overlaps.iter().map(|at| ClaimChange {
-            path: at.held.to_string(),
-            file_path: at.query.to_string(),
-            held,
-            session_id,
-            agent: event.agent.clone(),
-            engineer_id: engineer.id,
-            engineer_name: engineer.name.clone(),
-            feature_id,
-            fence,
-            revision: event.revision,
-            at: event.timestamp,
-        }));
+    let (held, paths) = match &recorded.event {
+        DomainEvent::FilesClaimed { paths, .. } => (true, paths),
+        DomainEvent::FilesReleased { paths, .. } => (false, paths),
+        _ => return Ok(Vec::new()),
+    };
+    let mut paths: Vec<&Pattern> = paths.iter().collect();
+    paths.sort_unstable();
+    let overlaps = asked.first_overlaps(&paths, MAX_CHANGES, work, |_, ()| true).map_err(too_much)?;
+    if overlaps.len() == MAX_CHANGES {
+        return Err(too_many());
     }
-    Ok(changes)
+    let event = if overlaps.is_empty() { None } else { Event::of(view.state(), recorded) };
+    let Some(Event {
+        fact,
+        session_id: Some(session_id),
+        agent,
+        engineer: Some(engineer),
+        revision,
+        timestamp,
+        ..
+    }) = event
+    else {
+        return Ok(Vec::new());
+    };
+    let (feature_id, fence) = match fact {
+        Fact::FilesClaimed { feature_id, fence, .. } => (feature_id, Some(fence)),
+        Fact::FilesReleased { feature_id, .. } => (feature_id, None),
+        _ => return Ok(Vec::new()),
+    };
+    let change = |at: &Overlap<'_, '_, ()>| ClaimChange {
+        path: at.held.to_string(),
+        file_path: at.query.to_string(),
+        held,
+        session_id,
+        agent: agent.clone(),
+        engineer_id: engineer.id,
+        engineer_name: engineer.name.clone(),
+        feature_id,
+        fence,
+        revision,
+        at: timestamp,
+    };
+    Ok(overlaps.iter().map(change).collect())
+}
+
+fn too_many() -> ApiError {
+    ApiError::field("paths", "collide with too many claims; ask about fewer or narrower ones")
 }
 
 fn too_much(_: OutOfBudget) -> ApiError {

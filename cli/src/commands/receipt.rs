@@ -14,7 +14,7 @@ use std::env;
 
 /// Print the receipt of a commit: the session and the fence that hold its files
 ///
-/// Without paths, it is about what is staged. The commit-msg hook of nexus install git adds this line to each message
+/// Without paths, it is about the staged files, or, where nothing is staged, about those of the last commit. The commit-msg hook of nexus install git adds this line to each message
 /// by itself; this is for tools that make commits without Git's hooks. nexus verify checks it later.
 #[derive(Args)]
 #[command(after_help = "\
@@ -44,7 +44,7 @@ impl PrintReceipt {
     }
 }
 
-/// The staged files, as the cluster names them.
+/// The files of the next commit or of the last one, as the cluster names them.
 fn staged() -> Result<Vec<String>, Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
@@ -53,10 +53,11 @@ fn staged() -> Result<Vec<String>, Error> {
         Error::misused("this repository is not linked to a project").hint("nexus project link SLUG links it")
     })?;
     let top = git.top().unwrap_or_else(|_| checkout.root.clone());
-    let files = git::in_tree(&top, git::staged(&git)?);
+    let files = git::in_tree(&top, git::being_made(&git)?.0);
     let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
     if names.is_empty() {
-        return Err(Error::misused("nothing is staged").hint("git add FILE stages it, or name the paths"));
+        return Err(Error::misused("nothing is staged, and there is no commit")
+            .hint("git add FILE stages it, or name the paths"));
     }
     Ok(names)
 }

@@ -100,13 +100,22 @@ impl Verify {
         // of the key holds.
         let accepted = accepted(context, project, branch.as_deref()).await?;
         let policy = ReceiptPolicy::find(&checkout.link, &context.login);
-        let history = match policy {
+        let mut history = match policy {
             ReceiptPolicy::Off => History::default(),
-            _ if names.is_empty() => History::default(),
             ReceiptPolicy::Warn | ReceiptPolicy::Require => {
                 claim_history::read(context, project, &names).await?
             }
         };
+        if policy == ReceiptPolicy::Require && !history.is_known {
+            return Err(Error::local(
+                "the server has no history of claims, so that no receipt can be checked",
+            )
+            .hint("nexus cluster status shows its version: update it, or set receipts to warn"));
+        }
+        let present = write_access::claims_on(context, project, &names).await?;
+        for (path, claims) in present.iter().filter(|_| policy != ReceiptPolicy::Off) {
+            claims.iter().for_each(|claim| history.add_present(path, claim));
+        }
         let mut checked = Checked { range: self.range, branch, files: names.len(), ..Checked::default() };
         let mut receipted: BTreeMap<&String, bool> = BTreeMap::new();
         for commit in &commits {
@@ -118,7 +127,7 @@ impl Verify {
                 checked.unproven.extend(Unproven::of(commit, file, &proof, policy));
             }
         }
-        for (path, claims) in write_access::claims_on(context, project, &names).await? {
+        for (path, claims) in present {
             // What is held now does not count for commits that were made under a claim of their own.
             let others = |claim: &Claim| !accepted.has(claim.session_id, claim.feature_id);
             let others: Vec<Claim> = claims.into_iter().filter(others).collect();
@@ -166,9 +175,12 @@ impl Unproven {
         let path = file.first()?.clone();
         let receipt = if commit.made.receipts.is_empty() { "no receipt" } else { "no receipt that holds" };
         let problem = match proof {
-            Proof::Receipt | Proof::TooOld => return None,
+            Proof::Receipt => return None,
+            Proof::TooOld if policy == ReceiptPolicy::Require => {
+                format!("{receipt}, and it is older than the history of claims that is kept")
+            }
             Proof::Unheld if policy == ReceiptPolicy::Require => receipt.to_owned(),
-            Proof::Unheld => return None,
+            Proof::TooOld | Proof::Unheld => return None,
             Proof::OnBranch(holding) | Proof::HeldByOther(holding) => {
                 let holder =
                     format::holder(&holding.engineer, holding.agent.as_deref(), &HolderSession::default());
@@ -264,7 +276,7 @@ impl Checked {
         }
         if is_refused {
             return Err(Error::local(format!("{} has commits without a receipt", self.range)).hint(
-                "nexus install git adds receipts to new commits; git commit --amend --trailer \"$(nexus receipt)\" adds one now",
+                "nexus install git adds receipts to new commits; git commit --amend --no-edit --trailer \"$(nexus receipt)\" adds one now",
             ));
         }
         Ok(())

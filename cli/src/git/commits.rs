@@ -60,6 +60,22 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
     Ok(files)
 }
 
+/// The files that the commit that is being made changes, and the commit that it replaces, if there is one. Where nothing
+/// is staged, it is HEAD that gets another message.
+///
+/// # Errors
+/// When git fails.
+pub(crate) fn being_made(git: &Git) -> Result<(Vec<String>, Option<Commit>), Error> {
+    let files = staged(git)?;
+    let has_head = || git.is_so(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+    if !files.is_empty() || !merged_heads(git).is_empty() || !has_head() {
+        return Ok((files, None));
+    }
+    let head = commits(git, &["HEAD^!".to_owned()], Edge::LeftOut)?.pop();
+    let files = head.as_ref().map(|head| head.files.clone());
+    Ok((files.unwrap_or_default(), head))
+}
+
 /// Adds a line such as `Name: value` to the trailers of the message in a file, unless it is there.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ mod worktree;
 
 pub(crate) use call::{Elapsed, Git};
 pub(crate) use commits::{
-    Commit, Edge, LONGEST_LISTING, add_trailer, commits, committed, fetched, has_remotes, in_tree, known,
-    listed_by, staged,
+    Commit, Edge, LONGEST_LISTING, add_trailer, being_made, commits, committed, fetched, has_remotes,
+    in_tree, known, listed_by, staged,
 };
 pub(crate) use status::{Indexed, Status, blobs, changed_between, indexed, raw_hashes, status};
 pub(crate) use worktree::{WorkTree, git_folder, read_git_file};

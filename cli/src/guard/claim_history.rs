@@ -1,10 +1,12 @@
 //! The cluster's history of claims, as spans of time in which sessions held files.
 
+use super::checkout;
 use crate::{client::Request, context::Context, error::Error};
 use nexus_api_types::{
     Code, Moment,
-    claim::{ClaimChange, ClaimChanges, ClaimHistory},
+    claim::{Claim, ClaimChange, ClaimChanges, ClaimHistory},
 };
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Paths of one request: a server takes five times as many.
@@ -13,10 +15,6 @@ const MAX_PATHS: usize = 2_000;
 /// A claim of a session that collided with a file, from when to when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holding {
-    /// The file that was asked about.
-    pub(crate) path: String,
-    /// The file, folder or glob that was claimed.
-    claimed: String,
     /// The session that held it.
     pub(crate) session: Uuid,
     /// The agent of the session.
@@ -25,7 +23,7 @@ pub(crate) struct Holding {
     pub(crate) engineer: String,
     /// The feature that it was held for.
     pub(crate) feature: Option<Uuid>,
-    /// The fence of the claim; `None` if it was claimed before the history begins.
+    /// The fence under which the span began; `None` if that was before the history begins.
     pub(crate) fence: Option<u64>,
     /// When it was claimed; `None` if that was before the history begins.
     pub(crate) from: Option<Moment>,
@@ -36,27 +34,110 @@ pub(crate) struct Holding {
 impl Holding {
     /// Whether it was held at any time from `first` to `last`, in milliseconds since 1970.
     pub(crate) fn overlaps(&self, first: i64, last: i64) -> bool {
-        self.from.is_none_or(|from| from.0.0 <= last) && self.until.is_none_or(|until| first <= until.0.0)
+        self.began_by(last) && self.until.is_none_or(|until| first <= until.0.0)
+    }
+
+    /// Whether it was claimed at this time or before, in milliseconds since 1970.
+    pub(crate) fn began_by(&self, time: i64) -> bool {
+        self.from.is_none_or(|from| from.0.0 <= time)
     }
 }
+
+/// The identity of a claim: session, feature, the file that was asked about, and the claimed pattern.
+type ClaimId = (Uuid, Option<Uuid>, String, String);
 
 /// The spans in which files were held, as far back as the cluster knows.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// The spans, in the order in which they began.
-    pub(crate) holdings: Vec<Holding>,
-    /// The time of the oldest event that is kept; `None` if there is none, or the server is too old to tell.
-    pub(crate) kept_since: Option<Moment>,
+    /// The spans of each file, in the order in which they began.
+    holdings: HashMap<String, Vec<Holding>>,
+    /// The spans that have not ended, as positions among those of their file.
+    open: HashMap<ClaimId, usize>,
+    /// The time of the oldest event that is kept; `None` if there is none.
+    kept_since: Option<Moment>,
+    /// Whether the server has the history at all: an older one has not.
+    pub(crate) is_known: bool,
 }
 
-/// Reads who held these files when. A server that does not know the route has no history.
+impl History {
+    /// The spans of a file that is known by any of these names.
+    pub(crate) fn of_file(&self, names: &[String]) -> impl Iterator<Item = &Holding> {
+        names.iter().filter_map(|name| self.holdings.get(name)).flatten()
+    }
+
+    /// Whether what happened at this time, in milliseconds since 1970, is no longer kept.
+    pub(crate) fn is_too_old(&self, time: i64) -> bool {
+        self.kept_since.is_none_or(|kept| time < kept.0.0)
+    }
+
+    /// Adds a change, in the order of the history.
+    fn add(&mut self, change: ClaimChange) {
+        let id = (change.session_id, change.feature_id, change.path.clone(), change.file_path.clone());
+        let spans = self.holdings.entry(change.path.clone()).or_default();
+        match (change.held, self.open.get(&id).copied()) {
+            // The same claim once more, in another mode: the span goes on.
+            (true, Some(_)) => {}
+            (true, None) => {
+                self.open.insert(id, spans.len());
+                spans.push(begun(change));
+            }
+            (false, Some(at)) => {
+                if let Some(span) = spans.get_mut(at) {
+                    span.until = Some(change.at);
+                }
+                self.open.remove(&id);
+            }
+            // It was claimed before the history begins.
+            (false, None) => {
+                let until = Some(change.at);
+                spans.push(Holding { from: None, until, ..begun(change) });
+            }
+        }
+    }
+
+    /// Adds what is held now: a claim may be older than the history.
+    pub(crate) fn add_present(&mut self, path: &str, claim: &Claim) {
+        let id = (claim.session_id, claim.feature_id, path.to_owned(), claim.file_path.clone());
+        if self.open.contains_key(&id) {
+            return;
+        }
+        let spans = self.holdings.entry(path.to_owned()).or_default();
+        self.open.insert(id, spans.len());
+        spans.push(Holding {
+            session: claim.session_id,
+            agent: claim.agent.clone(),
+            engineer: claim.engineer_name.clone(),
+            feature: claim.feature_id,
+            fence: Some(claim.fence),
+            from: Some(claim.claimed_at),
+            until: None,
+        });
+    }
+}
+
+/// The span that a change begins.
+fn begun(change: ClaimChange) -> Holding {
+    Holding {
+        session: change.session_id,
+        agent: change.agent,
+        engineer: change.engineer_name,
+        feature: change.feature_id,
+        fence: change.fence,
+        from: Some(change.at),
+        until: None,
+    }
+}
+
+/// Reads who held these files when. A server that does not know the route has no history. Names that nobody can claim
+/// have none, either.
 ///
 /// # Errors
 /// When the cluster refuses it or no server answers.
 pub(crate) async fn read(context: &Context<'_>, project: Uuid, names: &[String]) -> Result<History, Error> {
-    let mut history = History::default();
+    let mut history = History { is_known: true, ..History::default() };
+    let names: Vec<String> = names.iter().filter(|name| checkout::is_claimable(name)).cloned().collect();
     for paths in names.chunks(MAX_PATHS) {
-        let (mut changes, mut since) = (Vec::new(), None);
+        let mut since = None;
         loop {
             let body = ClaimHistory { paths: paths.to_vec(), since };
             let request = Request::post(format!("/projects/{project}/claims/history")).body(&body);
@@ -70,100 +151,83 @@ pub(crate) async fn read(context: &Context<'_>, project: Uuid, names: &[String])
                 Err(error) => return Err(error),
             };
             history.kept_since = history.kept_since.or(page.kept_since);
-            changes.extend(page.items);
+            page.items.into_iter().for_each(|change| history.add(change));
             if !page.has_more || since == Some(page.next_since) {
                 break;
             }
             since = Some(page.next_since);
         }
-        history.holdings.extend(holdings(changes));
     }
     Ok(history)
 }
 
-/// The spans that these changes begin and end.
-fn holdings(changes: Vec<ClaimChange>) -> Vec<Holding> {
-    let mut holdings: Vec<Holding> = Vec::new();
-    for change in changes {
-        let is_same = |held: &&mut Holding| {
-            held.until.is_none()
-                && held.session == change.session_id
-                && held.feature == change.feature_id
-                && held.path == change.path
-                && held.claimed == change.file_path
-        };
-        match (change.held, holdings.iter_mut().rev().find(is_same)) {
-            // The same claim once more: in another mode, or under a newer fence.
-            (true, Some(held)) => held.fence = change.fence,
-            (true, None) => holdings.push(of_change(change, None)),
-            (false, Some(held)) => held.until = Some(change.at),
-            // It was claimed before the history begins.
-            (false, None) => {
-                let until = Some(change.at);
-                holdings.push(Holding { from: None, ..of_change(change, until) });
-            }
-        }
-    }
-    holdings
+/// A history for tests: these changes, kept since a time.
+#[cfg(test)]
+pub(super) fn of_changes(changes: Vec<ClaimChange>, kept_since: Option<Moment>) -> History {
+    let mut history = History { is_known: true, kept_since, ..History::default() };
+    changes.into_iter().for_each(|change| history.add(change));
+    history
 }
 
-/// The span that a change begins.
-pub(crate) fn of_change(change: ClaimChange, until: Option<Moment>) -> Holding {
-    Holding {
-        path: change.path,
-        claimed: change.file_path,
-        session: change.session_id,
-        agent: change.agent,
-        engineer: change.engineer_name,
-        feature: change.feature_id,
-        fence: change.fence,
-        from: Some(change.at),
-        until,
+/// A change of `a.rs` for tests, at a time in milliseconds since 1970.
+#[cfg(test)]
+pub(super) fn change(session: Uuid, fence: Option<u64>, at: i64) -> ClaimChange {
+    let mut moment = Moment::parse("2026-01-31T12:00:00.000Z").expect("a time");
+    moment.0.0 = at;
+    ClaimChange {
+        path: "a.rs".to_owned(),
+        file_path: "*.rs".to_owned(),
+        held: fence.is_some(),
+        session_id: session,
+        agent: None,
+        engineer_id: Uuid::from_u128(1),
+        engineer_name: "Ana".to_owned(),
+        feature_id: None,
+        fence,
+        revision: 1,
+        at: moment,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nexus_api_types::Moment;
 
-    fn change(session: u128, held: bool, at: i64) -> ClaimChange {
-        let mut moment = Moment::parse("2026-01-31T12:00:00.000Z").expect("a time");
-        moment.0.0 = at;
-        ClaimChange {
-            path: "a.rs".to_owned(),
-            file_path: "*.rs".to_owned(),
-            held,
-            session_id: Uuid::from_u128(session),
-            agent: None,
-            engineer_id: Uuid::from_u128(1),
-            engineer_name: "Ana".to_owned(),
-            feature_id: None,
-            fence: held.then_some(7),
-            revision: 1,
-            at: moment,
-        }
+    const ANA: Uuid = Uuid::from_u128(1);
+    const BEN: Uuid = Uuid::from_u128(2);
+
+    fn spans(history: &History) -> Vec<(u128, Option<u64>, Option<i64>, Option<i64>)> {
+        let spans = history.of_file(&["a.rs".to_owned()]).map(|span| {
+            let time = |at: Option<Moment>| at.map(|at| at.0.0);
+            (span.session.as_u128(), span.fence, time(span.from), time(span.until))
+        });
+        spans.collect()
     }
 
     #[test]
-    fn changes_are_folded_into_spans() {
-        let spans = holdings(vec![
-            change(1, false, 10),
-            change(2, true, 20),
-            change(2, false, 30),
-            change(1, true, 40),
-        ]);
-        let spans: Vec<_> = spans
-            .iter()
-            .map(|span| (span.session.as_u128(), span.from.map(|at| at.0.0), span.until.map(|at| at.0.0)))
-            .collect();
-        assert_eq!(spans, [(1, None, Some(10)), (2, Some(20), Some(30)), (1, Some(40), None)]);
+    fn changes_are_folded_into_spans_that_keep_their_first_fence() {
+        let history = of_changes(
+            vec![
+                change(ANA, None, 10),
+                change(BEN, Some(7), 20),
+                // From shared to exclusive, for instance.
+                change(BEN, Some(8), 25),
+                change(BEN, None, 30),
+                change(ANA, Some(9), 40),
+            ],
+            None,
+        );
+        assert_eq!(
+            spans(&history),
+            [(1, None, None, Some(10)), (2, Some(7), Some(20), Some(30)), (1, Some(9), Some(40), None)]
+        );
     }
 
     #[test]
     fn a_span_overlaps_what_is_within_it() {
-        let spans = holdings(vec![change(2, true, 20), change(2, false, 30)]);
-        let overlaps = |first, last| spans.iter().any(|span| span.overlaps(first, last));
+        let history = of_changes(vec![change(BEN, Some(7), 20), change(BEN, None, 30)], None);
+        let overlaps =
+            |first, last| history.of_file(&["a.rs".to_owned()]).any(|span| span.overlaps(first, last));
         assert!(overlaps(20, 20) && overlaps(25, 26) && overlaps(0, 100) && overlaps(30, 31));
         assert!(!overlaps(0, 19) && !overlaps(31, 40));
     }

@@ -61,21 +61,23 @@ pub(crate) fn proof<'a>(
     history: &'a History,
     accepted: &Accepted,
 ) -> Proof<'a> {
-    let (first, last) = (commit.authored.min(commit.committed), commit.authored.max(commit.committed));
-    let of_file = || history.holdings.iter().filter(|holding| names.contains(&holding.path));
+    let last = commit.authored.max(commit.committed);
+    // A claim of any time before counts: a squashed commit is made anew, long after its parts.
     let is_receipted = |holding: &Holding| {
-        commit.receipts.iter().any(|receipt| {
-            receipt.session == holding.session && holding.fence.is_none_or(|fence| fence <= receipt.fence)
-        }) && holding.overlaps(first - MAX_SKEW_MS, last + MAX_SKEW_MS)
+        holding.began_by(last + MAX_SKEW_MS)
+            && commit.receipts.iter().any(|receipt| {
+                receipt.session == holding.session && holding.fence.is_none_or(|fence| fence <= receipt.fence)
+            })
     };
-    if of_file().any(is_receipted) {
+    if history.of_file(names).any(is_receipted) {
         return Proof::Receipt;
     }
-    if history.kept_since.is_none_or(|kept| last + WITHIN_SECOND_MS < kept.0.0) {
+    if history.is_too_old(last + WITHIN_SECOND_MS) {
         return Proof::TooOld;
     }
     // A rebase makes a commit anew: it counts when the change was made, and when the commit was.
-    let held = |at: i64| of_file().filter(move |holding| holding.overlaps(at, at + WITHIN_SECOND_MS));
+    let held =
+        |at: i64| history.of_file(names).filter(move |holding| holding.overlaps(at, at + WITHIN_SECOND_MS));
     let holdings = || held(commit.authored).chain(held(commit.committed));
     let other = holdings().find(|holding| !accepted.has(holding.session, holding.feature));
     match (other, holdings().next()) {
@@ -86,38 +88,29 @@ pub(crate) fn proof<'a>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
-    use nexus_api_types::Moment;
+    use super::{
+        super::claim_history::{change, of_changes},
+        *,
+    };
 
     const MINUTE: i64 = 60_000;
     const ANA: Uuid = Uuid::from_u128(1);
     const BEN: Uuid = Uuid::from_u128(2);
-
-    fn at(minutes: i64) -> Option<Moment> {
-        let mut moment = Moment::parse("2026-01-31T12:00:00.000Z").unwrap();
-        moment.0.0 = minutes * MINUTE;
-        Some(moment)
-    }
-
-    fn held(session: Uuid, fence: u64, from: i64, until: Option<i64>) -> Holding {
-        let change = serde_json::json!({
-            "path": "a.rs", "filePath": "a.rs", "held": true, "sessionId": session, "agent": null,
-            "engineerId": session, "engineerName": "x", "featureId": null, "fence": fence, "revision": fence,
-            "at": at(from).unwrap(),
-        });
-        let until = until.and_then(at);
-        super::super::claim_history::of_change(serde_json::from_value(change).unwrap(), until)
-    }
 
     fn made(at: i64, receipts: &[(Uuid, u64)]) -> MadeCommit {
         let receipts = receipts.iter().map(|&(session, fence)| Receipt { session, fence }).collect();
         MadeCommit { receipts, authored: at * MINUTE, committed: at * MINUTE }
     }
 
-    fn history(holdings: Vec<Holding>) -> History {
-        History { holdings, kept_since: at(0) }
+    /// Ana held the file from minute 100 to 200, and Ben holds it from minute 210 on. Nothing before minute 0 is kept.
+    fn history() -> History {
+        let changes = vec![
+            change(ANA, Some(5), 100 * MINUTE),
+            change(ANA, None, 200 * MINUTE),
+            change(BEN, Some(9), 210 * MINUTE),
+        ];
+        of_changes(changes, Some(change(ANA, None, 0).at))
     }
 
     fn proven<'a>(commit: &MadeCommit, history: &'a History, accepted: &Accepted) -> Proof<'a> {
@@ -125,22 +118,22 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_counts_for_what_its_session_held_then() {
-        let history = history(vec![held(ANA, 5, 100, Some(200)), held(BEN, 9, 210, None)]);
-        let nobody = Accepted::default();
-        assert_eq!(proven(&made(150, &[(ANA, 5)]), &history, &nobody), Proof::Receipt);
-        // A squashed commit has several, and the clocks may differ.
-        assert_eq!(proven(&made(203, &[(BEN, 1), (ANA, 7)]), &history, &nobody), Proof::Receipt);
-        let by = |at, receipts: &[_]| proven(&made(at, receipts), &history, &nobody);
-        // Another session's, one from before the claim, and one that is copied much later.
+    fn a_receipt_counts_for_what_its_session_held_by_then() {
+        let history = history();
+        let by = |at, receipts: &[_]| proven(&made(at, receipts), &history, &Accepted::default());
+        assert_eq!(by(150, &[(ANA, 5)]), Proof::Receipt);
+        // A squashed commit has several receipts, and is made after its parts. Clocks may differ.
+        assert_eq!(by(400, &[(BEN, 1), (ANA, 7)]), Proof::Receipt);
+        assert_eq!(by(97, &[(ANA, 5)]), Proof::Receipt);
+        // Another session's, one from before the claim, and one of a claim that came much later.
         assert!(matches!(by(150, &[(BEN, 9)]), Proof::HeldByOther(holding) if holding.session == ANA));
         assert!(matches!(by(150, &[(ANA, 4)]), Proof::HeldByOther(_)));
-        assert!(matches!(by(400, &[(ANA, 5)]), Proof::HeldByOther(holding) if holding.session == BEN));
+        assert_eq!(by(90, &[(ANA, 5)]), Proof::Unheld);
     }
 
     #[test]
     fn a_rebased_commit_keeps_its_receipt() {
-        let history = history(vec![held(ANA, 5, 100, Some(200)), held(BEN, 9, 210, None)]);
+        let history = history();
         let mut commit = made(150, &[(ANA, 5)]);
         commit.committed = 500 * MINUTE;
         assert_eq!(proven(&commit, &history, &Accepted::default()), Proof::Receipt);
@@ -150,10 +143,11 @@ mod tests {
 
     #[test]
     fn without_a_receipt_it_counts_who_held_the_file() {
-        let history = history(vec![held(ANA, 5, 100, Some(200))]);
+        let history = history();
         let branch = Accepted { sessions: vec![ANA], features: Vec::new() };
         assert!(matches!(proven(&made(150, &[]), &history, &branch), Proof::OnBranch(_)));
-        assert_eq!(proven(&made(300, &[]), &history, &branch), Proof::Unheld);
+        assert!(matches!(proven(&made(300, &[]), &history, &branch), Proof::HeldByOther(_)));
+        assert_eq!(proven(&made(50, &[]), &history, &branch), Proof::Unheld);
         assert_eq!(proven(&made(-10, &[]), &history, &branch), Proof::TooOld);
     }
 }

@@ -3,7 +3,8 @@
 //! copy one.
 
 use super::write_access;
-use crate::{context::Context, error::Error};
+use crate::{client::Request, context::Context, error::Error};
+use nexus_api_types::claim::Claim;
 use std::fmt;
 use uuid::Uuid;
 
@@ -13,12 +14,12 @@ pub(crate) const TRAILER: &str = "Nexus-Receipt";
 /// Receipts of one commit that are read: a squashed commit has those of all its parts.
 const MOST: usize = 1_000;
 
-/// The session that held the files of a commit, and the newest fence among its claims on them.
+/// The session that held files of a commit, and the newest fence of its claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Receipt {
     /// The session that held the files.
     pub(crate) session: Uuid,
-    /// The newest fence of its claims on them: each of these claims has this fence or a smaller one.
+    /// The newest fence of its claims: each claim that it had then has this fence or a smaller one.
     pub(crate) fence: u64,
 }
 
@@ -57,8 +58,13 @@ impl Receipt {
         context.act_as_live_session(project);
         let Some(session) = context.client.session() else { return Ok(None) };
         let claims = write_access::claims_on(context, project, names).await?;
-        let own = claims.iter().flat_map(|(_, claims)| claims).filter(|claim| claim.session_id == session);
-        Ok(own.map(|claim| claim.fence).max().map(|fence| Self { session, fence }))
+        if !claims.iter().flat_map(|(_, claims)| claims).any(|claim| claim.session_id == session) {
+            return Ok(None);
+        }
+        // The newest of all its claims: a commit that is amended may have files of earlier ones, too.
+        let mine = context.client.send(Request::get(format!("/projects/{project}/claims/mine"))).await?;
+        let mine: Vec<Claim> = mine.parse()?;
+        Ok(mine.iter().map(|claim| claim.fence).max().map(|fence| Self { session, fence }))
     }
 }
 

@@ -168,3 +168,42 @@ async fn a_key_with_too_many_requests_gets_a_retry_after() {
     );
     assert!(refused.headers.contains_key("retry-after") && refused.headers.contains_key("ratelimit-reset"));
 }
+
+#[tokio::test]
+async fn the_history_of_claims_comes_in_pages_of_bounded_size_without_a_gap() {
+    const ROUNDS: usize = 8;
+    const PATHS: usize = 3_000;
+    let cluster = Cluster::start(1).await;
+    let Scene { team, test, .. } = scene(&cluster).await;
+    let history = team.path("/claims/history");
+    let before = test.post(&history, json!({ "paths": ["late.md"] })).await.data()["nextSince"].clone();
+    for _ in 0..ROUNDS {
+        test.post(&team.path("/claims"), json!({ "paths": ["docs/**", "late.md"] })).await.data();
+        release(&test, &team, json!({})).await.data();
+    }
+    // Each claim of the folder collides with each of these.
+    let paths: Vec<String> = (0..PATHS).map(|number| format!("docs/{number}.md")).collect();
+    let (mut since, mut pages, mut changes) = (before, 0, Vec::new());
+    loop {
+        let page = test.post(&history, json!({ "paths": paths, "since": since })).await;
+        let size = page.body.to_string().len();
+        assert!(size < 6 * 1024 * 1024, "{size} bytes");
+        let items = page.data()["items"].as_array().expect("a list").clone();
+        changes.extend(items.iter().map(|item| (item["revision"].clone(), item["held"] == true)));
+        assert!(
+            items.iter().all(|item| item["filePath"] == "docs/**" && item["agent"] == "test"),
+            "{items:?}"
+        );
+        pages += 1;
+        since = page.data()["nextSince"].clone();
+        if page.data()["hasMore"] == false {
+            break;
+        }
+    }
+    assert!(pages > 1, "it fits into one page");
+    assert_eq!(changes.len(), 2 * ROUNDS * PATHS);
+    assert_eq!(changes.iter().filter(|(_, held)| *held).count(), ROUNDS * PATHS);
+    let late = test.post(&history, json!({ "paths": ["late.md"] })).await;
+    assert_eq!(late.data()["items"].as_array().map(Vec::len), Some(2 * ROUNDS), "{}", late.body);
+    assert!(late.data()["keptSince"].is_string(), "{}", late.body);
+}

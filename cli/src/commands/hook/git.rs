@@ -96,7 +96,11 @@ fn receipted(git: &Git, more: &[String], global: Global, out: &Output) -> ExitCo
             .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
         let Some(checkout) = LinkedCheckout::of(&here)? else { return Ok(()) };
         let top = git.top().unwrap_or_else(|_| checkout.root.clone());
-        let files = git::in_tree(&top, git::staged(git)?);
+        let (files, replaced) = git::being_made(git)?;
+        // A commit that only gets another message keeps its receipts.
+        let kept = replaced.map(|commit| Receipt::all_in(&commit.message)).unwrap_or_default();
+        kept.iter().try_for_each(|receipt| git::add_trailer(git, message, &receipt.to_string()))?;
+        let files = git::in_tree(&top, files);
         let names: Vec<String> = files.iter().flat_map(|path| checkout.names(path)).collect();
         if names.is_empty() {
             return Ok(());

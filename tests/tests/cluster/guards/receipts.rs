@@ -74,7 +74,12 @@ async fn a_receipt_outlives_its_claim_rebases_and_squashes_and_none_can_be_borro
         .runs("git commit -q --allow-empty --no-verify -m Empty && git rebase -q --force-rebase origin/main")
         .done();
     assert_eq!(verified(&mut first, require, "origin/main..HEAD").0.code, 0);
-    first.runs("git checkout -q -b squashed origin/main && git merge -q --squash main && git commit -q --no-verify -F .git/SQUASH_MSG").done();
+    first
+        .runs(
+            "git checkout -q -b squashed origin/main && git merge -q --squash main \
+         && GIT_AUTHOR_DATE=$(($(date +%s) + 3600)) git commit -q --no-verify -F .git/SQUASH_MSG",
+        )
+        .done();
     let (ended, answer) = verified(&mut first, require, "origin/main..HEAD");
     assert_eq!(ended.code, 0, "{answer} {ended:#?}");
     // Somebody else's receipt proves nothing for a file that its session did not hold.
@@ -85,6 +90,21 @@ async fn a_receipt_outlives_its_claim_rebases_and_squashes_and_none_can_be_borro
     assert_eq!(ended.code, 1, "{ended:#?}");
     let problem = answer["unproven"][0]["problem"].as_str().expect("a text");
     assert!(problem.starts_with("no receipt that holds"), "{answer}");
+    // A commit that gets another message keeps its receipt, and one without gets it by the hint.
+    first.runs("git checkout -q main && git commit -q --amend -m 'Better words' && git log -1 --format=%B | grep -q Nexus-Receipt").done();
+    next.edits("src/a.rs");
+    next.runs("git commit -q --no-verify -m Bare src/a.rs").done();
+    assert_eq!(verified(&mut next, require, "HEAD").0.code, 1);
+    next.runs("git commit -q --amend --no-edit --trailer \"$(nexus receipt)\"").done();
+    assert_eq!(verified(&mut next, require, "HEAD").0.code, 0);
+    // A name that nobody can claim fails nothing.
+    next.runs("git add -A . && touch $'od\nd' && git add -A . && git commit -q --no-verify -m Odd").done();
+    next.runs("nexus verify HEAD").done();
+    // Before the history that is kept, nothing can be checked: that is refused where receipts are required.
+    next.edits("src/a.rs");
+    next.runs("GIT_AUTHOR_DATE='2001-01-01T00:00:00Z' GIT_COMMITTER_DATE='2001-01-01T00:00:00Z' git commit -q --no-verify -m Old src/a.rs").done();
+    next.runs("nexus verify HEAD").done();
+    assert_eq!(verified(&mut next, require, "HEAD").0.code, 1);
     // Tools that make commits without hooks ask for the line.
     next.edits("src/a.rs");
     next.runs("git add src/a.rs && git commit -q --no-verify -m Two --trailer \"$(nexus receipt)\"").done();
