@@ -91,7 +91,7 @@ async fn a_receipt_outlives_its_claim_rebases_and_squashes_and_none_can_be_borro
     let problem = answer["unproven"][0]["problem"].as_str().expect("a text");
     assert!(problem.starts_with("no receipt that holds"), "{answer}");
     // A commit that gets another message keeps its receipt, and one without gets it by the hint.
-    first.runs("git checkout -q main && git commit -q --amend -m 'Better words' && git log -1 --format=%B | grep -q Nexus-Receipt").done();
+    first.runs("git checkout -q main && git reset -q --hard HEAD~1 && git commit -q --amend -m 'Better words' && git log -1 --format=%B | grep -q Nexus-Receipt").done();
     next.edits("src/a.rs");
     next.runs("git commit -q --no-verify -m Bare src/a.rs").done();
     assert_eq!(verified(&mut next, require, "HEAD").0.code, 1);
