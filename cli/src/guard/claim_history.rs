@@ -197,7 +197,8 @@ mod tests {
     const BEN: Uuid = Uuid::from_u128(2);
 
     fn spans(history: &History) -> Vec<(u128, Option<u64>, Option<i64>, Option<i64>)> {
-        let spans = history.of_file(&["a.rs".to_owned()]).map(|span| {
+        let names = ["a.rs".to_owned()];
+        let spans = history.of_file(&names).map(|span| {
             let time = |at: Option<Moment>| at.map(|at| at.0.0);
             (span.session.as_u128(), span.fence, time(span.from), time(span.until))
         });
