@@ -403,6 +403,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_reference_is_found_with_a_slash_too() {
+        let router = router(Stage::set().api());
+        for path in ["/docs/", "/api/docs/"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT, "{path}");
+            assert_eq!(answer.headers()[header::LOCATION], "../docs", "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn every_answer_has_a_reservation_and_a_client_that_takes_none_of_many_loses_its_first_connection()
     {
         let api = Stage::set().api();

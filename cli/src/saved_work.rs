@@ -111,7 +111,7 @@ fn is_of_cluster(checkpoint: &Checkpoint) -> bool {
 pub(crate) fn how(checkpoint: &Checkpoint) -> &'static str {
     match checkpoint.kind {
         CheckpointType::Manual => "by hand",
-        CheckpointType::AutoPeriodic => "by itself",
+        CheckpointType::AutoPeriodic => "automatically",
         CheckpointType::CrashRecovery => "when the session was lost",
     }
 }

@@ -17,17 +17,47 @@ fn usual(name: &str) -> Option<Value> {
         "spec" => json!("Invoices are made on the first of a month"),
         "email" => json!("ana@example.com"),
         "name" => json!("Ana"),
-        "agent" => json!("build"),
         "paths" | "touches" | "reads" => json!(["src/db.rs"]),
         "reason" => json!("its holder is on leave"),
         "content" | "note" => json!("The tests need a database"),
-        "now" => json!(["billing"]),
         "node" => json!(2),
         _ => return None,
     })
 }
 
-/// The command that sends a request with its required fields.
+/// The example of a body, by the name of its type: where no field is required, and where required fields do not tell what
+/// is usual. It must do no harm to whoever sends it as it stands: a setting has its usual value.
+pub(super) fn by_hand(body: &str) -> Option<Value> {
+    Some(match body {
+        "AddDecision" => {
+            json!({"title": "Amounts in cents", "decision": "Amounts are whole numbers of cents"})
+        }
+        "AddMember" => json!({"engineerId": "ben@example.com"}),
+        "ChangeRole" => json!({"role": "engineer"}),
+        "CreateJoinToken" => json!({"ttlSeconds": 3600}),
+        "CreateProject" => json!({"name": "Demo", "slug": "demo"}),
+        "JoinRequest" => json!({
+            "joinToken": "nexus_join_0123456789abcdef", "instance": SOME_ID,
+            "peerAddr": "node4.example.com:7501", "clientAddr": "node4.example.com:7401",
+        }),
+        "MintKey" => json!({"label": "ci"}),
+        "PickNext" => json!({"lanes": ["now"]}),
+        "RefreshClaims" | "ReleasePaths" => json!({"paths": ["src/db.rs"]}),
+        "Reorder" => json!({"now": ["billing"]}),
+        "ResetKey" => json!({"projectId": "demo"}),
+        "SaveCheckpoint" => json!({
+            "sessionId": SOME_ID, "featureId": "billing", "notes": "Tests pass; the migration is missing",
+        }),
+        "Settings" => json!({"session.timeout": 90}),
+        "StartSession" => json!({"agent": "build"}),
+        "TransferLeader" => json!({"to": 2}),
+        "UpdateFeature" => json!({"title": "Billing API"}),
+        "UpdateProject" => json!({"case": "insensitive"}),
+        _ => return None,
+    })
+}
+
+/// The command that sends a request, with the example of its body.
 pub(super) fn curl(document: &Value, method: &str, path: &str, operation: &Value) -> String {
     let mut command = match method {
         "get" => "curl".to_owned(),
@@ -38,7 +68,7 @@ pub(super) fn curl(document: &Value, method: &str, path: &str, operation: &Value
         command.push_str(" -H \"Authorization: Bearer $KEY\"");
     }
     if let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") {
-        let body = of(document, schema, "", 0);
+        let body = body(document, schema);
         if body.as_object().is_some_and(|fields| !fields.is_empty())
             || operation["requestBody"]["required"] == true
         {
@@ -74,15 +104,25 @@ fn required_query(operation: &Value) -> String {
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
+/// An example of a body: the one by hand, or else its required fields.
+pub(super) fn body(document: &Value, schema: &Value) -> Value {
+    type_name(schema).and_then(by_hand).unwrap_or_else(|| of(document, schema, "", 0))
+}
+
+/// The name of the type that a reference refers to.
+pub(super) fn type_name(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
+}
+
 /// The schema that a reference names, or else the schema itself.
 pub(super) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
-    match schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+    match type_name(schema) {
         Some(name) => &document["components"]["schemas"][name],
         None => schema,
     }
 }
 
-/// A value that a schema allows. Of an object, the required fields, or the first one where none is required.
+/// A value that a schema allows. Of an object, the required fields.
 fn of(document: &Value, schema: &Value, name: &str, depth: usize) -> Value {
     if depth > MAX_DEPTH {
         return Value::Null;
@@ -112,16 +152,8 @@ fn of(document: &Value, schema: &Value, name: &str, depth: usize) -> Value {
 
 fn object(document: &Value, schema: &Value, depth: usize) -> Value {
     let mut fields = Map::new();
-    let all = schema["properties"].as_object();
-    let required: Vec<_> =
-        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let chosen = all
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| required.is_empty() || required.contains(&name.as_str()));
-    let number = if required.is_empty() { 1 } else { required.len() };
-    for (name, field) in chosen.take(number) {
-        fields.insert(name.clone(), of(document, field, name, depth + 1));
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        fields.insert(name.to_owned(), of(document, &schema["properties"][name], name, depth + 1));
     }
     Value::Object(fields)
 }

@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::Bytes,
     http::header,
-    response::{Html, IntoResponse},
+    response::{Html, IntoResponse, Redirect},
     routing::get,
 };
 use std::sync::LazyLock;
@@ -23,6 +23,7 @@ pub(crate) fn reference() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/docs", get(docs))
+        .route("/docs/", get(docs_without_slash))
         .route("/docs/search.js", get(search_script))
 }
 
@@ -50,6 +51,11 @@ async fn openapi_json() -> impl IntoResponse {
 
 async fn docs() -> impl IntoResponse {
     ([(header::CONTENT_SECURITY_POLICY, html::POLICY)], Html(REFERENCE.page.clone()))
+}
+
+/// Leads from `/docs/` to `/docs`: the links of the page are relative to the latter.
+async fn docs_without_slash() -> Redirect {
+    Redirect::permanent("../docs")
 }
 
 async fn search_script() -> impl IntoResponse {

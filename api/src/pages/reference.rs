@@ -286,9 +286,13 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    fn the_page() -> String {
+    fn the_document() -> OpenApi {
         let (_, descriptions) = crate::routes::api().into_parts();
-        page(&openapi::document(descriptions))
+        openapi::document(descriptions)
+    }
+
+    fn the_page() -> String {
+        page(&the_document())
     }
 
     fn attributes<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
@@ -321,6 +325,33 @@ mod tests {
         assert_eq!(page.matches("<pre>curl").count(), routes);
         let with_command = page.matches("<pre>nexus ").count();
         assert_eq!(with_command + page.matches("No command does this.").count(), routes);
+    }
+
+    #[test]
+    fn the_example_of_every_body_can_be_sent() {
+        let document = serde_json::to_value(the_document()).expect("a document is JSON");
+        let mut bodies = 0;
+        for Entry { method, path, operation, .. } in entries(&document) {
+            let command = example::curl(&document, method, path, operation);
+            assert!(!command.contains('…'), "{command}");
+            let Some(schema) = operation["requestBody"]["content"]["application/json"].get("schema") else {
+                continue;
+            };
+            bodies += 1;
+            let name = example::type_name(schema).expect("every body is a type");
+            let (body, fields) = (example::body(&document, schema), example::resolved(&document, schema));
+            let required: Vec<_> =
+                fields["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            assert!(required.iter().all(|field| body.get(*field).is_some()), "{name}: {body}");
+            assert!(
+                !required.is_empty() || example::by_hand(name).is_some(),
+                "{name} has no example by hand"
+            );
+            for field in body.as_object().expect("every body is an object").keys() {
+                assert!(fields["properties"].get(field).is_some(), "{name} has no field {field}");
+            }
+        }
+        assert!(bodies > 20, "{bodies}");
     }
 
     #[test]

@@ -244,10 +244,21 @@ fn names_and_words(process: &sysinfo::Process) -> (Vec<String>, Vec<String>) {
     let mut names = vec![base_name(&process.name().to_string_lossy())];
     names.extend(line.next().map(|word| base_name(&word)));
     let words: Vec<String> = line.collect();
-    if names.iter().any(|name| is_interpreter(name)) {
-        names.extend(words.iter().find(|word| !word.starts_with('-')).map(|word| base_name(word)));
-    }
+    let script = script(&names, &words).map(base_name);
+    names.extend(script);
     (names, words)
+}
+
+/// The script that a program of these names runs. A command or a program in the arguments, as after `-c`, is none: its
+/// last word may be a path that ends in the name of an agent.
+fn script<'a>(names: &[String], words: &'a [String]) -> Option<&'a str> {
+    if !names.iter().any(|name| is_interpreter(name)) {
+        return None;
+    }
+    let takes_command = names.iter().any(|name| takes_command(name));
+    let ends_options = |word: &&String| !word.starts_with('-') || takes_command && is_command(word);
+    let first = words.iter().find(ends_options)?;
+    (!first.starts_with('-')).then_some(first.as_str())
 }
 
 /// The last part of a path, without what a system adds to the names of programs and scripts.
@@ -260,7 +271,12 @@ fn base_name(text: &str) -> String {
 }
 
 fn is_interpreter(name: &str) -> bool {
-    SHELLS.contains(&name) || INTERPRETERS.contains(&name) || name.starts_with("python")
+    takes_command(name) || INTERPRETERS.contains(&name)
+}
+
+/// Whether an interpreter of that name runs the argument after an option such as `-c`.
+fn takes_command(name: &str) -> bool {
+    SHELLS.contains(&name) || name.starts_with("python")
 }
 
 #[cfg(test)]
@@ -294,6 +310,27 @@ mod tests {
         assert!(!shell(&[], &[], true).is_interactive_shell());
         assert!(shell(&["sh"], &["wrap.sh"], true).is_shell_with_command());
         assert!(!shell(&["vim"], &["-c", "q"], true).is_shell_with_command());
+    }
+
+    #[test]
+    fn a_command_of_a_shell_is_no_script_whatever_it_ends_in() {
+        let script = |line: &[&str]| {
+            let texts: Vec<String> = line.iter().map(|text| (*text).to_owned()).collect();
+            script(&texts[..1], &texts[1..]).map(str::to_owned)
+        };
+        let command = "nexus hook claude pre-tool-use < in.json; : > /tmp/claude";
+        for option in ["-c", "-lc", "-ec"] {
+            assert_eq!(script(&["bash", option, command]), None, "{option}");
+        }
+        assert_eq!(script(&["sh", "--norc", "-e", "-c", command]), None);
+        assert_eq!(script(&["python3.12", "-c", "open('/tmp/claude')"]), None);
+        assert_eq!(script(&["bash", "-e", "/bin/claude", "-c"]), Some("/bin/claude".to_owned()));
+        assert_eq!(
+            script(&["node", "-c", "/bin/claude"]),
+            Some("/bin/claude".to_owned()),
+            "it checks that script"
+        );
+        assert_eq!(script(&["vim", "/bin/claude"]), None);
     }
 
     #[test]

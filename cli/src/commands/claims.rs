@@ -53,7 +53,7 @@ fn table(context: &Context<'_>, claims: &[Claim]) -> Table {
             (claim.feature_slug.clone().unwrap_or_default(), Tone::Plain),
             (mode.0.to_owned(), mode.1),
             (clock.ago(claim.claimed_at), Tone::Faint),
-            (format::lease(claim.expires_at, &claim.holder, clock), Tone::Faint),
+            (clock.until(claim.expires_at), Tone::Faint),
         ]);
     }
     table

@@ -102,7 +102,7 @@ fn claims(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
         let agent = claims.iter().find_map(|claim| claim.agent.as_deref());
         let first = claims.iter().min_by_key(|claim| claim.expires_at);
         let session = first.map(|claim| claim.holder.clone()).unwrap_or_default();
-        let until = first.map(|claim| format::lease(claim.expires_at, &session, context.out.clock()));
+        let until = first.map(|claim| context.out.clock().until(claim.expires_at));
         table.row([
             (format::holder(engineer, agent, &session), Tone::Good),
             (feature.and_then(slug).unwrap_or_default(), Tone::Plain),
@@ -137,7 +137,7 @@ fn sessions(context: &Context<'_>, status: &ProjectStatus) -> Option<Table> {
             (format::holder(&engineer.name, session.agent.as_deref(), &session.holder()), Tone::Plain),
             (state.0.to_owned(), state.1),
             (clock.ago(session.last_heartbeat), Tone::Faint),
-            (format::lease(session.expires_at, &session.holder(), clock), Tone::Faint),
+            (clock.until(session.expires_at), Tone::Faint),
         ]);
     }
     (!status.sessions.is_empty()).then_some(table)

@@ -46,7 +46,7 @@ async fn after_a_crash_the_next_agent_learns_how_far_the_work_was() {
         assert!(resumed.contains(part), "{part}\n{resumed}");
     }
     let listed = next.runs("nexus checkpoints one").done().stdout;
-    for part in ["half way", "by hand", "by itself", "when the session was lost", "src/a.rs"] {
+    for part in ["half way", "by hand", "automatically", "when the session was lost", "src/a.rs"] {
         assert!(listed.contains(part), "{part}\n{listed}");
     }
     let input = json!({ "session_id": "next", "cwd": root, "source": "startup" }).to_string();

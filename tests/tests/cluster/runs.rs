@@ -425,6 +425,8 @@ async fn a_holder_is_shown_with_its_folder_its_branch_and_its_lease() {
     // Nothing keeps an engineer's own claims alive, and the answer says so.
     let own = other.runs("nexus --session none claim own.rs").done();
     assert!(own.stderr.contains("renewed by every request"), "{own:#?}");
-    let seen = other.runs("nexus claims").done();
+    let listed = other.runs("nexus claims").done();
+    assert!(!listed.stdout.contains("renewed"), "a table has no room for it: {listed:#?}");
+    let seen = other.runs("nexus why own.rs").done();
     assert!(seen.stdout.contains("renewed by its requests"), "{seen:#?}");
 }

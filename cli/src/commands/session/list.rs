@@ -49,13 +49,15 @@ impl List {
                     SessionStatus::Active => ("active", Tone::Good),
                     SessionStatus::Disconnected => ("disconnected", Tone::Warn),
                 };
-                let holder = session.holder();
                 table.row([
                     (session.id.to_string(), Tone::Faint),
-                    (format::holder(&engineer.name, session.agent.as_deref(), &holder), Tone::Plain),
+                    (
+                        format::holder(&engineer.name, session.agent.as_deref(), &session.holder()),
+                        Tone::Plain,
+                    ),
                     (format::list(&slugs), Tone::Plain),
                     (state.0.to_owned(), state.1),
-                    (format::lease(session.expires_at, &holder, clock), Tone::Faint),
+                    (clock.until(session.expires_at), Tone::Faint),
                 ]);
             }
             context.out.table(&table)
