@@ -1,6 +1,9 @@
 //! Failures of the store. They stop the node, whereas a refusal of the domain is an answer.
 
-use crate::{column::Column, record::RecordError};
+use crate::{
+    column::Column,
+    record::{FORMAT, RecordError},
+};
 use nexus_domain::RulesVersion;
 use std::io;
 
@@ -41,6 +44,12 @@ pub enum StoreError {
         /// The defect of the record.
         cause: RecordError,
     },
+    /// A version before this one wrote the data folder.
+    #[error(
+        "an earlier version of Nexus wrote this data folder, in format {0}, and this one reads format {FORMAT} only; \
+         start it with an empty data folder, or this folder with the version that wrote it"
+    )]
+    OlderFormat(u8),
     /// The stored parts of the state contradict each other.
     #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
     Inconsistent(String),
@@ -103,6 +112,10 @@ impl StoreError {
 
     /// A record of `column` that could not be read back.
     pub(crate) fn corrupt(column: Column, key: &[u8], cause: RecordError) -> Self {
+        // No flip of one bit makes an older format of this one.
+        if let RecordError::Format(older @ 1..FORMAT) = cause {
+            return Self::OlderFormat(older);
+        }
         let mut text = String::with_capacity(key.len() * 2);
         for byte in key {
             text.push_str(&format!("{byte:02x}"));
@@ -119,5 +132,20 @@ impl From<StoreError> for io::Error {
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_an_earlier_version_is_not_called_corrupt() {
+        let error =
+            |format| StoreError::corrupt(Column::Meta, b"machine/progress", RecordError::Format(format));
+        assert_eq!(error(FORMAT - 1), StoreError::OlderFormat(FORMAT - 1));
+        for bit in 0..8 {
+            assert!(matches!(error(FORMAT ^ (1 << bit)), StoreError::Corrupt { .. }), "bit {bit}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The number of the format that is written.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 /// The bytes before the payload.
 pub const HEADER_BYTES: usize = 7;
 /// The bytes after the payload.
@@ -233,8 +233,8 @@ mod tests {
     fn the_envelope_has_the_bytes_that_it_always_had() {
         let record = encode(Kind::ROW, &("nexus", 300_u32));
         let (head, checksum) = record.split_at(record.len() - TRAILER_BYTES);
-        assert_eq!(head, [1, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1]);
-        assert_eq!(checksum, [101, 250, 63, 79]);
+        assert_eq!(head, [2, 5, 0, 9, 0, 0, 0, 5, b'n', b'e', b'x', b'u', b's', 251, 44, 1]);
+        assert_eq!(checksum, [150, 154, 199, 92]);
     }
 
     #[test]
@@ -269,8 +269,8 @@ mod tests {
         let record = encode(Kind::ROW, &1_u8);
         assert_eq!(decode::<u8>(Kind::EVENT, &record), Err(RecordError::Kind { expected: 7, actual: 5 }));
         let mut newer = record.clone();
-        newer[0] = 2;
-        assert_eq!(decode::<u8>(Kind::ROW, &newer), Err(RecordError::Format(2)));
+        newer[0] = FORMAT + 1;
+        assert_eq!(decode::<u8>(Kind::ROW, &newer), Err(RecordError::Format(FORMAT + 1)));
         let mut longer = record;
         longer.push(0);
         assert_eq!(decode::<u8>(Kind::ROW, &longer), Err(RecordError::Trailing(1)));

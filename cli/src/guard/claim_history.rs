@@ -227,8 +227,8 @@ mod tests {
     #[test]
     fn a_span_overlaps_what_is_within_it() {
         let history = of_changes(vec![change(BEN, Some(7), 20), change(BEN, None, 30)], None);
-        let overlaps =
-            |first, last| history.of_file(&["a.rs".to_owned()]).any(|span| span.overlaps(first, last));
+        let names = ["a.rs".to_owned()];
+        let overlaps = |first, last| history.of_file(&names).any(|span| span.overlaps(first, last));
         assert!(overlaps(20, 20) && overlaps(25, 26) && overlaps(0, 100) && overlaps(30, 31));
         assert!(!overlaps(0, 19) && !overlaps(31, 40));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Version of the peer protocol. It grows only with changes that an older node cannot decode; new requests at the end
 /// of an enum need no new version.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 
 /// Largest frame payload in bytes. One entry is at most about 1 MiB (the body limit of the API), a
 /// batch of them is split to fit; above it, a length is taken for garbage.

@@ -8,7 +8,7 @@ use crate::{
     history::StoredEvent,
     keys,
     machine::load::Loading,
-    record::{self, Kind},
+    record::{self, Kind, RecordError},
     storage::{Column, File, open_to_read},
 };
 use bytes::Bytes;
@@ -171,6 +171,7 @@ fn unsound(error: StoreError) -> StoreError {
     match error {
         StoreError::Corrupt { cause, .. } => damaged(format!("a row cannot be read: {cause}")),
         StoreError::Inconsistent(why) => damaged(why),
+        StoreError::OlderFormat(format) => damaged(RecordError::Format(format).to_string()),
         other => other,
     }
 }

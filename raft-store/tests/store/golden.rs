@@ -52,21 +52,21 @@ async fn entries_votes_and_progress_have_the_bytes_that_they_always_had() {
 
     let log = column(&disk, Column::Log);
     let expected = [
-        ("0000000000000001", "010100040000000101010040184dbc"),
+        ("0000000000000001", "0201000400000001010100f2763300"),
         (
             "0000000000000002",
-            "0101001d00000001010201040001100000000000000000000000000000005e0014fbd4075e0b6695",
+            "0201001d00000001010201040001100000000000000000000000000000005e0014fbd4079ac733c1",
         ),
     ];
     assert_eq!(log, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     let meta = column(&disk, Column::Meta);
     let expected = [
-        ("log/committed", "010300030000000101024188f9de"),
-        ("log/purged", "01030003000000010100b6f8c23f"),
-        ("log/vote", "01020005000000fb2c010100e17062b7"),
+        ("log/committed", "020300030000000101025f72ef86"),
+        ("log/purged", "02030003000000010100a802d467"),
+        ("log/vote", "02020005000000fb2c010100b10cf0e4"),
         (
             "machine/progress",
-            "01080043000000010101020101010001010101010e3132372e302e302e313a37353031001000000000000000000000000000000000fde6bab33b8e1c25ce01fdc29b01dd518b5c3300002ec436a5",
+            "02080043000000010101020101010001010101010e3132372e302e302e313a37353031001000000000000000000000000000000000fde6bab33b8e1c25ce01fdc29b01dd518b5c3300003610f3a3",
         ),
     ];
     assert_eq!(meta, expected.map(|(key, value)| (text(key.as_bytes()), value.to_owned())));
@@ -74,7 +74,7 @@ async fn entries_votes_and_progress_have_the_bytes_that_they_always_had() {
     let mark = disk.folder().open("durable.mark").unwrap().unwrap();
     let mut bytes = [0; 64];
     let length = mark.read_at(4096, &mut bytes).unwrap();
-    assert_eq!(text(&bytes[..length]), "0104000b000000070101010201fb2c010100099e6d29");
+    assert_eq!(text(&bytes[..length]), "0204000b000000070101010201fb2c0101007498d638");
 }
 
 #[tokio::test]
