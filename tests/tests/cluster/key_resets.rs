@@ -65,6 +65,9 @@ async fn a_lead_gives_a_key_for_the_project_alone_and_to_no_one_above() {
     );
     let narrow = ana.client.with_key(text(&given["apiKey"]));
     assert_eq!(narrow.get(&team.path("")).await.status.as_u16(), 200);
+    let listed = narrow.get("/auth/keys").await.data().clone();
+    let listed: Vec<_> = listed.as_array().expect("a list").iter().map(|key| key["id"].clone()).collect();
+    assert_eq!(listed, [given["id"].clone()], "her other keys are none of a lead's business");
     let own = format!("/projects/{}", text(&elsewhere["id"]));
     assert_eq!(narrow.get(&own).await.code(), "FORBIDDEN");
     assert_eq!(narrow.post("/auth/keys", json!({})).await.code(), "FORBIDDEN");
