@@ -210,6 +210,25 @@ fn profiles_are_several_identities_on_one_machine() {
 }
 
 #[test]
+fn a_misspelt_profile_is_up_to_the_policy_of_a_hook() {
+    let ana = Person::at_work(&[NOBODY]);
+    let event = json!({ "session_id": "s", "hook_event_name": "PreToolUse", "cwd": ana.repository(),
+        "tool_name": "Write", "tool_input": { "file_path": ana.repository().join("src/new.rs"), "content": "" } });
+    let hook = || {
+        let line = "--profile Work hook claude pre-tool-use";
+        let ended = ana.types_in(&ana.repository(), line, &event.to_string());
+        (ended.code, ended.stdout + &ended.stderr)
+    };
+    let (code, said) = hook();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Work") && said.contains("let through"), "{said}");
+    let closed = json!({ "projectId": ID, "hooks": { "whenUnreachable": "fail-closed" } });
+    std::fs::write(ana.link(), closed.to_string()).unwrap();
+    let (_, said) = hook();
+    assert!(said.contains("Work") && said.contains("nothing is written"), "{said}");
+}
+
+#[test]
 fn the_short_flags_of_login_mean_the_long_ones() {
     let server = Server::start().on(REGISTER, data(registered())).on(ME, data(me()));
     let ana = Person::new();
