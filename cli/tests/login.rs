@@ -96,7 +96,7 @@ fn a_key_may_come_through_stdin_where_no_process_list_shows_it() {
     assert_eq!(ana.saved()["token"], KEY);
 }
 
-/// The files beside the configuration whose names begin with this.
+/// The files in the home folder whose names begin with this.
 fn files(ana: &Person, prefix: &str) -> Vec<std::path::PathBuf> {
     let folder = std::fs::read_dir(ana.config().parent().unwrap()).unwrap();
     let paths = folder.map(|entry| entry.unwrap().path());
