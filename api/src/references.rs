@@ -1,6 +1,7 @@
 //! Finds what a request refers to: a project by its id or slug, a feature by its slug or id, an engineer by id, e-mail
 //! address or name. Everything that takes one of them asks here. Whether the caller may do anything with it is checked
-//! where it is used.
+//! where it is used. Whether an e-mail address is registered is said only to those who may see its engineer, and to a
+//! lead who adds a member.
 
 use crate::{
     api::Api,
@@ -14,7 +15,7 @@ use nexus_api_types::{Code, body::FeatureRef, engineer::Me};
 use nexus_domain::{
     EngineerId, FeatureId, OutOfBudget, ProjectId, Refusal, State, WorkBudget,
     decide::access,
-    entity::{Engineer, Feature, Role},
+    entity::{Engineer, Feature, MemberRole, Role},
     refusal::EntityKind,
     short_text::{Email, Slug},
 };
@@ -30,6 +31,17 @@ const LONGEST_NAME: usize = 100;
 const MAX_CANDIDATES: usize = 10;
 /// Work steps for one engineer that is looked at.
 const STEPS_OF_ENGINEER: usize = 50;
+/// Work steps for one project that is searched for a member.
+const STEPS_OF_PROJECT: usize = 10;
+
+/// Whom an e-mail address may name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reach {
+    /// Those whom the caller may see.
+    Visible,
+    /// Everybody who is registered.
+    Everybody,
+}
 
 /// The project with this id, which need not exist, or with this slug. A text that could be either is an id: a project
 /// must not take the place of a deleted one by its slug.
@@ -67,6 +79,16 @@ pub(crate) fn no_engineer(text: &str) -> ApiError {
     Refusal::NotFound { kind: EntityKind::Engineer, name }.into()
 }
 
+/// An error with the text by which the request named an engineer in place of their id: it may be new to the caller.
+pub(crate) fn as_asked(error: ApiError, engineer: EngineerId, text: &str) -> ApiError {
+    if !matches!(error.code, Code::NotFound) {
+        return error;
+    }
+    let text: String = text.chars().take(REPEATED).collect();
+    let message = error.message.replace(&engineer.to_string(), &text);
+    ApiError { message, ..error }
+}
+
 /// Looks something up on this node, and if it is not there, in an up-to-date view: it may have been made through
 /// another node just now.
 async fn found<T>(api: &Api, find: impl Fn(&State) -> Option<T>) -> Result<Option<T>, ApiError> {
@@ -100,7 +122,7 @@ impl Read {
 
     /// The engineer that a text refers to, by id, e-mail address or name. One with this id need not exist.
     pub(crate) async fn engineer_id(&self, api: &Api, text: &str) -> Result<EngineerId, ApiError> {
-        engineer_id(api, self.view(), self.caller, text).await
+        engineer_id(api, self.view(), self.caller, Reach::Visible, text).await
     }
 }
 
@@ -165,12 +187,40 @@ impl Write {
 
     /// The engineer that a text refers to, by id, e-mail address or name. One with this id need not exist.
     pub(crate) async fn engineer_id(&self, api: &Api, text: &str) -> Result<EngineerId, ApiError> {
+        self.engineer_joining(api, None, text).await
+    }
+
+    /// The engineer whom a lead adds to a project, by id, e-mail address or name. One with this id need not exist. The
+    /// address may be that of anybody, so that nobody but a lead is answered.
+    pub(crate) async fn new_member_id(
+        &self,
+        api: &Api,
+        project: ProjectId,
+        text: &str,
+    ) -> Result<EngineerId, ApiError> {
+        self.engineer_joining(api, Some(project), text).await
+    }
+
+    async fn engineer_joining(
+        &self,
+        api: &Api,
+        project: Option<ProjectId>,
+        text: &str,
+    ) -> Result<EngineerId, ApiError> {
         if let Ok(id) = text.parse() {
             return Ok(EngineerId(id));
         }
         // An older view might not know a second one of that name.
         let seen = api.cluster.read(Consistency::Linearizable, None).await?;
-        match engineer_id(api, &seen.view, self.caller, text).await {
+        let reach = match project {
+            Some(project) => check_lead(api, &seen.view, self.caller, project).map(|()| Reach::Everybody),
+            None => Ok(Reach::Visible),
+        };
+        let found = match reach {
+            Ok(reach) => engineer_id(api, &seen.view, self.caller, reach, text).await,
+            Err(error) => Err(error),
+        };
+        match found {
             // The first request may have deleted them: the nil id leads to its answer.
             Err(_) if self.is_answered(api) => Ok(EngineerId(Uuid::nil())),
             found => found,
@@ -197,12 +247,25 @@ fn no_feature_in(field: &str, text: &str) -> ApiError {
     ApiError::field(field, format_args!("must be the id (a UUID) or the slug of a feature; {text} is none"))
 }
 
+/// Checks that the caller is a lead of a project, or an admin.
+fn check_lead(api: &Api, view: &SharedView, caller: Caller, project: ProjectId) -> Result<(), ApiError> {
+    let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
+    let (_, member) = access::reader(view.state(), engineer, key, project)?;
+    access::may_write(engineer, key)?;
+    let leads = member.is_some_and(|member| member.role == MemberRole::Lead);
+    if !leads && engineer.role != Role::Admin {
+        return Err(Refusal::MemberRoleTooLow { needed: MemberRole::Lead }.into());
+    }
+    Ok(())
+}
+
 /// The engineer with this id, e-mail address or name. Text with an `@` is an address and nothing else, so that nobody
 /// takes the place of another one by a name that looks like their address.
 async fn engineer_id(
     api: &Api,
     view: &SharedView,
     caller: Caller,
+    reach: Reach,
     text: &str,
 ) -> Result<EngineerId, ApiError> {
     if let Ok(id) = text.parse() {
@@ -210,7 +273,9 @@ async fn engineer_id(
     }
     if text.contains('@') {
         let found = Email::parse(text).ok().and_then(|email| view.state().engineer_by_email(&email));
-        return found.map(|engineer| engineer.id).ok_or_else(|| no_engineer(text));
+        let Some(found) = found.map(|engineer| engineer.id) else { return Err(no_engineer(text)) };
+        let is_found = reach == Reach::Everybody || may_see(api, view, caller, found).await?;
+        return if is_found { Ok(found) } else { Err(no_engineer(text)) };
     }
     let repeated: String = text.chars().take(REPEATED).collect();
     let cluster = api.cluster.clone();
@@ -227,15 +292,38 @@ async fn engineer_id(
     let named: Vec<Arc<Engineer>> = api.long_reads.compute(caller.engineer, named).await?;
     match named.as_slice() {
         [only] => Ok(only.id),
-        [] => Err(ApiError::field(
-            "engineerId",
-            format_args!(
-                "must be the id (a UUID), the e-mail address or the name of an engineer; {repeated} is the name of \
-                 nobody whom you may see"
-            ),
-        )),
+        [] => Err(unknown_name(&repeated)),
         several => Err(ambiguous(&repeated, several)),
     }
+}
+
+/// Whether the caller may see an engineer, as [`visible_engineers`] has it.
+async fn may_see(api: &Api, view: &SharedView, caller: Caller, other: EngineerId) -> Result<bool, ApiError> {
+    let (cluster, view) = (api.cluster.clone(), view.clone());
+    let is_visible = move |work: &mut WorkBudget| -> Result<bool, ApiError> {
+        let state = view.state();
+        let (engineer, key) = caller.identity(&*cluster, state)?;
+        if engineer.id == other || (engineer.role == Role::Admin && key.project.is_none()) {
+            return Ok(true);
+        }
+        for project in state.projects_of(engineer.id) {
+            work.charge(STEPS_OF_PROJECT).map_err(too_many)?;
+            let is_in_scope = key.project.is_none_or(|scope| scope == project.id);
+            if is_in_scope && state.member(project.id, other).is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    api.long_reads.compute(caller.engineer, is_visible).await
+}
+
+/// The error for a name that nobody has whom the caller may see. It names no field: the text may be a part of the path.
+fn unknown_name(name: &str) -> ApiError {
+    let message =
+        format!("{name} is the name of nobody whom you may see: say who by name, by e-mail address or by id");
+    let details = json!({ "engineerId": [&message] });
+    ApiError { details: Some(details), ..ApiError::new(Code::ValidationError, message) }
 }
 
 /// A name as it is compared: without regard to case and to spaces around it.
@@ -258,6 +346,13 @@ fn ambiguous(name: &str, several: &[Arc<Engineer>]) -> ApiError {
     ApiError { details: Some(details), ..ApiError::new(Code::ValidationError, message) }
 }
 
+fn too_many(_: OutOfBudget) -> ApiError {
+    ApiError::new(
+        Code::ValidationError,
+        "looking at all engineers takes more work than one request may cause: say who by e-mail address or id",
+    )
+}
+
 /// The engineers whom an engineer may see, oldest first: an admin all of them, others themselves and those with whom
 /// they are in a project. With a key for one project, those in that project.
 pub(crate) fn visible_engineers<'a>(
@@ -266,12 +361,6 @@ pub(crate) fn visible_engineers<'a>(
     scope: Option<ProjectId>,
     work: &mut WorkBudget,
 ) -> Result<Vec<&'a Arc<Engineer>>, ApiError> {
-    let too_many = |OutOfBudget| {
-        ApiError::new(
-            Code::ValidationError,
-            "looking at all engineers takes more work than one request may cause: say who by e-mail address or id",
-        )
-    };
     let mut visible = Vec::new();
     if engineer.role == Role::Admin && scope.is_none() {
         for other in state.engineers() {

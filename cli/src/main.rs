@@ -57,8 +57,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&with_plain_usage(error)),
     };
-    cli.global.profile.clone().choose();
     let out = output::Output::new(cli.global.json, cli.global.no_color);
+    match (profile::Profile::choose(&cli.global.profile), &cli.command) {
+        // A host takes a misuse for a refusal: a hook goes by its policy when it cannot read the settings.
+        (Ok(()), _) | (Err(_), Command::Hook(_)) => {}
+        (Err(problem), _) => {
+            let error = Error::misused(problem);
+            out.error(&error);
+            return ExitCode::from(error.exit_code());
+        }
+    }
     match cli.command {
         Command::Hook(hook) => return hook.start(cli.global, &out),
         // Namespaces are made by a process of one thread, before there is a runtime.

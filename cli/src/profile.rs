@@ -1,7 +1,7 @@
 //! Profiles: several identities on one machine, each with a login and records of runs of its own. A process acts under
 //! one profile from its start to its end, and so do the processes that it starts.
 
-use std::{env, fs, path::PathBuf, process::Command, str::FromStr, sync::OnceLock};
+use std::{env, ffi::OsStr, fs, path::PathBuf, process::Command, str::FromStr, sync::OnceLock};
 
 /// The variable that names the profile.
 pub(crate) const VARIABLE: &str = "NEXUS_PROFILE";
@@ -14,7 +14,8 @@ const MAX_NAME: usize = 50;
 /// Profiles that a message lists.
 const MAX_LISTED: usize = 20;
 
-static CURRENT: OnceLock<Profile> = OnceLock::new();
+/// The profile of this process, or what is wrong with the text that names it.
+static CURRENT: OnceLock<Result<Profile, String>> = OnceLock::new();
 
 /// An identity on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,15 +41,36 @@ impl FromStr for Profile {
 }
 
 impl Profile {
-    /// Makes it the profile of this process, before anything is read.
-    pub(crate) fn choose(self) {
+    /// Makes the one that the command line or the environment names the profile of this process, before anything is
+    /// read.
+    ///
+    /// # Errors
+    /// When no profile can have this name. Then no files of a profile are found in this process.
+    pub(crate) fn choose(named: &OsStr) -> Result<(), String> {
+        let parsed = named.to_str().ok_or_else(|| "must be UTF-8".to_owned()).and_then(str::parse::<Self>);
+        let parsed = parsed.map_err(|problem| {
+            let is_from_environment = env::var_os(VARIABLE).is_some_and(|set| set == named);
+            let source = if is_from_environment { VARIABLE } else { "--profile" };
+            format!("{source} is {:?}, which names no profile: it {problem}", named.to_string_lossy())
+        });
         // The first one counts: there is one command line.
-        let _ = CURRENT.set(self);
+        match CURRENT.get_or_init(|| parsed) {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(problem.clone()),
+        }
     }
 
-    /// The profile of this process.
+    /// The profile of this process; the default one where its name cannot be read.
     pub(crate) fn current() -> Self {
-        CURRENT.get().cloned().unwrap_or_default()
+        Self::checked().unwrap_or_default()
+    }
+
+    /// The profile of this process, for all that is read or written under it.
+    ///
+    /// # Errors
+    /// When its name cannot be read: nothing may happen under another identity than the one that was meant.
+    pub(crate) fn checked() -> Result<Self, String> {
+        CURRENT.get().cloned().unwrap_or_else(|| Ok(Self::default()))
     }
 
     /// Its name; none for the default profile.
@@ -72,10 +94,15 @@ impl Profile {
 
     /// Has a process that is about to be started act under the profile of this one.
     pub(crate) fn pass_on(command: &mut Command) {
-        if let Some(name) = Self::current().name {
-            command.env(VARIABLE, name);
-        } else if env::var_os(VARIABLE).is_some() {
-            command.env_remove(VARIABLE);
+        match Self::checked().map(|profile| profile.name) {
+            Ok(Some(name)) => {
+                command.env(VARIABLE, name);
+            }
+            Ok(None) if env::var_os(VARIABLE).is_some() => {
+                command.env_remove(VARIABLE);
+            }
+            // What cannot be read here, the other process cannot read either.
+            Ok(None) | Err(_) => {}
         }
     }
 

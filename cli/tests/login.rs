@@ -96,7 +96,7 @@ fn a_key_may_come_through_stdin_where_no_process_list_shows_it() {
     assert_eq!(ana.saved()["token"], KEY);
 }
 
-/// The files beside the configuration whose names begin with this.
+/// The files in the home folder whose names begin with this.
 fn files(ana: &Person, prefix: &str) -> Vec<std::path::PathBuf> {
     let folder = std::fs::read_dir(ana.config().parent().unwrap()).unwrap();
     let paths = folder.map(|entry| entry.unwrap().path());
@@ -207,6 +207,25 @@ fn profiles_are_several_identities_on_one_machine() {
     for name in ["../home", "Work", "a/b"] {
         assert_eq!(ana.types(&format!("whoami --profile {name}")).code, 2, "{name}");
     }
+}
+
+#[test]
+fn a_misspelt_profile_is_up_to_the_policy_of_a_hook() {
+    let ana = Person::at_work(&[NOBODY]);
+    let event = json!({ "session_id": "s", "hook_event_name": "PreToolUse", "cwd": ana.repository(),
+        "tool_name": "Write", "tool_input": { "file_path": ana.repository().join("src/new.rs"), "content": "" } });
+    let hook = || {
+        let line = "--profile Work hook claude pre-tool-use";
+        let ended = ana.types_in(&ana.repository(), line, &event.to_string());
+        (ended.code, ended.stdout + &ended.stderr)
+    };
+    let (code, said) = hook();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Work") && said.contains("let through"), "{said}");
+    let closed = json!({ "projectId": ID, "hooks": { "whenUnreachable": "fail-closed" } });
+    std::fs::write(ana.link(), closed.to_string()).unwrap();
+    let (_, said) = hook();
+    assert!(said.contains("Work") && said.contains("nothing is written"), "{said}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn people_are_listed_shown_given_roles_and_removed() {
     let server = Server::start()
         .on("GET /engineers", page(&[me(), ben()]))
         .on("GET /engineers/Ben", data(shown))
-        .on("PATCH /engineers/Ben", data(readonly))
+        .on(&format!("PATCH {one}"), data(readonly))
         .on(&format!("DELETE {one}"), data(json!({ "deleted": true })));
     let ana = Person::at_work(&[server.url()]);
     let listed = ana.types("people list").done().stdout;
@@ -121,21 +121,36 @@ fn an_invitation_prints_the_key_alone_to_stdout() {
 
 #[test]
 fn an_admin_resets_a_key_for_everything_and_a_lead_for_the_project() {
-    const RESET: &str = "POST /engineers/ben%40example%2Ecom/keys";
+    const SHOW: &str = "GET /engineers/ben%40example%2Ecom";
+    let reset = format!("POST /engineers/{OTHER}/keys");
+    let mut shown = ben();
+    shown["createdAt"] = json!("2025-01-31T12:00:00.000Z");
+    shown["projects"] = json!([]);
     let mut admin = me();
     admin["role"] = json!("admin");
-    let server =
-        Server::start().on("GET /auth/me", data(admin)).on(RESET, data(minted(Value::Null, Value::Null)));
-    let ended = Person::at_work(&[server.url()]).types("people reset-key ben@example.com").done();
+    let server = Server::start()
+        .on(SHOW, data(shown.clone()))
+        .on("GET /auth/me", data(admin))
+        .on(&reset, data(minted(Value::Null, Value::Null)));
+    let ana = Person::at_work(&[server.url()]);
+    let asked = ana.types("people reset-key ben@example.com");
+    assert_eq!((asked.code, asked.stdout.as_str()), (1, ""), "{asked:#?}");
+    assert!(asked.stderr.contains("Ben <ben@example.com>") && asked.stderr.contains("--yes"), "{asked:#?}");
+    assert_eq!(server.requests().len(), 2, "nothing was sent that changes something");
+    let ended = ana.types("people reset-key ben@example.com --yes").done();
     assert_eq!(ended.stdout, format!("{KEY}\n"));
+    assert!(ended.stderr.contains("New key of Ben <ben@example.com>"), "{ended:#?}");
     assert!(ended.stderr.contains("Their former keys do not work any more"), "{ended:#?}");
-    assert_eq!(server.requests()[1].body, json!({}));
+    assert_eq!(server.requests()[4].body, json!({}));
 
     let until = json!("2100-01-31T12:00:00.000Z");
-    let server = Server::start().on("GET /auth/me", data(me())).on(RESET, data(minted(json!(ID), until)));
-    let ended = Person::at_work(&[server.url()]).types("people reset-key ben@example.com").done();
+    let server = Server::start()
+        .on(SHOW, data(shown))
+        .on("GET /auth/me", data(me()))
+        .on(&reset, data(minted(json!(ID), until)));
+    let ended = Person::at_work(&[server.url()]).types("people reset-key ben@example.com --yes").done();
     assert!(ended.stderr.contains("in this project alone, until 2100"), "{ended:#?}");
-    assert_eq!(server.requests()[1].body, json!({ "projectId": ID }));
+    assert_eq!(server.requests()[2].body, json!({ "projectId": ID }));
 }
 
 #[test]

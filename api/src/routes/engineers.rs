@@ -21,7 +21,7 @@ use nexus_api_types::{
     feature::Deleted,
 };
 use nexus_domain::{
-    EngineerId, Reply, WorkBudget,
+    Reply, WorkBudget,
     command::{self, NewApiKey},
     decide::access,
     entity::Engineer,
@@ -117,13 +117,13 @@ async fn visible<T: Send + 'static>(
 
 async fn reset_key(
     State(api): State<Api>,
-    Path(engineer): Path<String>,
+    Path(named): Path<String>,
     write: Write,
 ) -> Result<Response, ApiError> {
     let CheckedResetKey { expires_at, project_id, keep_others } = write.body::<ResetKey>()?;
-    let engineer: EngineerId = write.engineer_id(&api, &engineer).await?;
+    let engineer = write.engineer_id(&api, &named).await?;
     let project = match project_id {
-        Some(named) => Some(write.project_id(&api, &named.0).await?),
+        Some(project) => Some(write.project_id(&api, &project.0).await?),
         None => None,
     };
     // The owner sees in the list of their keys who else knows this one.
@@ -134,7 +134,8 @@ async fn reset_key(
     let key = NewApiKey { expires_at: expires_at.map(|at| at.0), project, ..key };
     let keeps_others = keep_others.unwrap_or_default();
     let command = command::ResetKey { engineer, key, keeps_others }.into();
-    keys::shown(write.propose(&api, command).await?, minted)
+    let done = write.propose(&api, command).await;
+    keys::shown(done.map_err(|error| references::as_asked(error, engineer, &named))?, minted)
 }
 
 async fn change_role(

@@ -20,9 +20,11 @@ use nexus_api_types::{
 use nexus_domain::{
     Refusal, Reply,
     command::{self, NewApiKey},
+    entity::ApiKey,
     ids::KeyId,
     short_text::Label,
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 pub(super) fn routes() -> Routes {
@@ -34,7 +36,10 @@ pub(super) fn routes() -> Routes {
         .get(
             "/auth/keys",
             list,
-            Operation::read("List the caller's keys").answers_list::<wire::ApiKey>().command("keys list"),
+            Operation::read("List the caller's keys")
+                .about("With a key for one project, those for that project.")
+                .answers_list::<wire::ApiKey>()
+                .command("keys list"),
         )
         .post("/auth/keys", mint, minted.command("keys create"))
         .delete(
@@ -45,9 +50,11 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn list(read: Read) -> Result<Response, ApiError> {
-    let (engineer, _) = read.identity()?;
-    let keys: Vec<_> =
-        read.view().state().keys_of(engineer.id).map(|key| wire::ApiKey::from(&**key)).collect();
+    let (engineer, used) = read.identity()?;
+    // Whoever gave a key for one project knows it, and learns nothing of what is used elsewhere.
+    let shown = |key: &&Arc<ApiKey>| used.project.is_none() || key.project == used.project;
+    let keys = read.view().state().keys_of(engineer.id).filter(shown);
+    let keys: Vec<_> = keys.map(|key| wire::ApiKey::from(&**key)).collect();
     Ok(read.answer(keys))
 }
 

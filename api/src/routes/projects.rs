@@ -5,6 +5,7 @@ use crate::{
     failure::ApiError,
     openapi::{Operation, Routes},
     read::Read,
+    references,
     write::Write,
 };
 use axum::{
@@ -140,7 +141,7 @@ async fn add_member(
 ) -> Result<Response, ApiError> {
     let project = write.project_id(&api, &project).await?;
     let CheckedAddMember { engineer_id: engineer, role } = write.body::<AddMember>()?;
-    let engineer = write.engineer_id(&api, &engineer.0).await?;
+    let engineer = write.new_member_id(&api, project, &engineer.0).await?;
     let role = role.unwrap_or(MemberRole::Member);
     let done = write.propose(&api, command::AddMember { project, engineer, role }.into()).await?;
     let Reply::Member(member) = &done.reply else { return Err(done.unexpected()) };
@@ -155,7 +156,9 @@ async fn remove_member(
 ) -> Result<Response, ApiError> {
     write.no_fields()?;
     let project = write.project_id(&api, &project).await?;
-    let engineer = write.engineer_id(&api, &engineer).await?;
-    let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await?;
+    let named = engineer;
+    let engineer = write.engineer_id(&api, &named).await?;
+    let done = write.propose(&api, command::RemoveMember { project, engineer }.into()).await;
+    let done = done.map_err(|error| references::as_asked(error, engineer, &named))?;
     Ok(done.answer(StatusCode::OK, Removed { removed: true }))
 }

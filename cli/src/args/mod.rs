@@ -5,9 +5,8 @@
 pub(crate) mod span;
 pub(crate) mod values;
 
-use crate::profile::Profile;
 use clap::Args;
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 /// The flags that every command knows.
 #[derive(Args, Clone)]
@@ -31,7 +30,7 @@ pub(crate) struct Global {
         default_value = "default",
         hide_default_value = true
     )]
-    pub(crate) profile: Profile,
+    pub(crate) profile: OsString,
     /// Session to act as: its id, an agent's own as HOST:ID, or none for the engineer
     #[arg(long, global = true, env = "NEXUS_SESSION", value_name = "ID")]
     pub(crate) session: Option<String>,

@@ -170,7 +170,7 @@ fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<()
     // It may be the only copy, of another engineer or of another cluster.
     if let Some(former) = context.login.token.as_deref().filter(|former| *former != key) {
         let whose = context.login.engineer_name.as_deref().unwrap_or_default();
-        let kept = forgotten_keys::keep(&context.login_file, whose, former)?;
+        let kept = forgotten_keys::keep(whose, former)?;
         context.out.note(format_args!("The key that was saved before is kept in {}", kept.display()));
     }
     let mut saved = context.login.clone();

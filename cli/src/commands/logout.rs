@@ -1,4 +1,4 @@
-//! `nexus logout`: forgets the saved API key, and keeps a copy of it beside. The key itself stays valid.
+//! `nexus logout`: forgets the saved API key, and keeps a copy of it. The key itself stays valid.
 
 use crate::{
     answer::Answer, config::forgotten_keys, context::Context, error::Error, profile::Profile, spec::editor,
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 /// Forget the saved API key
 ///
-/// The key stays valid, and the cluster shows it to nobody again: so it is kept in a file beside the
-/// configuration, unless --forget is given. The servers stay saved. On a terminal it asks first.
+/// The key stays valid, and the cluster shows it to nobody again: so it is kept in a file in
+/// ~/.nexus, unless --forget is given. The servers stay saved. On a terminal it asks first.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -41,8 +41,7 @@ impl Logout {
             return Ok(());
         }
         // Before it is forgotten: what cannot be kept stays.
-        let kept =
-            if self.forget { None } else { Some(forgotten_keys::keep(&context.login_file, &name, &key)?) };
+        let kept = if self.forget { None } else { Some(forgotten_keys::keep(&name, &key)?) };
         let mut saved = context.login.clone();
         saved.forget();
         context.login_file.write(&saved)?;
@@ -74,7 +73,7 @@ impl Logout {
         let cost = if self.forget {
             "is forgotten for good: the cluster cannot show it again"
         } else {
-            "is moved to a file beside the configuration"
+            "is moved to a file of its own"
         };
         let asked = Confirm::new().with_prompt(format!("{whose} {cost}. Log out")).default(!self.forget);
         asked.interact().map_err(|error| Error::local(format!("nothing was changed: {error}")))

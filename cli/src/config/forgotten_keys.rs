@@ -1,8 +1,9 @@
 //! Copies of the keys that logging out, or in with another key, takes out of the login file: a key that is shown
-//! nowhere else can be used again. Each is a file beside it with the key alone, as `nexus login --token -` reads it,
-//! and readable by its owner alone.
+//! nowhere else can be used again. Each is a file with the key alone, as `nexus login --token -` reads it, and readable
+//! by its owner alone. It is in the folder of the profile, also where the login file is elsewhere: that may be a
+//! repository, to which a key must not be committed.
 
-use super::{atomic, login::LoginFile};
+use super::{atomic, home, login::LoginFile};
 use crate::error::Error;
 use std::{
     fs::{self, File},
@@ -24,26 +25,37 @@ const MAX_FILES: usize = 10_000;
 /// Keeps a copy of an engineer's key. Returns where it is.
 ///
 /// # Errors
-/// When it cannot be written.
-pub(crate) fn keep(file: &LoginFile, engineer: &str, key: &str) -> Result<PathBuf, Error> {
+/// When there is no home folder, or it cannot be written.
+pub(crate) fn keep(engineer: &str, key: &str) -> Result<PathBuf, Error> {
     let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let name = engineer.to_lowercase();
     let name = name.chars().map(|letter| if is_plain(letter) { letter } else { '-' });
     let name: String = name.take(MAX_NAME).collect();
     // Another key of the same engineer may be kept already.
     let id = Uuid::now_v7().simple().to_string();
-    let path = file.path().with_file_name(format!("{PREFIX}{name}-{id}{SUFFIX}"));
-    atomic::write(&path, format!("{key}\n").as_bytes()).map_err(|error| {
+    let folder = home::of_profile()?;
+    let path = folder.join(format!("{PREFIX}{name}-{id}{SUFFIX}"));
+    let written = atomic::make_private_folder(&folder)
+        .and_then(|()| atomic::write(&path, format!("{key}\n").as_bytes()));
+    written.map_err(|error| {
         Error::local(format!("cannot keep the key in {}: {error}", path.display()))
             .hint("nexus logout --forget forgets it without a copy")
     })?;
     Ok(path)
 }
 
-/// Removes the copies of a key, which is saved again. A copy that stays harms nobody.
+/// Removes the copies of a key, which is saved again: also those beside the login file, where former versions kept
+/// them. A copy that stays harms nobody.
 pub(crate) fn remove(file: &LoginFile, key: &str) {
-    let folder = file.path().parent().filter(|folder| !folder.as_os_str().is_empty());
-    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+    let beside = file.path().parent().filter(|folder| !folder.as_os_str().is_empty());
+    remove_in(beside.unwrap_or(Path::new(".")), key);
+    if let Ok(folder) = home::of_profile() {
+        remove_in(&folder, key);
+    }
+}
+
+fn remove_in(folder: &Path, key: &str) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.take(MAX_FILES) {
         let name = entry.file_name();
         let is_copy = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));

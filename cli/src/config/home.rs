@@ -14,9 +14,17 @@ pub(crate) fn folder() -> Result<PathBuf, Error> {
 /// The path of the folder of this process's profile, which need not exist yet.
 ///
 /// # Errors
-/// When there is no home folder.
+/// When there is no home folder, or the name of the profile cannot be read.
 pub(crate) fn of_profile() -> Result<PathBuf, Error> {
-    found(Profile::current().folder())
+    found(profile()?.folder())
+}
+
+/// The profile of this process.
+///
+/// # Errors
+/// When its name cannot be read.
+pub(super) fn profile() -> Result<Profile, Error> {
+    Profile::checked().map_err(Error::misused)
 }
 
 fn found(folder: Option<PathBuf>) -> Result<PathBuf, Error> {

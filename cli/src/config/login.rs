@@ -4,7 +4,7 @@
 use super::{atomic, home};
 use crate::{
     error::Error,
-    profile::{Profile, path_in},
+    profile::path_in,
     server::{self, Server},
 };
 use serde::{Deserialize, Serialize};
@@ -79,9 +79,9 @@ impl LoginFile {
     /// below it where a profile is named.
     ///
     /// # Errors
-    /// When there is no home folder, or both a file and a profile are named.
+    /// When there is no home folder, the name of the profile cannot be read, or both a file and a profile are named.
     pub(crate) fn locate() -> Result<Self, Error> {
-        let profile = Profile::current();
+        let profile = home::profile()?;
         match (path_in("NEXUS_CONFIG"), profile.name()) {
             (None, _) => Ok(Self(home::of_profile()?.join("config.json"))),
             (Some(file), None) => Ok(Self(file)),

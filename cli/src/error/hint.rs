@@ -25,7 +25,7 @@ pub(super) fn of(refused: &Refused) -> String {
             "name one of them by e-mail address or by id"
         }
         Code::ValidationError if detail("engineerId").is_some() => {
-            "nexus people list shows whom you may see; an e-mail address names anybody who is registered"
+            "nexus people list shows whom you may see; nexus project add-member EMAIL takes anybody who is registered"
         }
         Code::ValidationError if refused.path.contains("/members/") => {
             "nexus project add-member EMAIL --role lead adds another lead"
@@ -60,9 +60,7 @@ pub(super) fn of(refused: &Refused) -> String {
         }
         Code::Forbidden => "nexus whoami shows as whom, and as which session, you asked",
         Code::NotProjectMember => "nexus project list shows your projects; a lead of this one can add you",
-        Code::InsufficientRole
-            if refused.path.starts_with("/engineers") && refused.path.ends_with("/keys") =>
-        {
+        Code::InsufficientRole if refused.path.starts_with("/engineers") => {
             "ask an admin for it: nexus people list shows who is one"
         }
         Code::InsufficientRole => "nexus whoami shows your role; ask an admin, or a lead of the project",

@@ -17,8 +17,10 @@ impl RulesVersion {
     pub const FIRST: Self = Self(1);
     /// The version from which on admins and leads give new API keys.
     pub const SECOND: Self = Self(2);
+    /// The version from which on keys for one project have a limit of their own.
+    pub const THIRD: Self = Self(3);
     /// The newest version that this program knows. It cannot apply entries of a later one.
-    pub const KNOWN: Self = Self::SECOND;
+    pub const KNOWN: Self = Self::THIRD;
 
     /// The newest version that all of these members know; `None` if the version of one of them is unknown.
     pub fn of_all(members: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {

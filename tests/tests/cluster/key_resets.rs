@@ -65,6 +65,9 @@ async fn a_lead_gives_a_key_for_the_project_alone_and_to_no_one_above() {
     );
     let narrow = ana.client.with_key(text(&given["apiKey"]));
     assert_eq!(narrow.get(&team.path("")).await.status.as_u16(), 200);
+    let listed = narrow.get("/auth/keys").await.data().clone();
+    let listed: Vec<_> = listed.as_array().expect("a list").iter().map(|key| key["id"].clone()).collect();
+    assert_eq!(listed, [given["id"].clone()], "her other keys are none of a lead's business");
     let own = format!("/projects/{}", text(&elsewhere["id"]));
     assert_eq!(narrow.get(&own).await.code(), "FORBIDDEN");
     assert_eq!(narrow.post("/auth/keys", json!({})).await.code(), "FORBIDDEN");
@@ -84,11 +87,11 @@ async fn a_lead_gives_a_key_for_the_project_alone_and_to_no_one_above() {
     let not_theirs = json!({ "projectId": "own" });
     assert_eq!(refused(reset(&lead.client, "ana", not_theirs).await).1, "NOT_PROJECT_MEMBER");
     let eve = team.stranger("eve").await;
-    assert_eq!(
-        refused(reset(&lead.client, "eve@example.com", here()).await).1,
-        "NOT_FOUND",
-        "in no project of theirs"
-    );
+    for stranger in ["eve@example.com", "nobody@example.com"] {
+        let answer = reset(&lead.client, stranger, here()).await;
+        assert!(answer.message().contains(stranger), "an id that was not asked for: {}", answer.body);
+        assert_eq!(refused(answer).1, "NOT_FOUND", "in no project of theirs");
+    }
     assert_eq!(refused(reset(&eve.client, &ana.id, here()).await).1, "NOT_PROJECT_MEMBER");
     let long = json!({ "projectId": "demo", "expiresAt": "2100-01-01T00:00:00Z" });
     let long = reset(&lead.client, "ana", long).await;

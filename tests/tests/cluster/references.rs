@@ -170,6 +170,17 @@ async fn people_are_named_by_id_address_or_name_and_seen_by_those_who_work_with_
         assert_eq!(eve.client.get(&format!("/engineers/{named}")).await.code(), "NOT_FOUND", "{named}");
     }
     assert_eq!(eve.client.get("/engineers/ana").await.code(), "VALIDATION_ERROR");
+    // Whether an address is registered is not said to those who may not see whose it is.
+    for named in ["ana@example.com", "nobody@example.com"] {
+        let missing = format!("no engineer {named}");
+        let changed = eve.client.patch(&format!("/engineers/{named}"), json!({ "role": "admin" })).await;
+        let removed = eve.client.delete(&format!("/engineers/{named}")).await;
+        for answer in [changed, removed] {
+            assert_eq!((answer.code(), answer.message()), ("NOT_FOUND", missing.as_str()), "{}", answer.body);
+        }
+        let added = eve.client.post(&team.path("/members"), json!({ "engineerId": named })).await;
+        assert_eq!(added.code(), "NOT_PROJECT_MEMBER", "{}", added.body);
+    }
 
     // A name that looks like an address takes nobody's place.
     let body = json!({ "name": "ben@example.com", "email": "mallory@example.com" });

@@ -3,7 +3,7 @@
 use super::reference::{PersonRef, person};
 use crate::{args::values::role_name, client::Request, context::Context, error::Error};
 use clap::{Args, ValueEnum};
-use nexus_api_types::engineer::{ChangeRole, Me, Role};
+use nexus_api_types::engineer::{ChangeRole, EngineerDetail, Me, Role};
 
 /// Change what somebody may do in the whole cluster
 ///
@@ -39,7 +39,10 @@ impl Change {
             RoleArg::Engineer => Role::Engineer,
             RoleArg::Readonly => Role::Readonly,
         };
-        let request = Request::patch(self.person.path()).body(&ChangeRole { role });
+        // The request names them by their id: by then another one may have the name.
+        let found: EngineerDetail = context.client.send(Request::get(self.person.path())).await?.parse()?;
+        let path = format!("/engineers/{}", found.engineer.id);
+        let request = Request::patch(path).body(&ChangeRole { role });
         let answer = context.client.send(request).await?;
         context.out.answer(&answer, |now: Me| {
             context.out.line(format_args!(

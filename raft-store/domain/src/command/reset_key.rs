@@ -64,11 +64,10 @@ impl Decide for ResetKey {
             }
             key.expires_at.get_or_insert(latest);
         }
-        let former = |other: &&Arc<ApiKey>| {
-            !self.keeps_others && (key.project.is_none() || other.project == key.project)
-        };
-        let revoked: Vec<_> = ctx.state.keys_of(self.engineer).filter(former).cloned().collect();
-        super::add_key::check_new(ctx, self.engineer, &self.key, revoked.len())?;
+        let project = key.project;
+        let ends = |other: &ApiKey| !self.keeps_others && (project.is_none() || other.project == project);
+        let revoked: Vec<_> = ctx.state.keys_of(self.engineer).filter(|other| ends(other)).cloned().collect();
+        super::add_key::check_new(ctx, self.engineer, &self.key, |other| !ends(other))?;
         let key = Arc::new(key);
         let mut events: Vec<Event> = revoked.into_iter().map(Event::KeyRevoked).collect();
         events.push(Event::KeyAdded(key.clone()));
