@@ -196,7 +196,10 @@ mod tests {
     const ANA: Uuid = Uuid::from_u128(1);
     const BEN: Uuid = Uuid::from_u128(2);
 
-    fn spans(history: &History) -> Vec<(u128, Option<u64>, Option<i64>, Option<i64>)> {
+    /// Session, fence, beginning and end.
+    type Span = (u128, Option<u64>, Option<i64>, Option<i64>);
+
+    fn spans(history: &History) -> Vec<Span> {
         let names = ["a.rs".to_owned()];
         let spans = history.of_file(&names).map(|span| {
             let time = |at: Option<Moment>| at.map(|at| at.0.0);
