@@ -34,7 +34,7 @@ const STEPS_OF_ENGINEER: usize = 50;
 /// Work steps for one project that is searched for a member.
 const STEPS_OF_PROJECT: usize = 10;
 
-/// Whom an e-mail address may name.
+/// The people whom an e-mail address may name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reach {
     /// Those whom the caller may see.
@@ -321,7 +321,7 @@ async fn may_see(api: &Api, view: &SharedView, caller: Caller, other: EngineerId
 /// The error for a name that nobody has whom the caller may see. It names no field: the text may be a part of the path.
 fn unknown_name(name: &str) -> ApiError {
     let message =
-        format!("{name} is the name of nobody whom you may see: say who by name, by e-mail address or by id");
+        format!("{name} is the name of nobody whom you may see: say who by e-mail address or by id");
     let details = json!({ "engineerId": [&message] });
     ApiError { details: Some(details), ..ApiError::new(Code::ValidationError, message) }
 }
