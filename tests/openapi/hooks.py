@@ -26,6 +26,9 @@ moments = st.datetimes(
 ).map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z")
 schemathesis.openapi.format("date-time", moments)
 
+# A feature that exists is named by its slug, too; an id need not be one that exists.
+schemathesis.openapi.format("feature", st.uuids().map(str))
+
 # What a page before gave; the first page needs none.
 schemathesis.openapi.format("cursor", st.just(""))
 

@@ -44,6 +44,13 @@ impl Parameter {
         Self { name: "cursor", about, schema: schema.into(), required: Required::False }
     }
 
+    /// An existing feature, by its id or slug.
+    pub(crate) fn feature(name: &'static str, about: &'static str) -> Self {
+        let format = SchemaFormat::Custom("feature".to_owned());
+        let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+        Self { name, about, schema: schema.into(), required: Required::False }
+    }
+
     /// A feature, by its slug or id.
     pub(crate) fn slug(name: &'static str, about: &'static str) -> Self {
         Self { name, about, schema: slug(), required: Required::False }

@@ -38,7 +38,7 @@ pub(super) fn routes() -> Routes {
         .body::<SaveCheckpoint>()
         .answers::<Checkpoint>(201)
         .answers_bare::<Skipped>(200, "It was a duplicate, which is not kept.");
-    let feature = || Parameter::slug("featureId", "The feature, by its id or slug.").required();
+    let feature = || Parameter::feature("featureId", "The feature, by its id or slug.").required();
     const ALL: &str = "/projects/{project}/sessions/checkpoints";
     Routes::new()
         .post(ALL, save, saved.command("save -n NOTE"))
