@@ -1,6 +1,7 @@
 """What the description of the API cannot say in words of JSON Schema, for the generator of requests."""
 
 import datetime
+import re
 
 import schemathesis
 from hypothesis import strategies as st
@@ -35,9 +36,15 @@ schemathesis.openapi.format("cursor", st.just(""))
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Waits for no revision that is to come, and for no event for long: what is no number stays as it is."""
+    """Waits for no revision that is to come, and for no event for long; what is no number stays as it is. Names by slugs
+    that no wrong id equals."""
     soon = {"X-Nexus-Min-Revision": 0, "since": 0, "waitMs": 100}
     for values in (case.headers, case.query):
         for name, most in soon.items():
             if values and str(values.get(name, "")).isdigit():
                 values[name] = str(min(int(values[name]), most))
+    # A path may name a project or a feature by its slug in place of its id. What is sent as a wrong id, such as a number,
+    # must therefore be the slug of nothing.
+    slug = case.body.get("slug") if isinstance(case.body, dict) else None
+    if isinstance(slug, str) and re.fullmatch("[a-z0-9-]{1,99}", slug):
+        case.body["slug"] = "x" + slug
