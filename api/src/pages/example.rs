@@ -25,8 +25,8 @@ fn usual(name: &str) -> Option<Value> {
     })
 }
 
-/// The example of a body, by the name of its type: where no field is required, and where required fields do not tell what
-/// is usual. It must do no harm to whoever sends it as it stands: a setting has its usual value.
+/// The example of a body, by the name of its type: where no field is required, and where required fields do not tell
+/// what is usual. It must do no harm to whoever sends it as it stands: a setting has its usual value.
 pub(super) fn by_hand(body: &str) -> Option<Value> {
     Some(match body {
         "AddDecision" => {

@@ -122,7 +122,7 @@ struct Found {
     changes: Vec<ClaimChange>,
     /// The bytes of the changes in an answer, about.
     bytes: usize,
-    /// Where the room ended: after this revision, or before the first one that has changes.
+    /// The revision after which the room ended; the inner `None` if that was before the first one with changes.
     cut_after: Option<Option<Revision>>,
 }
 

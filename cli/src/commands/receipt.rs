@@ -14,8 +14,9 @@ use std::env;
 
 /// Print the receipt of a commit: the session and the fence that hold its files
 ///
-/// Without paths, it is about the staged files, or, where nothing is staged, about those of the last commit. The commit-msg hook of nexus install git adds this line to each message
-/// by itself; this is for tools that make commits without Git's hooks. nexus verify checks it later.
+/// Without paths, it is about the staged files, or, where nothing is staged, about those of the last commit. The
+/// commit-msg hook of nexus install git adds this line to each message by itself; this is for tools that make commits
+/// without Git's hooks. nexus verify checks it later.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -60,8 +60,8 @@ pub(crate) fn staged(git: &Git) -> Result<Vec<String>, Error> {
     Ok(files)
 }
 
-/// The files that the commit that is being made changes, and the commit that it replaces, if there is one. Where nothing
-/// is staged, it is HEAD that gets another message.
+/// The files that the commit that is being made changes, and the commit that it replaces, if there is one. Where
+/// nothing is staged, it is HEAD that gets another message.
 ///
 /// # Errors
 /// When git fails.

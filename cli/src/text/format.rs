@@ -17,8 +17,8 @@ pub(crate) fn holder(engineer: &str, agent: Option<&str>, session: &HolderSessio
     format!("{engineer}'s agent {name}{}", session.place())
 }
 
-/// `14:32 (in 4 min), renewed while it runs`: when what a session holds is free, and what renews that. It is for sentences
-/// and single fields: the cells of a table are too narrow, and have [`Clock::until`] alone.
+/// `14:32 (in 4 min), renewed while it runs`: when what a session holds is free, and what renews that. It is for
+/// sentences and single fields: the cells of a table are too narrow, and have [`Clock::until`] alone.
 pub(crate) fn lease(until: Moment, session: &HolderSession, clock: &Clock) -> String {
     clock.until(until) + &session.renewal()
 }
