@@ -11,7 +11,7 @@ use crate::{
     guard::{
         checkout::{self, LinkedCheckout},
         claim_history::{self, History},
-        commit_check::{self, Accepted, MadeCommit, Proof},
+        commit_check::{self, MadeCommit, Proof},
         held_file::HeldFile,
         receipt::Receipt,
         write_access,
@@ -120,7 +120,7 @@ impl Verify {
         let mut receipted: BTreeMap<&String, bool> = BTreeMap::new();
         for commit in &commits {
             for file in &commit.files {
-                let proof = commit_check::proof(&commit.made, file, &history, &accepted);
+                let proof = commit_check::proof(&commit.made, file, &history);
                 for name in file {
                     *receipted.entry(name).or_insert(true) &= proof == Proof::Receipt;
                 }
@@ -129,7 +129,7 @@ impl Verify {
         }
         for (path, claims) in present {
             // What is held now does not count for commits that were made under a claim of their own.
-            let others = |claim: &Claim| !accepted.has(claim.session_id, claim.feature_id);
+            let others = |claim: &Claim| !accepted.has(claim);
             let others: Vec<Claim> = claims.into_iter().filter(others).collect();
             if !others.is_empty() && !receipted.get(&path).is_some_and(|receipted| *receipted) {
                 checked.findings.push((path, others));
@@ -181,7 +181,7 @@ impl Unproven {
             }
             Proof::Unheld if policy == ReceiptPolicy::Require => receipt.to_owned(),
             Proof::TooOld | Proof::Unheld => return None,
-            Proof::OnBranch(holding) | Proof::HeldByOther(holding) => {
+            Proof::Held(holding) => {
                 let holder =
                     format::holder(&holding.engineer, holding.agent.as_deref(), &HolderSession::default());
                 format!("{receipt}, and {holder} held it then")
@@ -206,7 +206,24 @@ fn branch() -> Option<String> {
     given.or_else(repository::branch)
 }
 
-/// The sessions and features whose files the commits may change.
+/// The sessions and features whose files the commits may change without a receipt.
+#[derive(Default)]
+struct Accepted {
+    /// Sessions that were named, or that work on the branch.
+    sessions: Vec<Uuid>,
+    /// Features that are called like the branch.
+    features: Vec<Uuid>,
+}
+
+impl Accepted {
+    /// Whether what is held by this claim may be changed.
+    fn has(&self, claim: &Claim) -> bool {
+        self.sessions.contains(&claim.session_id)
+            || claim.feature_id.is_some_and(|feature| self.features.contains(&feature))
+    }
+}
+
+/// Finds the sessions and features whose files the commits may change.
 async fn accepted(context: &Context<'_>, project: Uuid, branch: Option<&str>) -> Result<Accepted, Error> {
     let mut accepted = Accepted::default();
     if let Actor::Session(id) = context.actor() {
