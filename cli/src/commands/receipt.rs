@@ -35,7 +35,7 @@ pub(crate) struct PrintReceipt {
 impl PrintReceipt {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let project = context.project().await?;
-        let names = if self.paths.is_empty() { staged()? } else { repository::from_here(&self.paths)? };
+        let names = if self.paths.is_empty() { next_or_last()? } else { repository::from_here(&self.paths)? };
         let receipt = Receipt::for_files(context, project, &names).await?.ok_or_else(|| {
             Error::local("the acting session holds none of these files")
                 .hint("nexus whoami shows who acts; nexus claim PATH takes files")
@@ -46,7 +46,7 @@ impl PrintReceipt {
 }
 
 /// The files of the next commit or of the last one, as the cluster names them.
-fn staged() -> Result<Vec<String>, Error> {
+fn next_or_last() -> Result<Vec<String>, Error> {
     let here = env::current_dir()
         .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
     let git = Git::at(&here);

@@ -57,8 +57,7 @@ impl Receipt {
     ) -> Result<Option<Self>, Error> {
         context.act_as_live_session(project);
         let Some(session) = context.client.session() else { return Ok(None) };
-        let claims = write_access::claims_on(context, project, names).await?;
-        if !claims.iter().flat_map(|(_, claims)| claims).any(|claim| claim.session_id == session) {
+        if !write_access::holds_any(context, project, names).await? {
             return Ok(None);
         }
         // The newest of all its claims: a commit that is amended may have files of earlier ones, too.

@@ -234,6 +234,15 @@ fn conflicts(refused: &Refused) -> Vec<Conflict> {
     list.and_then(|list| serde_json::from_value(list).ok()).unwrap_or_default()
 }
 
+/// Whether the acting session alone holds any of these files.
+///
+/// # Errors
+/// When the cluster refuses it or no server answers.
+pub(crate) async fn holds_any(context: &Context<'_>, project: Uuid, paths: &[String]) -> Result<bool, Error> {
+    let checked = check(context, project, paths).await?;
+    Ok(checked.iter().any(|path| path.standing == Standing::Mine))
+}
+
 /// All claims on each of these files, those of this session included.
 ///
 /// # Errors
