@@ -179,6 +179,6 @@ fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<()
     saved.engineer_name = Some(name);
     saved.set_servers(&context.servers);
     context.login_file.write(&saved)?;
-    forgotten_keys::remove(&context.login_file, &key);
+    forgotten_keys::remove(&key);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! by its owner alone. It is in the folder of the profile, also where the login file is elsewhere: that may be a
 //! repository, to which a key must not be committed.
 
-use super::{atomic, home, login::LoginFile};
+use super::{atomic, home};
 use crate::error::Error;
 use std::{
     fs::{self, File},
@@ -44,17 +44,9 @@ pub(crate) fn keep(engineer: &str, key: &str) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-/// Removes the copies of a key, which is saved again: also those beside the login file, where former versions kept
-/// them. A copy that stays harms nobody.
-pub(crate) fn remove(file: &LoginFile, key: &str) {
-    let beside = file.path().parent().filter(|folder| !folder.as_os_str().is_empty());
-    remove_in(beside.unwrap_or(Path::new(".")), key);
-    if let Ok(folder) = home::of_profile() {
-        remove_in(&folder, key);
-    }
-}
-
-fn remove_in(folder: &Path, key: &str) {
+/// Removes the copies of a key, which is saved again. A copy that stays harms nobody.
+pub(crate) fn remove(key: &str) {
+    let Ok(folder) = home::of_profile() else { return };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.take(MAX_FILES) {
         let name = entry.file_name();
