@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use nexus_api_types::certificate::NodeCertificates;
+use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -215,6 +215,8 @@ pub struct MemberStatus {
     pub version: Option<String>,
     /// Its certificates; none when it has not reported for some seconds.
     pub certificates: Option<NodeCertificates>,
+    /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
+    pub place: Option<NodePlace>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }

@@ -18,8 +18,6 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// A write or a read that got no answer in this time fails with 503.
-pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
 /// A member that lacks at most this many entries has caught up: they are less than a second of writes.
 pub(crate) const MAX_LAG: u64 = 1_000;
 
@@ -214,6 +212,11 @@ impl Node {
     pub(crate) fn is_too_new(&self, command: &Command) -> bool {
         let since = command.facts().since;
         since > RulesVersion::FIRST && since > self.published().state.rules()
+    }
+
+    /// When a request that begins now fails with 503, for want of an answer.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timing.request_deadline()
     }
 
     /// Waits until this node has applied an index. Fails at the deadline.

@@ -41,6 +41,11 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Attempts for this long, each of which may take all of it.
+    pub(crate) fn within(span: Duration) -> Self {
+        Self { deadline: Instant::now() + span, attempt_timeout: span, repeat: Repeat::Always }
+    }
+
     /// Whether there is another attempt after one that failed. `may_be_carried_out` says whether any attempt so far may
     /// have been carried out.
     fn allows_another(&self, may_be_carried_out: bool, now: Instant) -> bool {

@@ -8,7 +8,7 @@ use crate::{
         service::LeaderService, slots::Slots, writes::Writes,
     },
     membership::change::Membership,
-    node::{Node, REQUEST_DEADLINE},
+    node::Node,
     peer::{PeerClient, secret::ClusterSecret},
     proposer::Proposer,
     raft::clock::Clock,
@@ -17,6 +17,7 @@ use crate::{
     watch::{cluster_clock::ClusterClock, disk::Disk, reports::Reports},
 };
 use nexus_api::mint::Mint;
+use nexus_api_types::cluster::NodePlace;
 use nexus_domain::ClusterId;
 use std::{path::PathBuf, sync::Arc};
 
@@ -44,11 +45,18 @@ impl Parts {
         peers: PeerClient,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
+        place: NodePlace,
         sources: Sources,
     ) -> Self {
         let Sources { clock, mint, .. } = sources;
-        let reports =
-            Reports::new(node.clone(), peers.clone(), clock.clone(), disk.clone(), certificates.clone());
+        let reports = Reports::new(
+            node.clone(),
+            peers.clone(),
+            clock.clone(),
+            disk.clone(),
+            certificates.clone(),
+            place,
+        );
         let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
         let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone()));
@@ -128,7 +136,8 @@ impl Parts {
     /// The view of this node for the API. `starts` counts the starts of the node on its data folder.
     pub(super) fn cluster(self, secret: ClusterSecret, starts: u32) -> NodeCluster {
         let (node, clock, leader) = (self.node, self.clock, self.leader);
-        let slots = Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, REQUEST_DEADLINE);
+        let slots =
+            Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, node.timing.request_deadline());
         NodeCluster {
             writes: Writes { leader: leader.clone(), clock: clock.clone(), slots },
             reads: ReadIndexes::start(leader.clone()),

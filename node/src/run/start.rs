@@ -263,7 +263,14 @@ impl Listening {
     ) -> RunningNode {
         let Identified { stored, secret, .. } = identified;
         let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
-        let parts = Parts::new(node.clone(), self.peers, disk.clone(), self.certificates, sources);
+        let parts = Parts::new(
+            node.clone(),
+            self.peers,
+            disk.clone(),
+            self.certificates,
+            config.place.clone(),
+            sources,
+        );
         self.service.begin(parts.peer_requests());
         let (fail, failure) = watch::channel(None);
         let flushes = parts.flush_watch().run(fail.clone(), stop.clone());
@@ -326,7 +333,7 @@ fn check_name(name: CertificateName, origin: &Origin, stored: &StoredIdentity) -
 /// Most members that took the place of each other, one after another, that are looked at.
 const MAX_SUCCESSORS: usize = 64;
 
-/// Which nodes took the place of which, as the state of this node says.
+/// Reads from the state of this node which nodes took the place of which.
 fn lineage(store: StoreHandle) -> Lineage {
     Lineage::new(move |node, former| {
         let state = &store.latest().state;

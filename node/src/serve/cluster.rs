@@ -8,7 +8,7 @@ use crate::{
         read_index::ReadIndexes,
         writes::Writes,
     },
-    node::{Leader, Node, REMOVED, REQUEST_DEADLINE},
+    node::{Leader, Node, REMOVED},
     peer::{
         secret::ClusterSecret,
         service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
@@ -155,11 +155,7 @@ impl Cluster for NodeCluster {
             if self.node().leads() {
                 return Ok(self.own_status());
             }
-            let policy = RetryPolicy {
-                deadline: Instant::now() + REQUEST_DEADLINE,
-                attempt_timeout: REQUEST_DEADLINE,
-                repeat: Repeat::Always,
-            };
+            let policy = RetryPolicy::within(self.node().timing.request_deadline());
             let read = |response| match response {
                 ServiceResponse::Status(report) => Some(Ok::<_, String>(*report)),
                 _ => None,

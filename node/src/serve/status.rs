@@ -2,7 +2,10 @@
 
 use crate::{
     node::Node,
-    peer::service::{MemberReport, StatusReport},
+    peer::{
+        details::NodeDetails,
+        service::{MemberReport, StatusReport},
+    },
     watch::{disk::Disk, reports::Reports},
 };
 use nexus_api::cluster::{Condition, MemberStatus, NodeStatus, Role};
@@ -59,8 +62,12 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates) =
-        details.map_or((None, None), |details| (Some(details.version), Some(details.certificates)));
+    let (version, certificates, place) = match details {
+        Some(NodeDetails { version, certificates, place }) => {
+            (Some(version), Some(certificates), Some(place))
+        }
+        None => (None, None, None),
+    };
     MemberStatus {
         id: report.id,
         voter: report.voter,
@@ -78,6 +85,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         diverged: report.diverged,
         version,
         certificates,
+        place,
         round_trip,
     }
 }

@@ -128,12 +128,25 @@ pub struct StartArgs {
     /// Certificates, of which a changed file is read again while the node runs
     #[command(flatten)]
     pub tls: TlsArgs,
+    /// Region that this node runs in, such as eu-west
+    #[arg(long, env = "NEXUS_REGION", value_name = "NAME")]
+    pub region: Option<String>,
+    /// Zone of the region
+    #[arg(long, env = "NEXUS_ZONE", value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Priority of this node as the leader, 0 to 255: leadership moves to a node with the highest priority once it has
+    /// been well for five seconds. Give all nodes of the preferred region the same one [default: 100]
+    #[arg(long, env = "NEXUS_PRIORITY", value_name = "N")]
+    pub priority: Option<u8>,
+    /// Times of Raft: for nodes in one place, or for nodes across regions, up to 250 ms of round trip [default: lan]
+    #[arg(long, env = "NEXUS_TIMING", value_enum)]
+    pub timing: Option<TimingProfile>,
     /// Interval of the leader's heartbeats, in milliseconds; use at least one round trip between the nodes [default:
-    /// 100]
+    /// that of --timing, 100 or 250]
     #[arg(long, env = "NEXUS_HEARTBEAT_MS", value_name = "MS")]
     pub heartbeat_ms: Option<u64>,
     /// Silence of the leader after which a follower calls an election, in milliseconds; use about ten round trips
-    /// [default: 400]
+    /// [default: that of --timing, 400 or 2500]
     #[arg(long, env = "NEXUS_ELECTION_MS", value_name = "MS")]
     pub election_ms: Option<u64>,
     /// Log entries between two snapshots [default: 20000]
@@ -265,6 +278,17 @@ pub struct LogArgs {
     /// Format of the log [default: text]
     #[arg(long, env = "NEXUS_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
+}
+
+/// Times of Raft for a kind of network.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimingProfile {
+    /// Heartbeats every 100 ms, an election after 0.4 to 0.8 s
+    #[default]
+    Lan,
+    /// Heartbeats every 250 ms, an election after 2.5 to 5 s
+    Wan,
 }
 
 /// Format of the log.

@@ -9,6 +9,22 @@ pub(super) fn split(text: Option<&str>) -> Vec<String> {
     parts.filter(|part| !part.is_empty()).map(|part| part.trim_end_matches('/').to_owned()).collect()
 }
 
+/// Checks the name of a region or zone.
+pub(super) fn check_place(flag: &str, name: Option<&str>) -> anyhow::Result<()> {
+    let is_name = |name: &str| {
+        (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    if let Some(name) = name {
+        ensure!(
+            is_name(name),
+            "{flag} {} must be 1 to 64 letters, digits, dots, dashes and underscores, such as eu-west",
+            name.escape_debug()
+        );
+    }
+    Ok(())
+}
+
 /// Checks the form of an address.
 pub(super) fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
     let port = addr.rsplit_once(':').and_then(|(_, port)| port.trim().parse::<u16>().ok());
