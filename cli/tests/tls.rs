@@ -154,8 +154,7 @@ fn the_wrong_scheme_is_explained_on_both_sides() {
     let node = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = node.local_addr().unwrap();
     thread::spawn(move || {
-        let body =
-            r#"{"error":{"code":"VALIDATION_ERROR","message":"this port speaks https","requestId":"r"}}"#;
+        let body = r#"{"error":{"code":"VALIDATION_ERROR","message":"this node serves https alone: begin","requestId":"r"}}"#;
         for mut stream in node.incoming().flatten() {
             let _ = BufReader::new(&stream).read_line(&mut String::new());
             let length = body.len();
@@ -164,6 +163,19 @@ fn the_wrong_scheme_is_explained_on_both_sides() {
     });
     let ended = ask(format!("http://{address}"));
     assert_eq!(reason(&ended), "it speaks TLS alone: write https:// instead of http://");
+}
+
+#[test]
+fn the_port_for_peers_is_recognised() {
+    let authority = Authority::named("Nexus CA");
+    let mut config = authority.local();
+    config.alpn_protocols = vec![b"nexus-peer".to_vec()];
+    let peers = server(config);
+    let (ana, _) = person_with(&authority, &[peers.url()]);
+    assert_eq!(
+        reason(&ana.types("project list --ca ca.crt")),
+        "it speaks TLS, but no HTTP: is this the port for its peers? name the one for clients"
+    );
 }
 
 #[test]
@@ -227,7 +239,7 @@ fn an_authority_that_is_replaced_counts_at_once_for_a_process_that_runs() {
     ask(json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello }), true);
     ask(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }), false);
     let mut list = |id: u64| {
-        let call = json!({ "name": "feature_available", "arguments": {} });
+        let call = json!({ "name": "available", "arguments": {} });
         ask(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": call }), true)
     };
     list(2);

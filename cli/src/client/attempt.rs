@@ -17,7 +17,7 @@ use std::time::Duration;
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// The beginning of what a node answers to plain text on a port with TLS.
-const SPEAKS_HTTPS: &str = "this port speaks https";
+const SPEAKS_HTTPS: &str = "this node serves https alone";
 
 /// The result of one attempt.
 #[derive(Debug)]
@@ -273,7 +273,8 @@ fn failed(error: &reqwest::Error, trust: &Trust, is_write: bool) -> Failed {
         has_remedy: reason.has_remedy,
         reason: reason.text,
         may_be_applied: is_write && !unsent,
-        is_there: !unsent,
+        // What is wrong with the address or the certificate stays wrong.
+        is_there: !unsent && !reason.has_remedy,
         was_silent: false,
         retry_after: None,
     }
@@ -344,8 +345,7 @@ mod tests {
 
     #[test]
     fn the_answer_of_a_port_with_tls_to_plain_text_leads_to_the_other_scheme() {
-        let answer =
-            r#"{"error":{"code":"VALIDATION_ERROR","message":"this port speaks https","requestId":"r"}}"#;
+        let answer = r#"{"error":{"code":"VALIDATION_ERROR","message":"this node serves https alone: begin","requestId":"r"}}"#;
         let attempt = judged(400, answer, &Request::post("/projects"));
         assert!(
             matches!(&attempt, Attempt::Failed(failed) if failed.reason.contains("https://") && !failed.may_be_applied),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 Examples:
   nexus cluster certs init
   nexus cluster certs init --dir /secure/certs --days 1825
-  nexus cluster certs init --cluster-id 0198c0de-0000-7000-8000-000000000001   # of one that runs")]
+  nexus cluster certs init --cluster-id 0198c0de-0000-7000-8000-000000000001")]
 pub(crate) struct Init {
     /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = "certs")]

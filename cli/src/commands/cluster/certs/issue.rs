@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 Examples:
   nexus cluster certs issue --node 1 --host a.example.com,10.0.0.1
   nexus cluster certs issue --node 1 --renew
-  nexus cluster certs issue --joining --host d.example.com     # a node that gets its id later
+  nexus cluster certs issue --joining --host d.example.com   # its id comes later
   nexus cluster certs issue --node 2 --dir /secure/certs --out /mnt/stick/node-2 --days 90")]
 pub(crate) struct Issue {
     /// Id of the node

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 /// Replace the authority while the cluster runs, in three steps
 ///
 /// 1. It makes a new authority beside the old one: copy ca.crt, which then has both, to all nodes and clients.
+///
 /// 2. It issues the nodes' certificates anew, by the new authority: copy them to the nodes.
+///
 /// 3. With --finish, it drops the old authority: copy ca.crt, which then has the new one alone.
 ///
 /// Each call does one step, and prints what to copy and what comes next. It refuses to go on before all members show
