@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
+use nexus_api_types::certificate::NodeCertificates;
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -210,6 +211,12 @@ pub struct MemberStatus {
     pub condition: Option<Condition>,
     /// Whether its state was found to differ from that of the reporting node.
     pub diverged: bool,
+    /// The version of its program; none when it has not reported for some seconds.
+    pub version: Option<String>,
+    /// Its certificates; none when it has not reported for some seconds.
+    pub certificates: Option<NodeCertificates>,
+    /// The time from this node to that one and back; none for this node itself.
+    pub round_trip: Option<Duration>,
 }
 
 /// The report of a member about itself.
@@ -264,6 +271,8 @@ pub struct NodeStatus {
     pub removed: bool,
     /// Time since a quorum acknowledged the leader; known to the leader alone.
     pub quorum_seen: Option<Duration>,
+    /// The certificates that this node uses.
+    pub certificates: NodeCertificates,
 }
 
 /// A node may take this long to write the snapshot for a backup, which may have gigabytes.

@@ -6,7 +6,6 @@ use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
     peer::secret::ClusterSecret,
-    raft::clock::SystemClock,
     run::{RunningNode, Sources},
     serve::open_files,
     settings::{
@@ -14,8 +13,13 @@ use nexus_node::{
         config::Config,
         logging,
     },
+    tls::Certificates,
 };
-use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Each log entry allocates many small objects that other threads free, which mimalloc handles faster than the system's
@@ -101,6 +105,10 @@ fn start(args: StartArgs) -> anyhow::Result<StartOptions> {
     let only_check = args.check_config;
     let config = Config::from_args(args)?;
     if only_check {
+        let certificates = Certificates::read(config.tls)?;
+        if let Some(name) = certificates.current().name() {
+            println!("The certificate names {name}.");
+        }
         println!("The settings are fine.");
         return Ok((None, None));
     }
@@ -145,7 +153,17 @@ fn man(folder: &Path) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let sources = Sources { clock: Arc::new(SystemClock), mint: Arc::new(SystemMint) };
+    let sources = Sources::default();
+    // A terminal that is closed ends what runs in it; a service is asked to read its files again.
+    if !std::io::stdin().is_terminal() {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reload = sources.reload.clone();
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                reload.notify_one();
+            }
+        });
+    }
     let node = tokio::select! {
         node = RunningNode::start(config, sources) => node?,
         _ = terminate.recv() => return Ok(()),
