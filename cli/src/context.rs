@@ -4,10 +4,11 @@
 use crate::{
     agent_run::{self, Actor, RunRecord, RunRecords},
     args::Global,
-    client::{Client, Deadline, KnownServers, Request},
+    client::{Client, Deadline, KnownServers, Request, Trust},
     config::{
         link::{self, FoundLink},
         login::{Login, LoginFile},
+        stored::StoredPath,
     },
     error::Error,
     output::Output,
@@ -15,7 +16,7 @@ use crate::{
     text::format,
 };
 use nexus_api_types::{engineer::Me, project::Project};
-use std::cell::OnceCell;
+use std::{cell::OnceCell, ffi::OsStr};
 use tokio::runtime::{self, Runtime};
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) login_file: LoginFile,
     /// The servers that are asked.
     pub(crate) servers: Vec<Server>,
+    /// The authorities that they must have their certificates from.
+    pub(crate) trust: Trust,
     /// The API key of the command line or the environment, which goes before the saved one.
     pub(crate) given_token: Option<String>,
     /// Whether the servers are those of one command line alone, which are asked without the cluster's other members.
@@ -51,6 +54,7 @@ impl<'a> Context<'a> {
         let login_file = LoginFile::locate()?;
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
+        let trust = trust(global.ca.as_deref(), &login)?;
         let given_token = given(global.token);
         let records = RunRecords::locate()?;
         let named = given(global.session).filter(|text| !agent_run::is_inherited(text));
@@ -59,6 +63,7 @@ impl<'a> Context<'a> {
         let has_own_servers =
             global.server.is_some_and(|typed| !typed.trim().is_empty() && !is_in_environment(&typed));
         let client = Client::new(&servers, token, Deadline::after(global.timeout))
+            .trusting(trust.clone())
             .knowing(KnownServers::beside(login_file.path()), !has_own_servers)
             .watched(out.is_watched());
         if let Some(Actor::Session(id)) = named {
@@ -73,6 +78,7 @@ impl<'a> Context<'a> {
             login,
             login_file,
             servers,
+            trust,
             given_token,
             has_own_servers,
             records,
@@ -85,18 +91,20 @@ impl<'a> Context<'a> {
     /// The same context with these servers, and the same deadline.
     ///
     /// # Errors
-    /// When TLS cannot be set up, or what login saved cannot be read.
+    /// When what login saved cannot be read.
     pub(crate) fn with_servers(&self, servers: Vec<Server>) -> Result<Self, Error> {
         let login = self.login_file.read()?;
         let token = self.given_token.clone().or_else(|| login.token.clone());
         Ok(Self {
             out: self.out,
             client: Client::new(&servers, token, self.client.deadline().clone())
+                .trusting(self.trust.clone())
                 .knowing(KnownServers::beside(self.login_file.path()), !self.has_own_servers)
                 .watched(self.out.is_watched()),
             login,
             login_file: self.login_file.clone(),
             servers,
+            trust: self.trust.clone(),
             given_token: self.given_token.clone(),
             has_own_servers: self.has_own_servers,
             records: self.records.clone(),
@@ -112,6 +120,14 @@ impl<'a> Context<'a> {
     /// The errors of [`with_servers`](Self::with_servers).
     pub(crate) fn reloaded(&self) -> Result<Self, Error> {
         self.with_servers(self.servers.clone())
+    }
+
+    /// The authorities as the login file has them, so that hooks and later commands accept the same certificates.
+    pub(crate) fn saved_trust(&self) -> Option<StoredPath> {
+        match &self.trust {
+            Trust::System => None,
+            Trust::File(path) => Some(StoredPath(path.clone())),
+        }
     }
 
     /// The records of agent runs.
@@ -257,6 +273,19 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
         .servers()
         .map_err(|problem| Error::misused(format!("{}: {problem}", file.path().display())).hint(FORM))?;
     Ok(if saved.is_empty() { server::defaults() } else { saved })
+}
+
+/// The authorities of the command line or the environment, else those of the login file, else those of this machine.
+fn trust(given: Option<&OsStr>, login: &Login) -> Result<Trust, Error> {
+    let saved = login.ca.as_ref().map(|path| path.0.as_os_str());
+    for name in [given, saved].into_iter().flatten() {
+        let trust = Trust::named(name)
+            .map_err(|error| Error::local(format!("cannot tell the current folder: {error}")))?;
+        if let Some(trust) = trust {
+            return Ok(trust);
+        }
+    }
+    Ok(Trust::System)
 }
 
 fn no_project() -> Error {

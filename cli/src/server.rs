@@ -70,14 +70,16 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
     items.map(|item| parse(item).map_err(|problem| format!("server {item:?}: {problem}"))).collect()
 }
 
-/// The server at a member's address for clients, `host:port`, if the API key may be sent there: members are asked in
-/// plain text, so only where a configured server is, and never from this machine to the network or the other way round,
-/// as behind a tunnel. A reverse proxy hides its members.
+/// The server at a member's address for clients, `host:port`, if the API key may be sent there: members are asked as
+/// all configured servers are, through TLS or in plain text, and never from this machine to the network or the other
+/// way round, as behind a tunnel. A reverse proxy hides its members.
 pub(crate) fn of_member(configured: &[Server], address: &str) -> Option<Server> {
-    let member = parse(address).ok().filter(|member| !address.contains("://") && member.0.path() == "/")?;
+    let scheme = if configured.iter().all(Server::is_encrypted) { "https" } else { "http" };
+    let member = parse(&format!("{scheme}://{address}")).ok();
+    let member = member.filter(|member| !address.contains("://") && member.0.path() == "/")?;
     let is_unspecified = matches!(member.0.host_str(), Some("0.0.0.0" | "[::]"));
     let is_alike = |server: &Server| {
-        !server.is_encrypted() && server.0.path() == "/" && server.is_loopback() == member.is_loopback()
+        server.0.scheme() == scheme && server.0.path() == "/" && server.is_loopback() == member.is_loopback()
     };
     (!is_unspecified && configured.iter().all(is_alike)).then_some(member)
 }
@@ -129,8 +131,14 @@ mod tests {
         let is_asked = |configured, address| of_member(&parse_list(configured).unwrap(), address).is_some();
         assert!(is_asked("10.0.0.1:7401", "10.0.0.2:7401"));
         assert!(is_asked("localhost:7401", "127.0.0.1:7402"));
+        let through_tls = parse_list("https://a.example,https://10.0.0.1:7401").unwrap();
+        let member = of_member(&through_tls, "10.0.0.2:7401").unwrap();
+        assert_eq!(member.to_string(), "https://10.0.0.2:7401");
         for (configured, address) in [
-            ("https://10.0.0.1:7401", "10.0.0.2:7401"),
+            ("https://10.0.0.1:7401,http://10.0.0.3:7401", "10.0.0.2:7401"),
+            ("https://10.0.0.1/nexus", "10.0.0.2:7401"),
+            ("https://localhost:7401", "10.0.0.2:7401"),
+            ("https://10.0.0.1:7401", "127.0.0.1:7401"),
             ("http://10.0.0.1/nexus", "10.0.0.2:7401"),
             ("localhost:7401", "10.0.0.2:7401"),
             ("10.0.0.1:7401", "127.0.0.1:7401"),

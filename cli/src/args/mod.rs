@@ -15,6 +15,10 @@ pub(crate) struct Global {
     /// Servers to ask, separated by commas; if one does not answer, the next one is asked
     #[arg(long, global = true, env = "NEXUS_SERVER", value_name = "URL,URL…")]
     pub(crate) server: Option<String>,
+    /// File of the authorities that https servers must have their certificates from, such as the cluster's ca.crt, or
+    /// system for those that this machine trusts
+    #[arg(long, global = true, env = "NEXUS_CA", value_name = "FILE")]
+    pub(crate) ca: Option<OsString>,
     /// API key to use instead of the one that login saved
     #[arg(long, global = true, env = "NEXUS_TOKEN", value_name = "KEY", hide_env_values = true)]
     pub(crate) token: Option<String>,

@@ -1,17 +1,23 @@
 //! One request to one server, and what to make of its end. Never tries again.
 
-use super::request::Request;
+use super::{
+    reason::{self, CONNECT_TIMEOUT, seconds},
+    request::Request,
+    tls_problem,
+    trust::Trust,
+};
 use crate::{error::Refused, server::Server};
 use nexus_api_types::{Data, ErrorBody, Failure, envelope::Outcome, header as names, health::Readiness};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
-use std::{io, time::Duration};
+use std::time::Duration;
 
 /// A server's answer is cut off here: the largest list of features is far smaller.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 
-/// A server of this machine or network accepts within milliseconds; what takes longer is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The beginning of what a node answers to plain text on a port with TLS.
+const SPEAKS_HTTPS: &str = "this node serves https alone";
 
 /// The result of one attempt.
 #[derive(Debug)]
@@ -45,24 +51,52 @@ pub(super) struct Failed {
     pub(super) may_be_applied: bool,
     /// Whether somebody was there, so that a later try makes sense.
     pub(super) is_there: bool,
+    /// Whether the reason says what to do about it, too.
+    pub(super) has_remedy: bool,
     /// Whether it is known only that nothing came in time.
     pub(super) was_silent: bool,
     /// The wait before the next attempt, if the server named one.
     pub(super) retry_after: Option<Duration>,
 }
 
-/// A connection to one server.
+impl Failed {
+    /// Nothing was sent, and a later try makes no sense. The reason says what to do.
+    pub(super) fn absent(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            may_be_applied: false,
+            is_there: false,
+            has_remedy: true,
+            was_silent: false,
+            retry_after: None,
+        }
+    }
+}
+
+/// A connection to one server, whose certificate must be from one of these authorities; with none, from one that this
+/// machine trusts.
 ///
 /// # Errors
-/// When TLS cannot be set up, which is a fault of this machine.
-pub(super) fn connection(server: &Server) -> Result<reqwest::Client, reqwest::Error> {
+/// When an authority's certificate cannot be used, or TLS cannot be set up, which is a fault of this machine.
+pub(super) fn connection(
+    server: &Server,
+    authorities: Option<&[CertificateDer<'static>]>,
+) -> Result<reqwest::Client, reqwest::Error> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("nexus/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .tls_info(true)
         // A redirect would carry the API key to somewhere else, and turn a write into a read.
         .redirect(reqwest::redirect::Policy::none());
-    // Reading the certificates that this machine trusts takes longer than a request without them.
-    let builder = if server.is_encrypted() { builder } else { builder.tls_certs_only([]) };
+    let builder = match authorities {
+        // Reading the certificates that this machine trusts takes longer than a request without them.
+        _ if !server.is_encrypted() => builder.tls_certs_only([]),
+        Some(authorities) => {
+            let certificates = authorities.iter().map(|der| reqwest::Certificate::from_der(der));
+            builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
+        }
+        None => builder,
+    };
     // A proxy is for the world outside: it cannot reach this machine's own servers.
     if server.is_loopback() { builder.no_proxy() } else { builder }.build()
 }
@@ -72,11 +106,12 @@ pub(super) async fn send(
     server: &Server,
     request: &Request,
     builder: RequestBuilder,
+    trust: &Trust,
     limit: Duration,
 ) -> Attempt {
     match tokio::time::timeout(limit, exchange(builder)).await {
         Ok(Ok((head, body))) => judge(server, request, &head, &body),
-        Ok(Err(error)) => Attempt::Failed(failed(&error, request.is_write())),
+        Ok(Err(error)) => Attempt::Failed(failed(&error, trust, request.is_write())),
         Err(_) => Attempt::Failed(silent(request, limit)),
     }
 }
@@ -86,6 +121,7 @@ fn silent(request: &Request, limit: Duration) -> Failed {
         reason: format!("no answer within {}", seconds(limit)),
         may_be_applied: request.is_write(),
         is_there: true,
+        has_remedy: false,
         was_silent: true,
         retry_after: None,
     }
@@ -96,6 +132,7 @@ pub(super) async fn open(
     server: &Server,
     request: &Request,
     builder: RequestBuilder,
+    trust: &Trust,
     limit: Duration,
 ) -> Result<Response, Attempt> {
     let opening = async {
@@ -108,7 +145,7 @@ pub(super) async fn open(
     match tokio::time::timeout(limit, opening).await {
         Ok(Ok(Ok(response))) => Ok(response),
         Ok(Ok(Err((head, body)))) => Err(judge(server, request, &head, &body)),
-        Ok(Err(error)) => Err(Attempt::Failed(failed(&error, request.is_write()))),
+        Ok(Err(error)) => Err(Attempt::Failed(failed(&error, trust, request.is_write()))),
         Err(_) => Err(Attempt::Failed(silent(request, limit))),
     }
 }
@@ -171,6 +208,9 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
     let Some(failure) = failure.ok().filter(|_| !head.status.is_redirection()) else {
         return Attempt::Failed(not_nexus(head, request));
     };
+    if !server.is_encrypted() && failure.error.message.starts_with(SPEAKS_HTTPS) {
+        return Attempt::Failed(Failed::absent(tls_problem::ONLY_TLS));
+    }
     let refused = |body| {
         Box::new(Refused {
             body,
@@ -185,6 +225,7 @@ fn judge(server: &Server, request: &Request, head: &Head, body: &[u8]) -> Attemp
             reason: failure.error.message.clone(),
             may_be_applied: request.is_write() && outcome(&failure.error) == Outcome::Unknown,
             is_there: true,
+            has_remedy: false,
             was_silent: false,
             retry_after: head.retry_after,
         }),
@@ -218,64 +259,24 @@ fn not_nexus(head: &Head, request: &Request) -> Failed {
         reason,
         may_be_applied: request.is_write() && (is_there || status.is_success()),
         is_there,
+        has_remedy: false,
         was_silent: false,
         retry_after: head.retry_after,
     }
 }
 
-fn failed(error: &reqwest::Error, is_write: bool) -> Failed {
+fn failed(error: &reqwest::Error, trust: &Trust, is_write: bool) -> Failed {
     // Before there is a connection, nothing was sent; and what cannot be built never is.
     let unsent = error.is_connect() || error.is_builder();
+    let reason = reason::of(error, trust, unsent);
     Failed {
-        reason: reason(error, unsent),
+        has_remedy: reason.has_remedy,
+        reason: reason.text,
         may_be_applied: is_write && !unsent,
-        is_there: !unsent,
+        // What is wrong with the address or the certificate stays wrong.
+        is_there: !unsent && !reason.has_remedy,
         was_silent: false,
         retry_after: None,
-    }
-}
-
-/// Parts of what the libraries for TLS, HTTP and names say when an address is not right, and what that means to people.
-const MISUNDERSTANDINGS: [(&str, &str); 4] = [
-    ("tls handshake eof", "it does not speak TLS: write http:// instead of https://"),
-    ("InvalidContentType", "it does not speak TLS: write http:// instead of https://"),
-    ("invalid HTTP version", "its answer is not HTTP: a server with TLS is reached by https://"),
-    ("failed to lookup address", "no such host"),
-];
-
-/// The last cause says what happened; the ones before it say only that something did.
-fn reason(error: &reqwest::Error, unsent: bool) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        if let Some(error) = next.downcast_ref::<io::Error>() {
-            match error.kind() {
-                io::ErrorKind::ConnectionRefused => return "connection refused".to_owned(),
-                io::ErrorKind::ConnectionReset => return "connection lost before the answer".to_owned(),
-                io::ErrorKind::TimedOut => return "connection timed out".to_owned(),
-                _ => {}
-            }
-        }
-        cause = next;
-    }
-    let cause = cause.to_string();
-    if let Some((_, plain)) = MISUNDERSTANDINGS.iter().find(|(technical, _)| cause.contains(technical)) {
-        return (*plain).to_owned();
-    }
-    match (error.is_timeout(), unsent) {
-        (true, true) => format!("no connection within {}", seconds(CONNECT_TIMEOUT)),
-        (true, false) => "no answer in time".to_owned(),
-        (false, true) => cause,
-        (false, false) => format!("connection lost before the answer ({cause})"),
-    }
-}
-
-/// A length of time in seconds, as short as it is true.
-fn seconds(span: Duration) -> String {
-    let tenths = (span.as_millis() + 50) / 100;
-    if tenths.is_multiple_of(10) {
-        format!("{} s", tenths / 10)
-    } else {
-        format!("{}.{} s", tenths / 10, tenths % 10)
     }
 }
 
@@ -343,8 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_short() {
-        assert_eq!(seconds(Duration::from_millis(3_333)), "3.3 s");
-        assert_eq!(seconds(Duration::from_secs(10)), "10 s");
+    fn the_answer_of_a_port_with_tls_to_plain_text_leads_to_the_other_scheme() {
+        let answer = r#"{"error":{"code":"VALIDATION_ERROR","message":"this node serves https alone: begin","requestId":"r"}}"#;
+        let attempt = judged(400, answer, &Request::post("/projects"));
+        assert!(
+            matches!(&attempt, Attempt::Failed(failed) if failed.reason.contains("https://") && !failed.may_be_applied),
+            "{attempt:?}"
+        );
     }
 }

@@ -43,8 +43,15 @@ impl Client {
                 continue;
             }
             let connected = &self.servers[at];
-            let builder = headers.build(connected.connection()?, &connected.server, &request);
-            match attempt::open(&connected.server, &request, builder, limit).await {
+            let connection = match connected.connection(self.trust()) {
+                Ok(connection) => connection,
+                Err(failed) => {
+                    failures.note(at, failed);
+                    continue;
+                }
+            };
+            let builder = headers.build(&connection, &connected.server, &request);
+            match attempt::open(&connected.server, &request, builder, self.trust(), limit).await {
                 Ok(response) => return Ok(Download { response, deadline: self.deadline().clone() }),
                 Err(Attempt::Refused(refused) | Attempt::Limited { refused, .. }) => {
                     return Err(Error::Refused(refused));

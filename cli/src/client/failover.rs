@@ -3,12 +3,13 @@
 //! every write has one identity, however often it is sent, and is applied once.
 
 use super::{
-    attempt::{self, Attempt},
+    attempt::{self, Attempt, Failed},
     deadline::Deadline,
     headers::Headers,
     known_servers::KnownServers,
     race::{Failures, Race},
     request::Request,
+    trust::Trust,
 };
 use crate::{
     answer::Answer,
@@ -16,10 +17,14 @@ use crate::{
     output::Progress,
     server::Server,
 };
-use futures::{StreamExt, future::FutureExt};
+use futures::{
+    StreamExt,
+    future::{FutureExt, ready},
+};
 use nexus_api_types::cluster::ClusterStatus;
+use rustls::pki_types::CertificateDer;
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::{Cell, RefCell},
     collections::VecDeque,
     time::Duration,
 };
@@ -44,6 +49,8 @@ pub(crate) struct Client {
     configured: usize,
     known: KnownServers,
     token: Option<String>,
+    /// The authorities whose certificates servers may have.
+    trust: Trust,
     /// The session that acts.
     session: Cell<Option<Uuid>>,
     deadline: Deadline,
@@ -58,24 +65,57 @@ pub(crate) struct Client {
 pub(super) struct Connected {
     pub(super) server: Server,
     /// Made for the first request: most servers of a list are never asked.
-    connection: OnceCell<reqwest::Client>,
+    made: RefCell<Option<Connection>>,
+}
+
+/// A connection, with the authorities that it accepts certificates of.
+struct Connection {
+    authorities: Option<Vec<CertificateDer<'static>>>,
+    client: reqwest::Client,
 }
 
 impl Connected {
     fn to(server: &Server) -> Self {
-        Self { server: server.clone(), connection: OnceCell::new() }
+        Self { server: server.clone(), made: RefCell::new(None) }
     }
 
+    /// The connection for a request. The file of authorities is read each time: it changes while a process runs for
+    /// days, and what cannot be read while it is replaced is as it was.
+    ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(super) fn connection(&self) -> Result<&reqwest::Client, Error> {
-        if let Some(made) = self.connection.get() {
-            return Ok(made);
+    pub(super) fn connection(&self, trust: &Trust) -> Result<reqwest::Client, Failed> {
+        let mut made = self.made.borrow_mut();
+        let authorities = if self.server.is_encrypted() { trust.read() } else { Ok(None) };
+        let is_made = made.as_ref().is_some_and(|made| authorities.as_ref() == Ok(&made.authorities));
+        if !is_made {
+            let new = authorities.and_then(|authorities| {
+                let client = attempt::connection(&self.server, authorities.as_deref());
+                let client = client.map_err(|error| {
+                    format!(
+                        "TLS cannot be set up ({}): --ca FILE names the cluster's ca.crt",
+                        last_cause(&error)
+                    )
+                })?;
+                Ok(Connection { authorities, client })
+            });
+            match new {
+                Ok(new) => *made = Some(new),
+                Err(problem) if made.is_none() => return Err(Failed::absent(problem)),
+                Err(_) => {}
+            }
         }
-        let made = attempt::connection(&self.server)
-            .map_err(|error| Error::local(format!("cannot set up connections: {error:?}")))?;
-        Ok(self.connection.get_or_init(|| made))
+        let made = made.as_ref().expect("a connection is made, or was before");
+        Ok(made.client.clone())
     }
+}
+
+fn last_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 impl Client {
@@ -86,12 +126,24 @@ impl Client {
             configured: servers.len(),
             known: KnownServers::default(),
             token,
+            trust: Trust::default(),
             session: Cell::new(None),
             deadline,
             order: RefCell::new((0..servers.len()).collect()),
             written: Cell::new(None),
             is_watched: false,
         }
+    }
+
+    /// Accepts certificates of these authorities.
+    pub(crate) fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// The authorities whose certificates are accepted.
+    pub(super) const fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Uses what earlier commands found out: servers that kept silent are asked last, and with `and_members`, the
@@ -271,9 +323,7 @@ impl Client {
                 } else {
                     (share, share)
                 };
-                if let Err(error) = self.start(request, headers, at, limit, race) {
-                    return Round::Refused(error);
-                }
+                self.start(request, headers, at, limit, race);
                 overtake_after *= 2;
                 ask_next_at = Instant::now() + patience;
                 continue;
@@ -295,9 +345,6 @@ impl Client {
     }
 
     /// Begins to ask one server.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
     fn start<'a>(
         &'a self,
         request: &'a Request,
@@ -305,13 +352,18 @@ impl Client {
         at: usize,
         limit: Duration,
         race: &mut Race<'a>,
-    ) -> Result<(), Error> {
+    ) {
         let Connected { server, .. } = &self.servers[at];
-        let builder = headers.build(self.servers[at].connection()?, server, request);
         race.asked_at[at] = Some(Instant::now());
-        let sent = async move { (at, attempt::send(server, request, builder, limit).await) };
-        race.under_way.push(sent.boxed_local());
-        Ok(())
+        let sent = match self.servers[at].connection(&self.trust) {
+            Ok(connection) => {
+                let builder = headers.build(&connection, server, request);
+                let sent = attempt::send(server, request, builder, &self.trust, limit);
+                sent.map(move |attempt| (at, attempt)).boxed_local()
+            }
+            Err(failed) => ready((at, Attempt::Failed(failed))).boxed_local(),
+        };
+        race.under_way.push(sent);
     }
 
     /// Interprets the end of one attempt: either the round is over, or another server has to be asked; then the error
@@ -387,6 +439,7 @@ impl Client {
                 .collect(),
             may_be_applied: failures.may_be_applied,
             was_there: failures.was_there,
+            has_remedy: failures.has_remedy,
         }))
     }
 }

@@ -32,6 +32,8 @@ pub(super) struct Failures {
     pub(super) absent: Vec<bool>,
     pub(super) may_be_applied: bool,
     pub(super) was_there: bool,
+    /// Whether a reason says what to do about it.
+    pub(super) has_remedy: bool,
 }
 
 impl Failures {
@@ -41,6 +43,7 @@ impl Failures {
             absent: vec![false; servers],
             may_be_applied: false,
             was_there: false,
+            has_remedy: false,
         }
     }
 
@@ -52,6 +55,7 @@ impl Failures {
         self.absent[at] = !failed.is_there;
         self.may_be_applied |= failed.may_be_applied;
         self.was_there |= failed.is_there;
+        self.has_remedy |= failed.has_remedy;
     }
 
     pub(super) fn note_unasked(&mut self, at: usize) {

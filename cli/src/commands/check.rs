@@ -47,6 +47,8 @@ impl Check {
         let report = Report::new(error, context.out.clock());
         let lines = report.lines.iter().map(|line| format!("; {}", line.trim()));
         let message = report.message.clone() + &lines.collect::<String>();
-        Self::wrong(name, State::Bad, message, report.hints.join("; "))
+        // Some reasons say what to do by themselves.
+        let fix = Some(report.hints.join("; ")).filter(|fix| !fix.is_empty());
+        Self { name: name.to_owned(), status: State::Bad, message, fix }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     check::{Check, State},
-    wiring,
+    expiry, wiring,
 };
 use crate::{
     agent_run::Actor,
@@ -18,6 +18,7 @@ use crate::{
 use clap::Args;
 use futures::future::join_all;
 use nexus_api_types::{
+    certificate::Certificate,
     cluster::ClusterStatus,
     engineer::Me,
     health::{Liveness, Readiness},
@@ -38,7 +39,7 @@ const MOST_SKEW_MS: i64 = 2_000;
 
 /// Find problems, and say what to do about them
 ///
-/// It checks the configuration, every server, the clock, the key, the project, the run, Git, and whether agents ask
+/// It checks the configuration, every server, their certificates, the clock, the key, the project, the run, Git, and whether agents ask
 /// before they write. It exits with 1 if something does not work.
 #[derive(Args)]
 #[command(after_help = "\
@@ -59,9 +60,12 @@ impl Doctor {
         let servers = Progress::new(context.out.is_watched())
             .during(servers, |_| "Looking at the servers".to_owned())
             .await;
-        let is_reachable = servers.iter().any(|(check, _)| check.status != State::Bad);
-        let skews: Vec<i64> = servers.iter().filter_map(|(_, skew)| *skew).collect();
-        checks.extend(servers.into_iter().map(|(check, _)| check));
+        let is_reachable = servers.iter().any(|found| found.check.status != State::Bad);
+        let skews: Vec<i64> = servers.iter().filter_map(|found| found.skew).collect();
+        let members = servers.iter().find_map(|found| found.cluster.as_ref());
+        let members = members.map(|cluster| certificates(cluster, context)).unwrap_or_default();
+        checks.extend(servers.into_iter().flat_map(|found| [Some(found.check), found.certificate]).flatten());
+        checks.extend(members);
         checks.extend(clock(&skews));
         if is_reachable {
             checks.push(key(context).await);
@@ -117,9 +121,18 @@ fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// One server: whether it answers, can serve reads, is a member, and has this version; and by how many milliseconds
-/// this clock is ahead of its.
-async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>) {
+/// What was found at one server.
+struct LookedAt {
+    /// Whether it answers, can serve reads, is a member, and has this version.
+    check: Check,
+    /// The milliseconds by which this clock is ahead of its.
+    skew: Option<i64>,
+    /// The certificate that it shows, where it is reached through TLS.
+    certificate: Option<Check>,
+    cluster: Option<ClusterStatus>,
+}
+
+async fn look_at(context: &Context<'_>, server: &Server) -> LookedAt {
     let name = format!("server {server}");
     // One of several may be down: that is what the others are for.
     let fault = if context.servers.len() > 1 { State::Warning } else { State::Bad };
@@ -128,48 +141,105 @@ async fn look_at(context: &Context<'_>, server: &Server) -> (Check, Option<i64>)
     let deadline = deadline.part(LONGEST_LOOK.min(deadline.total() / 3));
     let token = context.given_token.clone().or_else(|| context.login.token.clone());
     let has_key = token.is_some();
-    let client = Client::new(std::slice::from_ref(server), token, deadline);
+    let client = Client::new(std::slice::from_ref(server), token, deadline).trusting(context.trust.clone());
     let health = |path: &str| client.send(Request::get(path).anonymous().without_envelope());
+    let mut found = LookedAt { check: Check::ok(&name, ""), skew: None, certificate: None, cluster: None };
+    let failed = |error: &Error| Check { status: fault, ..Check::failed(&name, context, error) };
 
     let asked = Instant::now();
     let live = async { health("/health/live").await?.parse::<Liveness>() };
     let live = match live.await {
         Ok(live) => live,
-        Err(error) => return (Check { status: fault, ..Check::failed(&name, context, &error) }, None),
+        Err(error) => return LookedAt { check: failed(&error), ..found },
     };
     let took = asked.elapsed();
     let half = i64::try_from(took.as_millis() / 2).unwrap_or(i64::MAX);
-    let skew = context.out.clock().ahead_of_ms(live.timestamp) - half;
+    found.skew = Some(context.out.clock().ahead_of_ms(live.timestamp) - half);
 
     let status = async { client.send(Request::get("/cluster/status")).await?.parse::<ClusterStatus>() };
-    let status = if has_key { status.await.ok() } else { None };
-    if status.as_ref().is_some_and(|status| status.removed) {
+    found.cluster = if has_key { status.await.ok() } else { None };
+    if server.is_encrypted() {
+        let shown = client.server_certificate().await;
+        found.certificate = shown.map(|shown| certificate(server, &shown, found.cluster.as_ref(), context));
+    }
+    if found.cluster.as_ref().is_some_and(|status| status.removed) {
         let fix = "take it off the list of servers, or let it join again with an empty data folder";
-        return (Check::wrong(&name, fault, "was removed from the cluster", fix), Some(skew));
+        return LookedAt { check: Check::wrong(&name, fault, "was removed from the cluster", fix), ..found };
     }
     let ready = async { health("/health/ready").await?.parse::<Readiness>() };
     match ready.await {
         Ok(ready) if ready.status != "ready" => {
             let why = ready.checks.raft.message.unwrap_or_else(|| "its storage does not answer".to_owned());
             let fix = "nexus cluster status shows the nodes; the log of this one says more";
-            return (Check::wrong(&name, fault, format!("is not ready: {why}"), fix), Some(skew));
+            let check = Check::wrong(&name, fault, format!("is not ready: {why}"), fix);
+            return LookedAt { check, ..found };
         }
         Ok(_) => {}
-        Err(error) => return (Check { status: fault, ..Check::failed(&name, context, &error) }, Some(skew)),
+        Err(error) => return LookedAt { check: failed(&error), ..found },
     }
     let own = env!("CARGO_PKG_VERSION");
-    let check = match status {
+    found.check = match &found.cluster {
         Some(status) if status.version != own => {
             let message = format!("runs version {}, and this is nexus {own}", status.version);
             Check::wrong(&name, State::Warning, message, "install the same version of both")
         }
         Some(status) => {
-            context.client.learn_members(&status);
+            context.client.learn_members(status);
             Check::ok(&name, format!("answers in {} ms", took.as_millis()))
         }
         None => Check::ok(&name, format!("answers in {} ms", took.as_millis())),
     };
-    (check, Some(skew))
+    found
+}
+
+/// The certificate that a server shows, which was accepted: until when it is valid, and whether it is of this cluster.
+/// One of a public authority names no cluster.
+fn certificate(
+    server: &Server,
+    shown: &Certificate,
+    cluster: Option<&ClusterStatus>,
+    context: &Context<'_>,
+) -> Check {
+    let name = format!("certificate of {server}");
+    let id = cluster.and_then(|cluster| cluster.cluster_id);
+    if let Some((named, id)) = shown.node_name().zip(id).filter(|(named, id)| named.cluster != *id) {
+        let message = format!("is for cluster {}, and the server is of {id}", named.cluster);
+        return Check::wrong(&name, State::Bad, message, "give the node a certificate of its own cluster");
+    }
+    let sentence = expiry::sentence(shown, context.out.clock());
+    match expiry::state(shown) {
+        State::Ok => Check::ok(&name, sentence),
+        state => {
+            let fix = "issue it again: nexus cluster certs issue --renew, if it is from there";
+            Check::wrong(&name, state, sentence, fix)
+        }
+    }
+}
+
+/// The certificates that the members use: one check for all that are well, and one for each that is not.
+fn certificates(cluster: &ClusterStatus, context: &Context<'_>) -> Vec<Check> {
+    const NAME: &str = "certificates";
+    let used = expiry::in_use(cluster);
+    let mut checks: Vec<Check> = used
+        .iter()
+        .map(|used| (used, expiry::state(used.certificate)))
+        .filter(|(_, state)| *state != State::Ok)
+        .map(|(used, state)| {
+            let sentence = expiry::sentence(used.certificate, context.out.clock());
+            Check::wrong(NAME, state, format!("the {} {sentence}", used.what), &used.fix)
+        })
+        .collect();
+    checks.extend(expiry::unnamed(cluster).into_iter().map(|node| {
+        let message = format!("that of node {node} for peers names no node: any node could use it");
+        Check::wrong(NAME, State::Warning, message, format!("nexus cluster certs issue --node {node}"))
+    }));
+    match used.iter().min_by_key(|used| used.certificate.not_after) {
+        Some(first) if checks.is_empty() => {
+            let sentence = expiry::sentence(first.certificate, context.out.clock());
+            vec![Check::ok(NAME, format!("of the members; the first {sentence}"))]
+        }
+        _ => checks,
+    }
 }
 
 fn clock(skews: &[i64]) -> Option<Check> {

@@ -2,7 +2,7 @@
 //!
 //! A command has three steps: put the request together, send it, print the answer.
 //! [`names`] turns the ids in answers into names, and [`sessions`] into places. [`target`] is what `install` and
-//! `doctor` look at.
+//! `doctor` look at. [`expiry`] is when certificates end.
 
 mod changes;
 mod check;
@@ -15,6 +15,7 @@ mod decision;
 mod doctor;
 mod events;
 mod exec;
+mod expiry;
 mod feature;
 mod force_release;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `~/.nexus/config.json`: the API key, whose it is and where the cluster is. Fields that this
 //! version does not know are kept as they are.
 
-use super::{atomic, home};
+use super::{atomic, home, stored::StoredPath};
 use crate::{
     error::Error,
     profile::path_in,
@@ -28,6 +28,9 @@ pub(crate) struct Login {
     /// All servers, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     servers: Vec<String>,
+    /// The file of the authorities that servers must have their certificates from; none for those of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<StoredPath>,
     /// The engineer of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_id: Option<Uuid>,
@@ -62,7 +65,7 @@ impl Login {
         self.others.get("hooks")
     }
 
-    /// Forgets who it was; the servers stay.
+    /// Forgets who it was; the servers and their authorities stay.
     pub(crate) fn forget(&mut self) {
         self.token = None;
         self.engineer_id = None;

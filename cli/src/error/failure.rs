@@ -74,6 +74,8 @@ pub(crate) struct Unreachable {
     pub(crate) may_be_applied: bool,
     /// Whether any server was there at all.
     pub(crate) was_there: bool,
+    /// Whether the reason of a server says what to do about it.
+    pub(crate) has_remedy: bool,
 }
 
 /// A server that did not carry out a request.

@@ -68,11 +68,11 @@ impl Report {
                 "it may have been done all the same: look with nexus status before you repeat it".to_owned(),
             );
         }
-        hints.push(if unreachable.was_there {
-            "without a majority of its nodes the cluster can do nothing: start those that are down, or wait with a longer --timeout".to_owned()
-        } else {
-            "is the cluster running? --server or NEXUS_SERVER names another one".to_owned()
-        });
+        if unreachable.was_there {
+            hints.push("without a majority of its nodes the cluster can do nothing: start those that are down, or wait with a longer --timeout".to_owned());
+        } else if !unreachable.has_remedy {
+            hints.push("is the cluster running? --server or NEXUS_SERVER names another one".to_owned());
+        }
         if let [only] = unreachable.servers.as_slice() {
             let message = format!("{} could not do it: {}", only.server, only.reason);
             return Self { message, lines: Vec::new(), hints };
@@ -337,8 +337,12 @@ Hint: nexus login --token KEY saves a valid one; NEXUS_TOKEN, where it is set, g
             reason: reason.to_owned(),
         };
         let servers = vec![one("a:1", "connection refused"), one("long-name:2", "no leader")];
-        let error =
-            Error::Unreachable(Box::new(Unreachable { servers, may_be_applied: true, was_there: true }));
+        let error = Error::Unreachable(Box::new(Unreachable {
+            servers,
+            may_be_applied: true,
+            was_there: true,
+            has_remedy: false,
+        }));
         assert_eq!(printed(&error), "\
 Error: no server could do it
   http://a:1          connection refused

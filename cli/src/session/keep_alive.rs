@@ -5,6 +5,7 @@
 use super::supervised_session::SupervisedSession;
 use crate::{
     agent_run::{Process, Processes, RunKey, RunRecord, record},
+    client::trust,
     context::Context,
     error::Error,
     profile::Profile,
@@ -103,6 +104,7 @@ fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<
         .arg("--folder")
         .arg(folder)
         .env("NEXUS_SERVER", context.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+        .env(trust::VARIABLE, context.trust.name())
         .env_remove("NEXUS_SESSION")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

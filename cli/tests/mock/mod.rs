@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
+pub mod certificates;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -93,15 +96,31 @@ pub struct Server {
 impl Server {
     /// Starts a server without prepared answers.
     pub fn start() -> Self {
+        Self::start_as(None)
+    }
+
+    /// Starts a server that speaks TLS alone, with this certificate.
+    pub fn start_tls(config: ServerConfig) -> Self {
+        Self::start_as(Some(Arc::new(config)))
+    }
+
+    fn start_as(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let (answers, requests) =
             (Arc::<Mutex<Answers>>::default(), Arc::<Mutex<Vec<RecordedRequest>>>::default());
         let (known, noted) = (answers.clone(), requests.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client may disconnect.
-                let _ = serve(&stream, &known, &noted);
+                // A client may disconnect, or not accept the certificate.
+                let _ = match &tls {
+                    None => serve(stream, &known, &noted),
+                    Some(config) => {
+                        let connection = ServerConnection::new(config.clone()).unwrap();
+                        serve(StreamOwned::new(connection, stream), &known, &noted)
+                    }
+                };
             }
         });
         Self { address, answers, requests }
@@ -133,11 +152,11 @@ impl Server {
 }
 
 fn serve(
-    mut stream: &TcpStream,
+    mut stream: impl Read + Write,
     answers: &Mutex<Answers>,
     noted: &Mutex<Vec<RecordedRequest>>,
 ) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
+    let mut reader = BufReader::new(&mut stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut headers = BTreeMap::new();
@@ -165,7 +184,8 @@ fn serve(
     write!(
         stream,
         "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n{extra}\r\n{body}"
-    )
+    )?;
+    stream.flush()
 }
 
 /// A server that accepts connections and never answers, as a process that hangs does.
@@ -286,8 +306,17 @@ impl Person {
         self.types_in(&self.repository(), line, "")
     }
 
+    /// Types a command in the root of the repository, with this variable in its environment.
+    pub fn types_with(&self, variable: (&str, &str), line: &str) -> Ended {
+        self.run(&self.repository(), &[variable], line, "")
+    }
+
     /// Types a command in a folder, with this text as its standard input. `'` keeps words together.
     pub fn types_in(&self, folder: &Path, line: &str, stdin: &str) -> Ended {
+        self.run(folder, &[], line, stdin)
+    }
+
+    fn run(&self, folder: &Path, variables: &[(&str, &str)], line: &str, stdin: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("NEXUS_") {
@@ -304,6 +333,7 @@ impl Person {
             // The tests may be run by an agent, or at a terminal.
             .env("NEXUS_SESSION", "none")
             .env("TZ", "UTC")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

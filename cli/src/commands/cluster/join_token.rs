@@ -32,7 +32,9 @@ impl JoinToken {
                 "Valid until {}. Next, on the new machine:",
                 out.clock().until(made.expires_at)
             ));
-            out.note(format_args!("  nexusd start --join {} --join-token TOKEN …", context.client.server()));
+            let server = context.client.server();
+            let certificates = if server.is_encrypted() { " --certs-dir DIR" } else { "" };
+            out.note(format_args!("  nexusd start --join {server} --join-token TOKEN{certificates} …"));
             Ok(())
         })
     }

@@ -1,6 +1,7 @@
 //! `nexus cluster`: the nodes, for those who run them.
 
 mod backup;
+mod certs;
 mod join_token;
 mod promote;
 mod remove;
@@ -21,6 +22,7 @@ Examples:
   nexus cluster settings registration=invite
   nexus cluster join-token --ttl 30m
   nexus cluster backup -o monday.backup
+  nexus cluster certs init
   nexus cluster transfer-leader --to 2")]
 pub(crate) enum Cluster {
     Status(status::Status),
@@ -31,6 +33,8 @@ pub(crate) enum Cluster {
     Backup(backup::Backup),
     Settings(settings::Settings),
     Snapshot(snapshot::Snapshot),
+    #[command(subcommand)]
+    Certs(certs::Certs),
     /// Take somebody out of the cluster, as nexus people remove does
     #[command(after_help = "\
 Examples:
@@ -49,6 +53,7 @@ impl Cluster {
             Self::Backup(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,
             Self::Snapshot(command) => command.run(context).await,
+            Self::Certs(command) => command.run(context).await,
             Self::DeleteEngineer(command) => command.run(context).await,
         }
     }

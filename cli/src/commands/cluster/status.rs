@@ -2,10 +2,11 @@
 
 use crate::{
     client::Request,
+    commands::{check::State, expiry},
     context::Context,
     error::Error,
     output::{Table, Tone},
-    text::{format, span},
+    text::{Clock, format, span},
 };
 use clap::Args;
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
@@ -18,7 +19,7 @@ Examples:
   nexus cluster status --wide
   nexus cluster status --server http://10.0.0.2:7401 --json")]
 pub(crate) struct Status {
-    /// Show the peers' addresses and the applied log index of each node, too
+    /// Show the peers' addresses, the applied log index and the first end of a certificate of each node, too
     #[arg(long)]
     wide: bool,
 }
@@ -38,10 +39,10 @@ impl Status {
 }
 
 /// The nodes, one each row. The most important columns come first.
-fn table(status: &ClusterStatus, is_wide: bool) -> Table {
+fn table(status: &ClusterStatus, clock: &Clock, is_wide: bool) -> Table {
     let mut head = vec!["NODE", "ROLE", "LAST SEEN", "LAG", "STATE", "DISK FREE", "CLIENTS"];
     if is_wide {
-        head.extend(["PEERS", "APPLIED", "STATE HASH"]);
+        head.extend(["PEERS", "APPLIED", "STATE HASH", "CERTIFICATES"]);
     }
     head.push("");
     let mut table = Table::new(&head);
@@ -62,6 +63,7 @@ fn table(status: &ClusterStatus, is_wide: bool) -> Table {
                 (node.peer_addr.clone(), Tone::Faint),
                 (applied(node), Tone::Plain),
                 (node.state_hash.clone().unwrap_or_else(|| "-".to_owned()), Tone::Faint),
+                certificates(node, clock),
             ]);
         }
         row.push((if node.this_node { "answers" } else { "" }.to_owned(), Tone::Faint));
@@ -72,7 +74,7 @@ fn table(status: &ClusterStatus, is_wide: bool) -> Table {
 
 fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result<(), Error> {
     let out = context.out;
-    let table = table(status, is_wide);
+    let table = table(status, out.clock(), is_wide);
     out.table(&table)?;
     out.line("")?;
     let (health, tone) = health(status);
@@ -88,6 +90,10 @@ fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result
             if quota.resource == "memory" { ("Memory", "each node") } else { ("Texts", "each disk") };
         out.field(name, format_args!("{}, on {location}", use_of(quota)))?;
     }
+    warnings(status, out.clock()).iter().try_for_each(|line| {
+        out.line("")?;
+        out.line(line)
+    })?;
     match status
         .quotas
         .iter()
@@ -110,6 +116,39 @@ fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result
             out.line(Tone::Warn.paint(&text))
         }
         None => Ok(()),
+    }
+}
+
+/// A line for each certificate that ends soon.
+fn warnings(status: &ClusterStatus, clock: &Clock) -> Vec<String> {
+    let soon = expiry::in_use(status).into_iter().filter_map(|used| {
+        let state = expiry::state(used.certificate);
+        if state == State::Ok {
+            return None;
+        }
+        let sentence = expiry::sentence(used.certificate, clock);
+        Some(tone(state).paint(&format!("The {} {sentence}: {}", used.what, used.fix)))
+    });
+    soon.collect()
+}
+
+/// The end of the certificate of a node that ends first.
+fn certificates(node: &Node, clock: &Clock) -> (String, Tone) {
+    let used = node.certificates.iter().flat_map(|all| [&all.peers, &all.clients]).flatten();
+    match used.min_by_key(|certificate| certificate.not_after) {
+        Some(first) => {
+            let tone = tone(expiry::state(first));
+            (expiry::sentence(first, clock), tone)
+        }
+        None => ("-".to_owned(), Tone::Plain),
+    }
+}
+
+fn tone(state: State) -> Tone {
+    match state {
+        State::Ok => Tone::Good,
+        State::Warning => Tone::Warn,
+        State::Bad => Tone::Bad,
     }
 }
 
@@ -258,6 +297,31 @@ mod tests {
         .unwrap()
     }
 
+    fn clock() -> Clock {
+        Clock::fixed("2026-01-31T14:28:00Z")
+    }
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_mentioned_below_the_nodes() {
+        let mut status = cluster(&[None, Some(100)]);
+        let certificate = |days: i64| {
+            json!({ "subject": "CN=node", "issuer": "CN=Nexus CA 5e2f90b1", "serial": "01", "notBefore": 0,
+                "notAfter": expiry::now() + days * 86_400 + 60, "names": [] })
+        };
+        for (at, days) in [400, 10].into_iter().enumerate() {
+            let certificates = json!({ "peers": certificate(days), "authorities": [certificate(3_000)] });
+            status.nodes[at].certificates = Some(serde_json::from_value(certificates).unwrap());
+        }
+        let clock = Clock::here();
+        let lines = warnings(&status, &clock);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("The certificate of node 2 for peers ends "), "{lines:?}");
+        assert!(lines[0].contains("(in 10 d): nexus cluster certs issue --node 2 --renew"), "{lines:?}");
+        let wide = table(&status, &clock, true).within(200).stripped();
+        assert!(wide[0].contains("CERTIFICATES") && wide[2].contains("(in 10 d)"), "{wide:?}");
+        assert_eq!(warnings(&cluster(&[None]), &clock), [""; 0]);
+    }
+
     #[test]
     fn the_health_line_counts_what_may_still_be_lost() {
         assert_eq!(
@@ -287,7 +351,7 @@ mod tests {
             (node.applied, node.state_hash) = (Some(270 + node.id), Some(format!("{:016x}", node.id)));
         }
         status.nodes[2].state_hash = None;
-        let lines = table(&status, false).within(80).stripped();
+        let lines = table(&status, &clock(), false).within(80).stripped();
         assert_eq!(
             lines,
             [
@@ -297,7 +361,7 @@ mod tests {
                 "3     voter   200 ms ago  0    unknown  250.0 GiB  10.200.100.3:7401",
             ]
         );
-        let wide = table(&status, true).within(200).stripped();
+        let wide = table(&status, &clock(), true).within(200).stripped();
         assert!(wide[1].contains("271") && !wide[1].contains("at least"), "{wide:?}");
         assert!(wide[2].contains("at least 272  0000000000000002"), "{wide:?}");
     }

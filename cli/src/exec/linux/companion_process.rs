@@ -4,6 +4,7 @@
 use super::{follow, message, namespace};
 use crate::{
     args::Global,
+    client::trust,
     context::Context,
     error::Error,
     exec::launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
@@ -54,6 +55,9 @@ pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     }
     if let Some(token) = given("NEXUS_TOKEN", &global.token) {
         command.env("NEXUS_TOKEN", token);
+    }
+    if let Some(ca) = &global.ca {
+        command.env(trust::VARIABLE, ca);
     }
     Profile::pass_on(&mut command);
     command.arg(format!("--timeout={}ms", global.timeout.as_millis()));
@@ -134,11 +138,11 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     let mut command = Command::new(env::current_exe()?);
     let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
     command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
-    // The servers and the key are fixed now: the command may change the saved login before it is read again.
+    // The servers, their authorities and the key are fixed now: the command may change the saved login before it is read again.
     let out = Output::new(true, true);
     let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
     let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
-    command.env("NEXUS_SERVER", servers.join(","));
+    command.env("NEXUS_SERVER", servers.join(",")).env(trust::VARIABLE, context.trust.name());
     if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }
