@@ -135,10 +135,15 @@ impl Reports {
         }
     }
 
+    /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
+    pub(crate) fn clock_correction_ms(&self) -> i64 {
+        self.clock_correction_ms.load(Ordering::Relaxed)
+    }
+
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
     pub(crate) fn wall(&self) -> WallTime {
-        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms.load(Ordering::Relaxed)))
+        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms()))
     }
 
     /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their
