@@ -66,11 +66,11 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
     ];
     // Only a leader knows it: on other nodes the family is absent, as a 0 would look like a good value.
     if node.role == Role::Leader {
-        families.push(gauge(
-            "nexus_raft_quorum_age_seconds",
-            "Time since a quorum acknowledged this leader.",
-            node.quorum_seen.unwrap_or_default().as_secs_f64(),
-        ));
+        // A leader that is the only voter is its own quorum, which nothing acknowledges.
+        let is_alone = node.members.iter().all(|member| !member.voter || member.id == node.id);
+        let age = node.quorum_seen.filter(|_| !is_alone).unwrap_or_default();
+        let help = "Time since a quorum acknowledged this leader.";
+        families.push(gauge("nexus_raft_quorum_age_seconds", help, age.as_secs_f64()));
     }
     families
 }

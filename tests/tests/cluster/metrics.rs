@@ -82,10 +82,12 @@ async fn what_the_nodes_do_is_counted_where_it_happens() {
     let cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     let mut texts = Vec::new();
-    for url in cluster.urls() {
+    for (number, url) in cluster.urls().into_iter().enumerate() {
         let admin = team.admin.via(url.clone());
         admin.get(&team.path("")).await.data();
-        admin.post(&team.path("/learnings"), json!({ "content": "Each node takes writes" })).await.data();
+        let feature =
+            json!({ "slug": format!("of-{number}"), "title": "Each node takes writes", "spec": "do it" });
+        admin.post(&team.path("/features"), feature).await.data();
         texts.push(metrics(&url).await);
     }
     let (leaders, followers): (Vec<_>, Vec<_>) =
