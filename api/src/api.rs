@@ -103,7 +103,7 @@ impl Api {
         }
     }
 
-    /// What this API holds now, for metrics.
+    /// Counts the requests and the memory that this API holds now, for metrics.
     pub(crate) fn load(&self) -> Load {
         let taken = |of: &Semaphore, most: usize| most.saturating_sub(of.available_permits()) as u64;
         Load {

@@ -277,10 +277,10 @@ pub struct Latency {
     pub total: Duration,
 }
 
-/// What a node has measured of itself since it was started, for `/metrics`.
+/// Measurements of a node by itself since it was started, for `/metrics`.
 #[derive(Clone, Debug, Default)]
 pub struct Measurements {
-    /// From a proposal on the leader until its entry was committed and applied there.
+    /// Times from a proposal on the leader until its entry was committed and applied there.
     pub commit: Latency,
     /// Flushes of the log.
     pub flush: Latency,
@@ -362,7 +362,7 @@ pub trait Cluster: Send + Sync + 'static {
     /// The status of this node.
     fn status(&self) -> NodeStatus;
 
-    /// What this node has measured of itself.
+    /// Returns the measurements of this node by itself.
     fn measurements(&self) -> Measurements;
 
     /// The status with the knowledge of the leader, which is asked for it.

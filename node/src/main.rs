@@ -71,7 +71,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     result
 }
 
-/// What TLS computes with. Clients of HTTP need it, too.
+/// Installs the cryptography of TLS for the whole process. Clients of plain HTTP need it, too.
 fn install_cryptography() {
     // An error says only that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -21,7 +21,7 @@ pub struct LatencyHistogram {
     total_nanos: AtomicU64,
 }
 
-/// What a [`LatencyHistogram`] has counted so far.
+/// The counts of a [`LatencyHistogram`] at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatencyCounts {
     /// Each upper bound, in ascending order, with the number of recorded latencies up to it.

@@ -3,7 +3,7 @@
 use crate::cluster::{Latency, Measurements, NodeStatus, Role};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
-/// What the API of a node holds at one moment.
+/// The requests and the memory that the API of a node holds at one moment.
 pub(crate) struct Load {
     /// Requests that are worked on, by the names of their queues.
     pub(crate) queues: Vec<(&'static str, u64)>,
@@ -11,7 +11,7 @@ pub(crate) struct Load {
     pub(crate) reserved_bytes: Vec<(&'static str, u64)>,
 }
 
-/// What the node has measured, and what its API holds, as families of metrics.
+/// Makes families of metrics of the node's own measurements, and of the load of its API.
 pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) -> Vec<MetricFamily> {
     let mut families = vec![
         histogram(

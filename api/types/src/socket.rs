@@ -91,7 +91,7 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// All codes.
+    /// All codes, for metrics that show each of them from the start.
     pub const ALL: [Self; 6] =
         [Self::Normal, Self::GoingAway, Self::KeyInvalid, Self::NotMember, Self::TooSlow, Self::BadProtocol];
 

@@ -49,7 +49,7 @@ impl RunningNode {
         }
     }
 
-    /// What this node does, in one sentence.
+    /// A sentence that says what this node does, for `systemctl status`.
     fn summary(&self) -> String {
         let (node, addr) = (self.node.id, &self.client_addr);
         if self.node.is_removed() {

@@ -52,7 +52,7 @@ pub(crate) fn merged(mut own: NodeStatus, report: StatusReport) -> NodeStatus {
     own
 }
 
-/// What this node has measured of itself. `queues` are those of its requests; the store's are added.
+/// Collects the measurements of this node. `queues` are those of its requests; the store's are added.
 pub(crate) fn measurements(
     timings: &Timings,
     store: &StoreHandle,

@@ -1,5 +1,5 @@
-//! What a node measures of itself since its start, for metrics: how long requests take, and elections. All of it is
-//! atomics that many tasks share; nothing decides by it.
+//! Counts how long requests of a node take, and its elections, since its start, for metrics. All of it is atomics that
+//! many tasks share; nothing decides by it.
 
 use crate::raft::setup::Raft;
 use nexus_raft_store::LatencyHistogram;
@@ -12,11 +12,11 @@ use std::sync::{
 /// The measurements of one node.
 #[derive(Debug, Default)]
 pub(crate) struct Timings {
-    /// From the proposal of an entry on the leader until it was committed and applied there.
+    /// Times from the proposal of an entry on the leader until it was committed and applied there.
     pub(crate) commit: LatencyHistogram,
-    /// From the moment a request was sent to the leader until its answer, or its failure.
+    /// Times from the sending of a request to the leader until its answer, or its failure.
     pub(crate) forward: LatencyHistogram,
-    /// From the moment a linearizable read began to wait for its index until it had one, or failed.
+    /// Times that linearizable reads waited for their index, or for a failure.
     pub(crate) read_index: LatencyHistogram,
     elections_won: AtomicU64,
     elections_lost: AtomicU64,
