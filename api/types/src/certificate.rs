@@ -80,6 +80,20 @@ pub struct Certificate {
     pub is_authority: bool,
 }
 
+/// The certificates that a node uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeCertificates {
+    /// The certificate that it shows to other nodes; none when nodes talk in plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Certificate>,
+    /// The certificate that it shows to clients; none when it serves them in plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Certificate>,
+    /// The authorities whose certificates it takes from other nodes.
+    #[serde(default)]
+    pub authorities: Vec<Certificate>,
+}
+
 /// A certificate cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not a certificate: {0}")]

@@ -3,6 +3,7 @@
 use crate::{
     Moment,
     body::{Seconds, TextField, Unknown, Whole, body, text_schema},
+    certificate::NodeCertificates,
 };
 use nexus_domain::{ids::InstanceId, settings::Registration};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,15 @@ pub struct Node {
     /// Whether flushes of its disk are slow.
     #[serde(default)]
     pub disk_slow: bool,
+    /// The version of its program; none when it has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Microseconds from the node that answers to this one and back; none for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
+    /// Its certificates; none when it has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<NodeCertificates>,
 }
 
 /// The use of one quota.
