@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-/// The smallest upper bound is two to the power of this, in microseconds: 16 µs, less than a flush of any disk.
-const SMALLEST_EXPONENT: u32 = 4;
-/// Upper bounds, each twice the one before it. The largest one is 16.8 s, longer than any request waits.
+/// The smallest upper bound is two to the power of this, in nanoseconds: 16.4 µs, less than a flush of any disk.
+const SMALLEST_EXPONENT: u32 = 14;
+/// Upper bounds, each twice the one before it. The largest one is 17.2 s, longer than any request waits.
 const BOUNDS: usize = 21;
 /// One bucket below each upper bound, and one for what takes even longer.
 const BUCKETS: usize = BOUNDS + 1;
@@ -57,7 +57,7 @@ impl LatencyHistogram {
         for (at, counted) in self.counts.iter().enumerate() {
             count += counted.load(Ordering::Relaxed);
             if at < BOUNDS {
-                buckets.push((Duration::from_micros(1 << (SMALLEST_EXPONENT as usize + at)), count));
+                buckets.push((Duration::from_nanos(1 << (SMALLEST_EXPONENT as usize + at)), count));
             }
         }
         LatencyCounts { buckets, count, total: self.total() }
@@ -66,8 +66,7 @@ impl LatencyHistogram {
 
 /// The bucket of a latency, whose upper bound is the first one that is not smaller.
 fn bucket_of(nanos: u64) -> usize {
-    let micros = nanos.div_ceil(1_000);
-    let above = micros.saturating_sub(1) >> SMALLEST_EXPONENT;
+    let above = nanos.saturating_sub(1) >> SMALLEST_EXPONENT;
     ((u64::BITS - above.leading_zeros()) as usize).min(BOUNDS)
 }
 
@@ -80,15 +79,14 @@ mod tests {
         for (nanos, bucket) in [
             (0, 0),
             (1, 0),
-            (16_000, 0),
-            (16_001, 1),
-            (32_000, 1),
-            (32_001, 2),
-            (1_000_000, 6),
-            (1_024_000, 6),
-            (1_024_001, 7),
-            (16_777_216_000, BOUNDS - 1),
-            (16_777_216_001, BOUNDS),
+            (16_384, 0),
+            (16_385, 1),
+            (32_768, 1),
+            (32_769, 2),
+            (1_048_576, 6),
+            (1_048_577, 7),
+            (1 << 34, BOUNDS - 1),
+            ((1 << 34) + 1, BOUNDS),
             (u64::MAX, BOUNDS),
         ] {
             assert_eq!(bucket_of(nanos), bucket, "{nanos} ns");
@@ -105,9 +103,9 @@ mod tests {
         assert_eq!(counts.count, 4);
         assert_eq!(counts.total, Duration::from_micros(60_000_050));
         assert_eq!(counts.buckets.len(), BOUNDS);
-        assert_eq!(counts.buckets[0], (Duration::from_micros(16), 1));
-        assert_eq!(counts.buckets[1], (Duration::from_micros(32), 3));
-        assert_eq!(counts.buckets[BOUNDS - 1], (Duration::from_micros(16_777_216), 3));
+        assert_eq!(counts.buckets[0], (Duration::from_nanos(16_384), 1));
+        assert_eq!(counts.buckets[1], (Duration::from_nanos(32_768), 3));
+        assert_eq!(counts.buckets[BOUNDS - 1], (Duration::from_nanos(1 << 34), 3));
     }
 
     #[test]
