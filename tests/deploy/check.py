@@ -154,6 +154,15 @@ def promtool_accepts_the_alerts():
     expect(code == 0, said)
 
 
+def alerts_fire_when_they_should():
+    if not PROMTOOL:
+        raise Skipped("promtool cannot be had: no package prometheus of a distribution")
+    file = HOME / "alert-stories.yaml"
+    file.write_text(text("tests/deploy/alerts.yaml").replace("RULES", str(ROOT / "deploy/monitoring/alerts.yaml")))
+    code, said = run(PROMTOOL, "test", "rules", file)
+    expect(code == 0, said)
+
+
 def plain(query):
     return query.replace("$__rate_interval", "1m").replace("$job", "nexus")
 
@@ -462,6 +471,7 @@ def the_chart_starts_nodes_as_nexusd_takes_them():
 CHECKS = [
     alerts_have_what_an_operator_needs,
     promtool_accepts_the_alerts,
+    alerts_fire_when_they_should,
     the_dashboard_is_whole,
     every_metric_that_is_named_exists,
     commands_in_runbooks_exist,
