@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
+use nexus_api_types::certificate::NodeCertificates;
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -210,6 +211,12 @@ pub struct MemberStatus {
     pub condition: Option<Condition>,
     /// Whether its state was found to differ from that of the reporting node.
     pub diverged: bool,
+    /// The version of its program; none when it has not reported for some seconds.
+    pub version: Option<String>,
+    /// Its certificates; none when it has not reported for some seconds.
+    pub certificates: Option<NodeCertificates>,
+    /// The time from this node to that one and back; none for this node itself.
+    pub round_trip: Option<Duration>,
 }
 
 /// The report of a member about itself.
@@ -264,6 +271,8 @@ pub struct NodeStatus {
     pub removed: bool,
     /// Time since a quorum acknowledged the leader; known to the leader alone.
     pub quorum_seen: Option<Duration>,
+    /// The certificates that this node uses.
+    pub certificates: NodeCertificates,
 }
 
 /// How long something took, since the node was started.
@@ -298,6 +307,8 @@ pub struct Measurements {
     pub leases_expired: u64,
     /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
     pub clock_correction_ms: i64,
+    /// How often changed certificates were taken into use, and how often they could not be used.
+    pub certificate_reloads: (u64, u64),
     /// The lengths of the node's queues, by their names in metrics.
     pub queues: Vec<(&'static str, u64)>,
 }

@@ -57,6 +57,6 @@ mod write;
 pub use api::Api;
 pub use cluster::Cluster;
 pub use config::{ApiConfig, MAX_SOCKETS};
-pub use rate_limits::{RemoteAddr, network};
+pub use rate_limits::{Encrypted, RemoteAddr, network};
 pub use response_memory::{ConnectionEnd, ResponseReservation};
 pub use service::{monitoring, router};

@@ -36,6 +36,10 @@ pub(crate) const MAX_TRACKED: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteAddr(pub IpAddr);
 
+/// An extension of requests that came by TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct Encrypted;
+
 /// The rate limits of a node.
 pub(crate) struct RateLimits {
     /// Requests per second of one key; none for no limit.

@@ -3,7 +3,8 @@
 //! The modules, in the order in which a node comes to life:
 //! - [`settings`]: the settings that an operator gives.
 //! - [`run`]: opens the store, finds out who the node is, starts Raft, serves, and stops.
-//! - [`raft`]: how openraft is configured, and the leader's clock. [`peer`]: the transport between nodes.
+//! - [`raft`]: how openraft is configured, and the leader's clock. [`tls`]: certificates. [`peer`]: the transport
+//!   between nodes.
 //! - `node`: this node as a member, a small value below all that follows.
 //! - `watch`: the disk, reports of the other nodes, and the clock of the cluster.
 //! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the
@@ -22,6 +23,7 @@ pub mod raft;
 pub mod run;
 pub mod serve;
 pub mod settings;
+pub mod tls;
 mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;

@@ -6,7 +6,6 @@ use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
     peer::secret::ClusterSecret,
-    raft::clock::SystemClock,
     run::{RunningNode, ServiceManager, Sources, check_health},
     serve::open_files,
     settings::{
@@ -14,8 +13,13 @@ use nexus_node::{
         config::Config,
         logging,
     },
+    tls::Certificates,
 };
-use std::{io::Write as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Each log entry allocates many small objects that other threads free, which mimalloc handles faster than the system's
@@ -47,7 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             return Ok(());
         }
         Command::CheckBackup(args) => return check_backup(&args.file),
-        Command::Health(args) => return health(&args.addr),
+        Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {
             clap_complete::generate(args.shell, &mut Cli::command(), "nexusd", &mut std::io::stdout());
@@ -108,6 +112,10 @@ fn start(args: StartArgs) -> anyhow::Result<StartOptions> {
     let only_check = args.check_config;
     let config = Config::from_args(args)?;
     if only_check {
+        let certificates = Certificates::read(config.tls)?;
+        if let Some(name) = certificates.current().name() {
+            println!("The certificate names {name}.");
+        }
         println!("The settings are fine.");
         return Ok((None, None));
     }
@@ -141,13 +149,13 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn health(addr: &str) -> anyhow::Result<()> {
+fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
     install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let ready = runtime.block_on(check_health(addr)).map_err(anyhow::Error::msg)?;
+    let ready = runtime.block_on(check_health(addr, ca))?;
     println!("{ready}");
     Ok(())
 }
@@ -165,7 +173,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let manager = ServiceManager::of_environment();
     manager.status("Opening the data folder, and waiting for other nodes where that is needed");
-    let sources = Sources { clock: Arc::new(SystemClock), mint: Arc::new(SystemMint) };
+    let sources = Sources::default();
+    // A terminal that is closed ends what runs in it; a service is asked to read its files again.
+    if !std::io::stdin().is_terminal() {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reload = sources.reload.clone();
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                reload.notify_one();
+            }
+        });
+    }
     let node = tokio::select! {
         node = RunningNode::start(config, sources) => node?,
         _ = terminate.recv() => return Ok(()),

@@ -1,7 +1,7 @@
 //! Agents as their hosts run them: processes of their own in a checkout, which call `nexus`. Everything
 //! ends with the value.
 
-use crate::cluster::binary;
+use crate::programs::binary;
 use serde_json::{Value, json};
 use std::{
     fs,

@@ -1,6 +1,6 @@
 //! A cluster of real processes on loopback, in a folder of its own. The processes end when it is dropped.
 
-use crate::{client::Client, patience::eventually, usage};
+use crate::{certs::Certs, client::Client, patience::eventually, programs::binary, usage};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
@@ -14,17 +14,6 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The nexusd that these tests were built with.
-///
-/// # Panics
-/// When it was not built.
-pub fn binary(name: &str) -> PathBuf {
-    let here = std::env::current_exe().expect("a test knows its own path");
-    // target/release/deps/test-0123 → target/release/nexusd
-    let found = here.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not built; tests/run builds it, and runs the tests"))
-}
-
 /// One node: its settings for as long as the cluster lives, its process while it runs.
 pub struct Node {
     /// Its number in the cluster, from 1; not always its node id.
@@ -32,6 +21,7 @@ pub struct Node {
     folder: PathBuf,
     listen: String,
     peer_listen: String,
+    scheme: &'static str,
     origin: Vec<String>,
     /// Arguments in front of nexusd, such as those that run it in another network.
     wrapper: Vec<String>,
@@ -41,7 +31,16 @@ pub struct Node {
 impl Node {
     /// Its address for clients.
     pub fn url(&self) -> String {
-        format!("http://{}", self.listen)
+        format!("{}://{}", self.scheme, self.listen)
+    }
+
+    /// Lets it use the certificates of a folder from its next start on.
+    pub fn use_certs(&mut self, dir: &Path) {
+        self.scheme = "https";
+        if let Some(former) = self.origin.iter().position(|flag| flag == "--certs-dir") {
+            self.origin.drain(former..former + 2);
+        }
+        self.add_flags(&["--certs-dir", &dir.display().to_string()]);
     }
 
     /// Its address for nodes.
@@ -141,6 +140,16 @@ impl Node {
         self.origin.extend(flags.iter().map(|flag| (*flag).to_owned()));
     }
 
+    /// Takes a flag without a value away for its next start.
+    pub fn drop_flag(&mut self, flag: &str) {
+        self.origin.retain(|given| given != flag);
+    }
+
+    /// Sends `SIGHUP`, which lets it read its certificates.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Waits until its process ends by itself.
     pub async fn ended(&mut self) {
         let number = self.number;
@@ -237,6 +246,19 @@ impl Cluster {
         Self::at(clients, peers, &[], flags)
     }
 
+    /// Starts this many nodes that talk by TLS, and waits until they are ready. Their authority is in `certs`.
+    pub async fn start_encrypted(nodes: usize) -> (Self, Certs) {
+        let mut cluster = Self::prepare(nodes, &[]);
+        let certs = Certs::init(&cluster.folder().join("certs"), None);
+        for node in &mut cluster.nodes {
+            certs.run(&["issue", "--node", &node.number.to_string()]);
+            node.use_certs(&certs.of(node.number));
+            node.start();
+        }
+        cluster.all_ready().await;
+        (cluster, certs)
+    }
+
     /// Makes nodes at these addresses for clients and for nodes, each with its arguments in front; not started yet.
     ///
     /// # Panics
@@ -275,6 +297,7 @@ impl Cluster {
             folder: self.folder.path().join(number.to_string()),
             listen: listen.to_owned(),
             peer_listen: peer_listen.to_owned(),
+            scheme: "http",
             origin,
             wrapper: Vec::new(),
             child: None,
@@ -289,12 +312,18 @@ impl Cluster {
 
     /// Starts a further node that joins through these. Returns its number.
     pub fn join_through(&mut self, token: &str, servers: &[String]) -> u64 {
+        let number = self.prepare_join(token, servers);
+        self.node(number).start();
+        number
+    }
+
+    /// Makes a further node that joins through these, not started yet. Returns its number.
+    pub fn prepare_join(&mut self, token: &str, servers: &[String]) -> u64 {
         // The number is never used again, also after others were forgotten: a new node has a new folder.
         let number = self.made + 1;
         let addrs = free_addrs(2);
         let origin = ["--join".to_owned(), servers.join(","), "--join-token".to_owned(), token.to_owned()];
         self.add(number, &addrs[0], &addrs[1], origin.to_vec());
-        self.node(number).start();
         number
     }
 

@@ -3,7 +3,6 @@
 
 use crate::{client::Client, cluster::free_addrs, patience::eventually};
 use futures::future::join_all;
-use nexus_api::mint::SystemMint;
 use nexus_domain::WallTime;
 use nexus_node::{
     BOOTSTRAP_TOKEN_FILE,
@@ -155,7 +154,7 @@ impl InProcessCluster {
                 let config = Config::from_args(args).expect("the settings are sound");
                 let (disk, clock) = (HangingDisk::open(&data_dir), Arc::new(SkewedClock::default()));
                 let opened = nexus_raft_store::open(Arc::new(disk.clone())).await.expect("a new store opens");
-                let sources = Sources { clock: clock.clone(), mint: Arc::new(SystemMint) };
+                let sources = Sources { clock: clock.clone(), ..Sources::default() };
                 let running = RunningNode::start_on(config, sources, opened).await.expect("the node starts");
                 let url = format!("http://{}", running.client_addr());
                 InProcessNode { running: Some(running), disk, clock, url, data_dir }

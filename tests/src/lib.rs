@@ -1,7 +1,8 @@
 //! The parts of whole-cluster tests: real nodes in processes of their own, real faults, clients, and the checks that
 //! read a node's history afterwards.
 //!
-//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped.
+//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped. [`certs`]: their
+//!   certificates.
 //! - [`client`]: an HTTP client of any node. [`team`]: engineers, agents and a project.
 //! - [`agent`]: agents in a checkout, as processes that call `nexus`.
 //! - [`transcript`]: typed commands and their output, as scripts that can be read without Rust.
@@ -12,12 +13,14 @@
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
 //! - [`work`]: the demo workload, from real commits of public repositories.
 //! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
+//!   [`programs`]: where they are.
 //! - [`abuse`]: the effect of expensive requests of others on a team. [`raw`]: connections with invalid or partial
 //!   requests.
 
 pub mod abuse;
 pub mod agent;
 pub mod bench;
+pub mod certs;
 pub mod client;
 pub mod cluster;
 pub mod contract;
@@ -26,6 +29,7 @@ pub mod in_process;
 pub mod mount;
 pub mod netns;
 pub mod patience;
+pub mod programs;
 pub mod raw;
 pub mod socket;
 pub mod team;
@@ -34,6 +38,7 @@ pub mod usage;
 pub mod work;
 
 pub use agent::{Agent, Checkout};
+pub use certs::Certs;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
 pub use patience::{eventually, skipped};

@@ -1,6 +1,7 @@
 //! Families of metrics that the node counts by itself, made anew for each request of `/metrics`.
 
 use crate::cluster::{Latency, Measurements, NodeStatus, Role};
+use nexus_api_types::certificate::Certificate;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 /// The requests and the memory that the API of a node holds at one moment.
@@ -64,6 +65,7 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
             measured.clock_correction_ms as f64 / 1_000.0,
         ),
     ];
+    families.extend(certificates(node, measured));
     // Only a leader knows it: on other nodes the family is absent, as a 0 would look like a good value.
     if node.role == Role::Leader {
         // A leader that is the only voter is its own quorum, which nothing acknowledges.
@@ -73,6 +75,36 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
         families.push(gauge("nexus_raft_quorum_age_seconds", help, age.as_secs_f64()));
     }
     families
+}
+
+/// The families of a node with certificates; of one without, they are absent.
+fn certificates(node: &NodeStatus, measured: &Measurements) -> Vec<MetricFamily> {
+    let shown = &node.certificates;
+    let end = |certificate: &Certificate| certificate.not_after as f64;
+    let uses = [
+        ("peers", shown.peers.as_ref().map(end)),
+        ("clients", shown.clients.as_ref().map(end)),
+        ("authority", shown.authorities.iter().map(end).reduce(f64::min)),
+    ];
+    let ends: Vec<_> = uses.into_iter().filter_map(|(of, end)| Some((of, end?))).collect();
+    if ends.is_empty() {
+        return Vec::new();
+    }
+    let (done, failed) = measured.certificate_reloads;
+    vec![
+        gauges(
+            "nexus_tls_not_after_timestamp_seconds",
+            "Unix time after which a certificate of this node is not valid; of authorities, the first one's.",
+            "use",
+            ends.into_iter(),
+        ),
+        counters(
+            "nexus_tls_reloads_total",
+            "Changed certificates that this node took into use, or could not use, by outcome.",
+            "outcome",
+            [("done", done), ("failed", failed)],
+        ),
+    ]
 }
 
 fn family(name: &str, help: &str, kind: MetricType, samples: Vec<Metric>) -> MetricFamily {

@@ -1,28 +1,37 @@
 //! `/`: how this node is, how to log in, and where to go on.
 
 use super::html::{self, escaped};
-use crate::{api::Api, routes};
+use crate::{api::Api, rate_limits::Encrypted, routes};
 use axum::{
+    Extension,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
     response::{Html, IntoResponse},
 };
 use nexus_api_types::health::Readiness;
 use std::fmt::Write;
 
 /// The page. Its status is 200 although the node may not be ready: a person is told either way.
-pub(super) async fn home(State(api): State<Api>, headers: HeaderMap) -> impl IntoResponse {
+pub(super) async fn home(
+    State(api): State<Api>,
+    uri: Uri,
+    encrypted: Option<Extension<Encrypted>>,
+    headers: HeaderMap,
+) -> impl IntoResponse {
     let readiness = routes::readiness(&api).await;
-    let address = address(&headers, api.config.trust_proxy);
+    // HTTP/2 has the host in its address alone.
+    let host = uri.authority().map(Authority::as_str);
+    let address = address(host, &headers, encrypted.is_some(), api.config.trust_proxy);
     let headers = [(header::CONTENT_SECURITY_POLICY, html::POLICY), (header::CACHE_CONTROL, "no-store")];
     (StatusCode::OK, headers, Html(page(&readiness, &address)))
 }
 
 /// The address by which the client knows this node.
-fn address(headers: &HeaderMap, trusts_proxy: bool) -> String {
+fn address(host: Option<&str>, headers: &HeaderMap, is_encrypted: bool, trusts_proxy: bool) -> String {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let scheme = text("x-forwarded-proto").filter(|scheme| trusts_proxy && *scheme == "https");
-    format!("{}://{}", scheme.unwrap_or("http"), text(header::HOST.as_str()).unwrap_or("127.0.0.1:7401"))
+    let is_https = is_encrypted || (trusts_proxy && text("x-forwarded-proto") == Some("https"));
+    let host = text(header::HOST.as_str()).or(host).unwrap_or("127.0.0.1:7401");
+    format!("{}://{host}", if is_https { "https" } else { "http" })
 }
 
 fn page(readiness: &Readiness, address: &str) -> String {
@@ -80,7 +89,7 @@ mod tests {
     fn the_page_escapes_the_name_by_which_a_node_is_reached() {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "a<script>".parse().expect("a header"));
-        assert_eq!(escaped(&address(&headers, false)), "http://a&lt;script&gt;");
+        assert_eq!(escaped(&address(None, &headers, false, false)), "http://a&lt;script&gt;");
     }
 
     #[test]
@@ -88,7 +97,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "nexus.example".parse().expect("a header"));
         headers.insert("x-forwarded-proto", "https".parse().expect("a header"));
-        assert_eq!(address(&headers, false), "http://nexus.example");
-        assert_eq!(address(&headers, true), "https://nexus.example");
+        assert_eq!(address(None, &headers, false, false), "http://nexus.example");
+        assert_eq!(address(None, &headers, false, true), "https://nexus.example");
     }
 }

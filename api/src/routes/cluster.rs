@@ -111,6 +111,9 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             disk_free_bytes: member.condition.map(|condition| condition.disk_free),
             disk_low: member.condition.is_some_and(|condition| condition.disk_low),
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
+            version: member.version.clone(),
+            round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
+            certificates: member.certificates.clone(),
         })
         .collect();
     // An engineer that this node does not have yet has used no quota.

@@ -25,6 +25,8 @@ pub(crate) struct FirstEntry {
     pub(crate) data_dir: PathBuf,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mint: Arc<dyn Mint>,
+    /// The cluster that this node's certificate names; none when nodes talk in plain text.
+    pub(crate) cluster: Option<ClusterId>,
 }
 
 impl FirstEntry {
@@ -44,7 +46,7 @@ impl FirstEntry {
             return;
         }
         let origin = ClusterOrigin {
-            cluster: ClusterId(self.mint.id()),
+            cluster: self.cluster.unwrap_or_else(|| ClusterId(self.mint.id())),
             formed_at: self.clock.wall(),
             bootstrap: Some(nexus_api::auth::token_digest(&token)),
         };

@@ -181,6 +181,7 @@ fn classify(response: ServiceResponse, leader: &impl Display) -> Attempt {
         | ServiceResponse::Status(_)
         | ServiceResponse::Refused(_)
         | ServiceResponse::Report(_)
+        | ServiceResponse::Details(_)
         | ServiceResponse::NoRoom { .. } => Attempt::Answered(response),
     }
 }

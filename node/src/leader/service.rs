@@ -40,7 +40,10 @@ impl LeaderService {
             ServiceRequest::Status => {
                 ServiceResponse::Status(Box::new(self.reports.status(&self.node.metrics())))
             }
-            ServiceRequest::WhoIs { .. } | ServiceRequest::Report | ServiceRequest::ClusterTime(_) => {
+            ServiceRequest::WhoIs { .. }
+            | ServiceRequest::Report
+            | ServiceRequest::Details
+            | ServiceRequest::ClusterTime(_) => {
                 ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
             }
         }

@@ -12,7 +12,7 @@ use crate::{
         secret::ClusterSecret,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
-    settings::config::Origin,
+    settings::origin::Origin,
 };
 use anyhow::{Context, bail};
 use nexus_api_types::{
@@ -23,6 +23,7 @@ use nexus_domain::{ClusterId, NodeId};
 use nexus_raft_store::Member;
 use std::{
     collections::BTreeMap,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -92,15 +93,16 @@ pub(crate) struct Bootstrap<'a> {
 }
 
 impl Bootstrap<'_> {
-    /// Determines the id of this node. Waits for other nodes where it has to.
-    pub(crate) async fn run(&self, origin: &Origin) -> anyhow::Result<BootstrapOutcome> {
+    /// Determines the id of this node. Waits for other nodes where it has to. `ca` has the authorities that it trusts
+    /// when it joins by `https`.
+    pub(crate) async fn run(&self, origin: &Origin, ca: Option<&Path>) -> anyhow::Result<BootstrapOutcome> {
         let remembered = self.identity.node;
         if let Some(node) = remembered.filter(|_| self.has_membership) {
             return Ok(BootstrapOutcome::known(node, self.identity.cluster));
         }
         match origin {
             Origin::Initial { node_id, peers } => self.as_initial_member(*node_id, peers).await,
-            Origin::Join { servers, token } => self.by_joining(servers, token).await,
+            Origin::Join { servers, token } => self.by_joining(&http_client(ca)?, servers, token).await,
             Origin::Remembered => match remembered {
                 Some(node) => Ok(BootstrapOutcome::known(node, self.identity.cluster)),
                 None => bail!(
@@ -224,9 +226,12 @@ impl Bootstrap<'_> {
         }
     }
 
-    async fn by_joining(&self, servers: &[String], token: &str) -> anyhow::Result<BootstrapOutcome> {
-        let http =
-            reqwest::Client::builder().timeout(JOIN_TIMEOUT).build().context("cannot make an HTTP client")?;
+    async fn by_joining(
+        &self,
+        http: &reqwest::Client,
+        servers: &[String],
+        token: &str,
+    ) -> anyhow::Result<BootstrapOutcome> {
         let request = JoinRequest {
             join_token: token.to_owned(),
             instance: self.identity.instance.0,
@@ -237,7 +242,7 @@ impl Bootstrap<'_> {
         loop {
             let (mut failures, mut refusals) = (Vec::new(), Vec::new());
             for server in servers {
-                match join_through(&http, server, &request).await {
+                match join_through(http, server, &request).await {
                     Ok(joined) => {
                         let (node, cluster) = (NodeId(joined.node_id), ClusterId(joined.cluster_id));
                         let bound_to = (cluster, self.identity.instance);
@@ -270,6 +275,20 @@ impl Bootstrap<'_> {
     }
 }
 
+/// A client that joins; by `https`, it trusts the authorities in `ca`, or those of the system.
+fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().timeout(JOIN_TIMEOUT);
+    let builder = match ca {
+        None => builder,
+        Some(path) => {
+            let unusable = || format!("--join-ca {} cannot be used", path.display());
+            let bundle = std::fs::read(path).with_context(unusable)?;
+            builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&bundle).with_context(unusable)?)
+        }
+    };
+    builder.build().context("cannot make an HTTP client")
+}
+
 enum JoinError {
     /// A retry would fail in the same way.
     Final(String),
@@ -283,7 +302,7 @@ async fn join_through(
     request: &JoinRequest,
 ) -> Result<Joined, JoinError> {
     let url = format!("{server}/api/cluster/members");
-    let later = |error: reqwest::Error| JoinError::Later(error.to_string());
+    let later = |error: reqwest::Error| JoinError::Later(innermost(&error));
     let response = http.post(url).json(request).send().await.map_err(later)?;
     let status = response.status();
     if status.is_success() {
@@ -295,6 +314,15 @@ async fn join_through(
         Err(_) => format!("HTTP status {status}"),
     };
     if status.is_client_error() { Err(JoinError::Final(message)) } else { Err(JoinError::Later(message)) }
+}
+
+/// The reason at the bottom of an error: what reqwest puts around it says only that a request failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use crate::{
     peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret, NEW_SECRET_ADVICE},
-    settings::config::{Config, Origin, is_loopback},
+    settings::{config::Config, origin::Origin, values::is_loopback},
 };
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;

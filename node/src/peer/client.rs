@@ -4,8 +4,8 @@
 use super::{
     control::{ControlRequest, ControlResponse},
     error::{Cause, PeerError},
-    frame::{FrameError, Frames},
-    greet::connect,
+    frame::FrameError,
+    greet::{Connected, connect},
     hello::{Purpose, Welcome},
     identity::SharedIdentity,
     limits::MAX_LINKS,
@@ -62,7 +62,7 @@ impl PeerClient {
         let local = self.0.identity.borrow().clone();
         let probing = connect(&*self.0.dial, addr, &local, Purpose::Probe, None);
         let answered = timeout(within, probing).await.unwrap_or(Err(Cause::Deadline));
-        answered.map(|(_, welcome)| welcome).map_err(PeerError::NotSent)
+        answered.map(|connected| connected.welcome).map_err(PeerError::NotSent)
     }
 
     /// Sends a control request.
@@ -77,11 +77,9 @@ impl PeerClient {
     }
 
     /// Opens a separate connection, after its handshake.
-    pub(super) async fn connect(&self, target: &PeerTarget, purpose: Purpose) -> Result<Frames, Cause> {
+    pub(super) async fn connect(&self, target: &PeerTarget, purpose: Purpose) -> Result<Connected, Cause> {
         let local = self.0.identity.borrow().clone();
-        let (frames, _welcome) =
-            connect(&*self.0.dial, &target.addr, &local, purpose, target.expected).await?;
-        Ok(frames)
+        connect(&*self.0.dial, &target.addr, &local, purpose, target.expected).await
     }
 
     fn link(&self, target: &PeerTarget) -> Result<Link, PeerError> {

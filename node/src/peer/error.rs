@@ -1,16 +1,20 @@
 //! The failures of requests to a peer, and their conversion to errors of openraft.
 
 use super::{frame::FrameError, hello::Refusal};
+use crate::tls;
 use nexus_raft_store::TypeConfig;
 use openraft::errors::{RPCError, StreamingError, Unreachable};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 /// Why a request was not answered.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Cause {
     /// No connection could be made to the address.
     #[error("cannot connect: {0}")]
-    Connect(Arc<std::io::Error>),
+    Connect(Arc<io::Error>),
+    /// One end refused the certificate of the other.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The peer refused the connection or the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -40,10 +44,25 @@ pub enum Cause {
     Failed(String),
 }
 
+impl Cause {
+    /// The cause when no connection could be made.
+    pub(super) fn connecting(error: io::Error) -> Self {
+        match tls::reason::explain(&error) {
+            Some(reason) => Self::Tls(reason),
+            None => Self::Connect(Arc::new(error)),
+        }
+    }
+}
+
 impl From<FrameError> for Cause {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Closed => Self::Closed,
+            // An end whose certificate is refused receives the alert with its first read.
+            FrameError::Io(error) => match tls::reason::explain(&error) {
+                Some(reason) => Self::Tls(reason),
+                None => Self::Lost(Arc::new(FrameError::Io(error))),
+            },
             error => Self::Lost(Arc::new(error)),
         }
     }

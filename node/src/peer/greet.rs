@@ -12,11 +12,21 @@ use super::{
     proof::{Greeting, Side},
     wire::{Dial, Wire},
 };
-use std::sync::Arc;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
+
+/// A connection that was made.
+pub(super) struct Connected {
+    /// The connection, after the handshake.
+    pub(super) frames: Frames,
+    /// The greeting of the other end.
+    pub(super) welcome: Welcome,
+    /// Cancelled when another connection should take its place.
+    pub(super) outdated: CancellationToken,
+}
 
 /// Dials and performs the handshake, within `CONNECT_DEADLINE`.
 pub(super) async fn connect(
@@ -25,9 +35,9 @@ pub(super) async fn connect(
     local: &LocalIdentity,
     purpose: Purpose,
     expected: Option<ExpectedPeer>,
-) -> Result<(Frames, Welcome), Cause> {
+) -> Result<Connected, Cause> {
     let connecting = async {
-        let wire = dial.dial(addr).await.map_err(|error| Cause::Connect(Arc::new(error)))?;
+        let wire = dial.dial(addr).await.map_err(Cause::connecting)?;
         call(wire, local, purpose, expected).await
     };
     timeout(CONNECT_DEADLINE, connecting).await.map_err(|_| Cause::Stalled)?
@@ -38,8 +48,8 @@ async fn call(
     local: &LocalIdentity,
     purpose: Purpose,
     expected: Option<ExpectedPeer>,
-) -> Result<(Frames, Welcome), Cause> {
-    let Wire { mut stream, certified } = wire;
+) -> Result<Connected, Cause> {
+    let Wire { mut stream, certified, outdated } = wire;
     stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;
     let mut frames = Frames::new(stream);
     frames.limit_to_greetings(true);
@@ -51,11 +61,12 @@ async fn call(
     hello::check_preamble(theirs)?;
     let answer = frames.next().await?;
     let (welcome, challenge) = read::<HelloReply>(answer)??;
-    hello::accept(local, &welcome, expected, certified)?;
+    hello::accept(local, &welcome, expected, certified.as_ref())?;
     if purpose.needs_proof() {
         let secret = local.secret.as_ref().ok_or(Refusal::NoSecret)?;
         let challenge = challenge.ok_or(Refusal::NotProved)?;
-        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &challenge.nonce };
+        let binding = certified.as_ref().map(|certified| &certified.binding);
+        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &challenge.nonce, binding };
         // Verified before this node proves anything, so that a node which is no member learns nothing.
         if !greeting.is_proved(secret, Side::Called, &challenge.proof) {
             return Err(Refusal::NotProved.into());
@@ -65,7 +76,7 @@ async fn call(
         read::<ProofReply>(frames.next().await?)??;
     }
     frames.limit_to_greetings(false);
-    Ok((frames, welcome))
+    Ok(Connected { frames, welcome, outdated })
 }
 
 /// A caller that was admitted.
@@ -76,6 +87,8 @@ pub(super) struct Caller<T> {
     pub(super) hello: Hello,
     /// The permit of the connection, from `admit`.
     pub(super) permit: T,
+    /// Cancelled when the connection has to end.
+    pub(super) outdated: CancellationToken,
 }
 
 /// Answers a handshake: admits the caller, or sends the refusal. `admit` is called last, for a permit.
@@ -85,15 +98,16 @@ pub(super) async fn answer<T>(
     admit: impl FnOnce(&Hello) -> Result<T, Refusal>,
 ) -> Result<Caller<T>, Cause> {
     let answering = async {
-        let Wire { mut stream, certified } = wire;
+        let Wire { mut stream, certified, outdated } = wire;
         let mut theirs = [0; PREAMBLE];
         stream.read_exact(&mut theirs).await.map_err(FrameError::from)?;
         let checked = hello::check_preamble(theirs);
-        if checked == Err(Refusal::NotAPeer) {
-            return Err(Refusal::NotAPeer.into());
+        if let Err(stranger @ (Refusal::NotAPeer | Refusal::SpeaksTls)) = checked {
+            return Err(stranger.into());
         }
         // A peer of another version gets these bytes too: they are all that it can decode.
         stream.write_all(&hello::preamble(PROTOCOL)).await.map_err(FrameError::from)?;
+        stream.flush().await.map_err(FrameError::from)?;
         if let Err(refusal) = checked {
             stream.shutdown().await.map_err(FrameError::from)?;
             return Err(refusal.into());
@@ -101,7 +115,7 @@ pub(super) async fn answer<T>(
         let mut frames = Frames::new(stream);
         frames.limit_to_greetings(true);
         let hello: Hello = read(frames.next().await?)?;
-        let received = hello::receive(local, &hello, certified);
+        let received = hello::receive(local, &hello, certified.as_ref());
         if let Err(refusal) = received {
             return Err(refused(frames, refusal).await);
         }
@@ -111,10 +125,11 @@ pub(super) async fn answer<T>(
             let reception: HelloReply = admitted.as_ref().map(|_| (welcome, None)).map_err(Refusal::clone);
             frames.push(&reception)?;
             frames.flush().await?;
-            return Ok(Caller { frames, hello, permit: admitted? });
+            return Ok(Caller { frames, hello, permit: admitted?, outdated });
         };
         let nonce = rand::random();
-        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &nonce };
+        let binding = certified.as_ref().map(|certified| &certified.binding);
+        let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &nonce, binding };
         let proof = greeting.prove(secret, Side::Called);
         frames.push(&HelloReply::Ok((welcome.clone(), Some(Challenge { nonce, proof }))))?;
         let proof: Proof = read(frames.next().await?)?;
@@ -127,7 +142,7 @@ pub(super) async fn answer<T>(
         frames.push(&admission)?;
         frames.flush().await?;
         frames.limit_to_greetings(false);
-        Ok(Caller { frames, hello, permit: admitted? })
+        Ok(Caller { frames, hello, permit: admitted?, outdated })
     };
     timeout(HANDSHAKE_DEADLINE, answering).await.map_err(|_| Cause::Stalled)?
 }

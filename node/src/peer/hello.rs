@@ -4,7 +4,7 @@
 //! Each end first sends eight bytes, magic and protocol version, whose form is the same in every version. So even nodes
 //! that cannot read each other's frames can report why.
 
-use super::{identity::LocalIdentity, limits::PROTOCOL, wire::CertificateIdentity};
+use super::{identity::LocalIdentity, limits::PROTOCOL, wire::Certified};
 use nexus_domain::{ClusterId, InstanceId, NodeId, RulesVersion};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -134,9 +134,14 @@ pub enum Refusal {
         /// The data folder of the node that answered.
         actual: InstanceId,
     },
-    /// The TLS certificate names another cluster or node than the greeting.
-    #[error("its certificate is for another cluster or node than it claims")]
-    WrongCertificate,
+    /// The TLS certificate names another cluster or node than it should.
+    #[error("its certificate is for {certified}, and not for {expected}")]
+    WrongCertificate {
+        /// The name in the certificate.
+        certified: String,
+        /// What it should be for.
+        expected: String,
+    },
     /// The other end did not prove that it knows the cluster's secret.
     #[error(
         "it does not know the secret of this cluster (--cluster-secret-file): it is no member, or was given another one"
@@ -160,6 +165,9 @@ pub enum Refusal {
     /// The node does not know this request, since its version is older.
     #[error("it does not understand the request: its version is older")]
     Unintelligible,
+    /// One end speaks TLS, and the other does not.
+    #[error("it speaks TLS, and this node has no certificates (--certs-dir)")]
+    SpeaksTls,
 }
 
 fn wrong_node(actual: Option<NodeId>, expected: NodeId) -> String {
@@ -219,7 +227,9 @@ pub(super) fn preamble(protocol: u16) -> [u8; PREAMBLE] {
 pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
     let [m, a, g, i, high, low, _, _] = bytes;
     if [m, a, g, i] != MAGIC {
-        return Err(Refusal::NotAPeer);
+        // The types of a handshake's first record, and of the alert that answers one that is none.
+        let speaks_tls = [0x16, 0x15].contains(&m) && a == 0x03;
+        return Err(if speaks_tls { Refusal::SpeaksTls } else { Refusal::NotAPeer });
     }
     let theirs = u16::from_be_bytes([high, low]);
     if theirs == PROTOCOL { Ok(()) } else { Err(Refusal::Protocol { ours: PROTOCOL, theirs }) }
@@ -229,9 +239,9 @@ pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
 pub(super) fn receive(
     local: &LocalIdentity,
     hello: &Hello,
-    certified: Option<CertificateIdentity>,
+    certified: Option<&Certified>,
 ) -> Result<(), Refusal> {
-    check_certificate(certified, hello.cluster, hello.node)?;
+    check_certificate(local, certified, hello.cluster, hello.node)?;
     check_cluster(hello.cluster, local.cluster)?;
     if hello.purpose.needs_proof() && local.secret.is_none() {
         return Err(Refusal::NoSecret);
@@ -254,9 +264,9 @@ pub(super) fn accept(
     local: &LocalIdentity,
     welcome: &Welcome,
     expected: Option<ExpectedPeer>,
-    certified: Option<CertificateIdentity>,
+    certified: Option<&Certified>,
 ) -> Result<(), Refusal> {
-    check_certificate(certified, welcome.cluster, welcome.node)?;
+    check_certificate(local, certified, welcome.cluster, welcome.node)?;
     check_cluster(local.cluster, welcome.cluster)?;
     expected.map_or(Ok(()), |expected| check_expected(expected, welcome.node, welcome.instance))
 }
@@ -280,24 +290,39 @@ fn check_expected(expected: ExpectedPeer, node: Option<NodeId>, instance: Instan
     Ok(())
 }
 
+/// Compares the certificate of the other end with the cluster of this node's own, and with what the other end says of
+/// itself. A node that has no id yet, or that has lost its data and with it its id, may have a certificate for any id:
+/// it gets no further than a probe or a request to join.
 fn check_certificate(
-    certified: Option<CertificateIdentity>,
+    local: &LocalIdentity,
+    certified: Option<&Certified>,
     cluster: Option<ClusterId>,
     node: Option<NodeId>,
 ) -> Result<(), Refusal> {
-    let Some(certified) = certified else {
+    let Some(Certified { own, theirs, .. }) = certified else {
         return Ok(());
     };
-    let is_contradicted = cluster.is_some_and(|cluster| cluster != certified.cluster)
-        || node.is_some_and(|node| certified.node != Some(node));
-    if is_contradicted { Err(Refusal::WrongCertificate) } else { Ok(()) }
+    let refuse = |expected: String| Refusal::WrongCertificate { certified: theirs.to_string(), expected };
+    if own.cluster != theirs.cluster {
+        return Err(refuse(format!("the cluster {} of the other end", own.cluster)));
+    }
+    if let Some(cluster) = cluster.filter(|cluster| cluster.0 != theirs.cluster) {
+        return Err(refuse(format!("the cluster {cluster} that it belongs to")));
+    }
+    match (node, theirs.node.map(NodeId)) {
+        (Some(node), Some(named)) if node != named && !local.lineage.is_successor(node, named) => {
+            Err(refuse(format!("node {node}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::peer::secret::ClusterSecret;
+    use crate::peer::{identity::Lineage, secret::ClusterSecret};
+    use nexus_api_types::certificate::CertificateName;
     use uuid::Uuid;
 
     fn member(node: u64) -> LocalIdentity {
@@ -357,14 +382,38 @@ mod tests {
         assert_eq!(receive(&member(1), &unnamed, None), Err(Refusal::NotAMember));
     }
 
+    fn named(cluster: u128, node: Option<u64>) -> CertificateName {
+        CertificateName { cluster: Uuid::from_u128(cluster), node }
+    }
+
+    fn is_certified(from: &LocalIdentity, to: &LocalIdentity, theirs: CertificateName) -> bool {
+        let certified = Certified { own: named(7, Some(2)), theirs, binding: [0; 32] };
+        let refused = receive(to, &hello(from, Purpose::Control, to), Some(&certified)).err();
+        assert!(matches!(refused, None | Some(Refusal::WrongCertificate { .. })), "{refused:?}");
+        refused.is_none()
+    }
+
     #[test]
-    fn a_certificate_must_not_be_contradicted() {
-        let certified =
-            Some(CertificateIdentity { cluster: member(1).cluster.unwrap(), node: Some(NodeId(1)) });
-        let honest = hello(&member(1), Purpose::Control, &member(2));
-        assert_eq!(receive(&member(2), &honest, certified), Ok(()));
-        let forged = hello(&member(3), Purpose::Control, &member(2));
-        assert_eq!(receive(&member(2), &forged, certified), Err(Refusal::WrongCertificate));
+    fn a_certificate_is_of_the_cluster_and_of_the_node() {
+        assert!(is_certified(&member(1), &member(2), named(7, Some(1))));
+        assert!(is_certified(&member(1), &member(2), named(7, None)), "one for any node of the cluster");
+        assert!(!is_certified(&member(3), &member(2), named(7, Some(1))), "another node");
+        assert!(!is_certified(&member(1), &member(2), named(8, Some(1))), "another cluster");
+        let unnamed = LocalIdentity { cluster: None, node: None, ..member(1) };
+        assert!(
+            !is_certified(&unnamed, &member(2), named(8, Some(1))),
+            "another cluster, and it does not say so"
+        );
+        assert!(is_certified(&unnamed, &member(2), named(7, Some(1))), "a node that starts");
+    }
+
+    #[test]
+    fn a_node_that_lost_its_data_keeps_its_certificate_under_its_new_id() {
+        let knowing =
+            LocalIdentity { lineage: Lineage::new(|node, of| (node.0, of.0) == (4, 1)), ..member(2) };
+        assert!(is_certified(&member(4), &knowing, named(7, Some(1))));
+        assert!(!is_certified(&member(4), &knowing, named(7, Some(3))));
+        assert!(!is_certified(&member(4), &member(2), named(7, Some(1))), "it knows of no such successor");
     }
 
     #[test]
@@ -373,5 +422,6 @@ mod tests {
         let newer = check_preamble(preamble(PROTOCOL + 1));
         assert_eq!(newer, Err(Refusal::Protocol { ours: PROTOCOL, theirs: PROTOCOL + 1 }));
         assert_eq!(check_preamble(*b"GET / HT"), Err(Refusal::NotAPeer));
+        assert_eq!(check_preamble([0x16, 3, 1, 0, 200, 1, 0, 0]), Err(Refusal::SpeaksTls));
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::peer::secret::ClusterSecret;
 use nexus_domain::{ClusterId, InstanceId, NodeId};
+use std::{fmt, sync::Arc};
 use tokio::sync::watch;
 
 /// The identity of this node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LocalIdentity {
     /// The cluster of the node; none before it is formed or joined.
     pub cluster: Option<ClusterId>,
@@ -20,13 +21,55 @@ pub struct LocalIdentity {
     pub client_addr: String,
     /// Whether the log holds a membership: the node has formed a cluster or joined one.
     pub is_initialized: bool,
+    /// Which nodes took the place of which, as this node knows.
+    pub lineage: Lineage,
+}
+
+type IsSuccessor = dyn Fn(NodeId, NodeId) -> bool + Send + Sync;
+
+/// Which nodes took the place of which: a node that lost its data comes back under a new id, with its old certificate.
+#[derive(Clone)]
+pub struct Lineage(Arc<IsSuccessor>);
+
+impl Lineage {
+    /// A lineage that is asked whether the first node took the place of the second, at once or by way of others.
+    pub fn new(is_successor: impl Fn(NodeId, NodeId) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_successor))
+    }
+
+    /// Whether `node` took the place of `former`, at once or by way of others.
+    pub fn is_successor(&self, node: NodeId, former: NodeId) -> bool {
+        (self.0)(node, former)
+    }
+}
+
+impl Default for Lineage {
+    /// The lineage of a node that knows of no other.
+    fn default() -> Self {
+        Self::new(|_, _| false)
+    }
+}
+
+impl fmt::Debug for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lineage").finish_non_exhaustive()
+    }
 }
 
 impl LocalIdentity {
     /// The identity of a node that belongs to no cluster yet.
     pub fn new(instance: InstanceId, client_addr: impl Into<String>) -> Self {
         let client_addr = client_addr.into();
-        Self { cluster: None, node: None, secret: None, instance, client_addr, is_initialized: false }
+        let lineage = Lineage::default();
+        Self {
+            cluster: None,
+            node: None,
+            secret: None,
+            instance,
+            client_addr,
+            is_initialized: false,
+            lineage,
+        }
     }
 }
 

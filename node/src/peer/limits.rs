@@ -65,6 +65,9 @@ pub(super) const LINK_STALL: Duration = Duration::from_secs(4);
 /// A control connection that was idle for this long is closed, and made again when needed.
 pub(super) const LINK_IDLE: Duration = Duration::from_secs(120);
 
+/// The time between two log lines about a node that cannot be talked to.
+pub(super) const LINK_REMIND: Duration = Duration::from_secs(60);
+
 /// Addresses that one node keeps control connections to: far more than the members of a cluster.
 pub(super) const MAX_LINKS: usize = 128;
 

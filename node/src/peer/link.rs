@@ -5,12 +5,12 @@ use super::{
     control::{CallNumber, ControlRequest, ControlResponse, Header, Urgency},
     error::{Cause, PeerError},
     frame::{FrameError, FrameEvent, Frames, read, take},
-    greet::connect,
-    hello::Purpose,
+    greet::{Connected, connect},
+    hello::{Purpose, Refusal},
     identity::{LocalIdentity, SharedIdentity},
     limits::{
-        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_STALL, MAX_REDIAL_PAUSE, MAX_SERVICE_TTL_MS,
-        MIN_REDIAL_PAUSE,
+        CALLS_PER_WRITE, LINK_CHECK, LINK_IDLE, LINK_REMIND, LINK_STALL, MAX_REDIAL_PAUSE,
+        MAX_SERVICE_TTL_MS, MIN_REDIAL_PAUSE,
     },
     target::PeerTarget,
     wire::Dial,
@@ -184,11 +184,14 @@ impl LinkTask {
             let local = self.identity.borrow_and_update().clone();
             let PeerTarget { addr, expected } = &self.target;
             match connect(&*self.dial, addr, &local, Purpose::Control, *expected).await {
-                Ok((frames, _welcome)) => {
+                Ok(connected) => {
                     backoff = DialBackoff::default();
-                    self.run_connection(frames, first, &local).await;
+                    self.run_connection(connected, first, &local).await;
                 }
                 Err(cause) => {
+                    if backoff.is_for_people(&cause) {
+                        tracing::warn!(peer = %self.target, %cause, "cannot talk to another node");
+                    }
                     tracing::debug!(peer = %self.target, %cause, "control connection failed");
                     first.fail(PeerError::NotSent(cause.clone()));
                     self.queue.fail_all(&cause);
@@ -202,10 +205,10 @@ impl LinkTask {
     }
 
     /// Sends calls until the connection ends, then fails those that were sent and not answered.
-    async fn run_connection(&mut self, mut frames: Frames, first: Call, local: &LocalIdentity) {
+    async fn run_connection(&mut self, mut connected: Connected, first: Call, local: &LocalIdentity) {
         let mut calls = OpenCalls::default();
-        let ended = match calls.write(&mut frames, first) {
-            Ok(()) => self.exchange(&mut frames, &mut calls, local).await,
+        let ended = match calls.write(&mut connected.frames, first) {
+            Ok(()) => self.exchange(&mut connected, &mut calls, local).await,
             Err(error) => Some(error.into()),
         };
         let Some(cause) = ended else {
@@ -221,14 +224,14 @@ impl LinkTask {
     /// flight.
     async fn exchange(
         &mut self,
-        frames: &mut Frames,
+        Connected { frames, outdated, .. }: &mut Connected,
         calls: &mut OpenCalls,
         local: &LocalIdentity,
     ) -> Option<Cause> {
         let mut check = interval(LINK_CHECK);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut used_at = Instant::now();
-        // Once this node has received its id, it needs a connection with a new handshake.
+        // Once this node has received its id or new certificates, it needs a connection with a new handshake.
         let mut is_outdated = false;
         loop {
             let takes_calls = !frames.is_full() && !is_outdated;
@@ -259,7 +262,8 @@ impl LinkTask {
                         return Some(cause);
                     }
                     let now = self.identity.borrow();
-                    is_outdated = (now.cluster, now.node) != (local.cluster, local.node);
+                    is_outdated =
+                        outdated.is_cancelled() || (now.cluster, now.node) != (local.cluster, local.node);
                     if calls.waiting.is_empty() && (is_outdated || used_at.elapsed() >= LINK_IDLE) {
                         return None;
                     }
@@ -362,12 +366,26 @@ impl OpenCalls {
 struct DialBackoff {
     failed: Option<(Arc<Cause>, Instant)>,
     pause: Duration,
+    logged: Option<Instant>,
 }
 
 impl DialBackoff {
     fn has_failed(&mut self, cause: Cause) {
         self.pause = (self.pause * 2).clamp(MIN_REDIAL_PAUSE, MAX_REDIAL_PAUSE);
         self.failed = Some((Arc::new(cause), Instant::now() + self.pause));
+    }
+
+    /// Whether people should read of this failure now: one that waiting does not mend.
+    fn is_for_people(&mut self, cause: &Cause) -> bool {
+        let is_lasting = matches!(
+            cause,
+            Cause::Tls(_) | Cause::Refused(Refusal::WrongCertificate { .. } | Refusal::SpeaksTls)
+        );
+        let is_due = is_lasting && self.logged.is_none_or(|at| at.elapsed() >= LINK_REMIND);
+        if is_due {
+            self.logged = Some(Instant::now());
+        }
+        is_due
     }
 
     fn is_too_early(&self) -> Option<Cause> {

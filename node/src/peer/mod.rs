@@ -4,12 +4,12 @@
 //! The modules, from the ground up:
 //!
 //! - [`limits`]: every limit, with its reason.
-//! - [`wire`]: dialing and listening as traits; [`tcp`] and [`memory`] implement them.
+//! - [`wire`]: dialing and listening as traits; [`tcp`] and [`memory`] implement them, and [`tls`] over either.
 //! - [`frame`]: frames of length, checksum and payload.
 //! - [`secret`]: the secret that all members share.
 //! - [`identity`], [`hello`], [`proof`], [`greet`]: the handshake, in which both ends say who they are and prove
 //!   membership.
-//! - [`control`], [`service`]: the requests of Raft, and those beyond it.
+//! - [`control`], [`service`]: the requests of Raft, and those beyond it. [`details`]: what a node tells of itself.
 //! - [`target`], [`link`], [`client`]: the calling side.
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
 //! - [`raft`], [`serve`]: the serving side.
@@ -19,6 +19,7 @@
 mod append;
 mod client;
 mod control;
+pub mod details;
 mod error;
 mod frame;
 mod greet;
@@ -36,13 +37,14 @@ pub mod service;
 mod snapshot;
 mod target;
 pub mod tcp;
+pub mod tls;
 pub mod wire;
 
 pub use client::PeerClient;
 pub use error::{Cause, PeerError};
 pub use frame::FrameError;
 pub use hello::{ExpectedPeer, Refusal, Welcome};
-pub use identity::{LocalIdentity, SharedIdentity};
+pub use identity::{Lineage, LocalIdentity, SharedIdentity};
 pub use network::{PeerNetwork, PeerNetworkFactory};
 pub use raft::{LocalRaft, RaftCell, RaftPort, RaftStopped};
 pub use serve::PeerServer;

@@ -84,8 +84,8 @@ impl PeerNetwork {
             self.append = None;
         }
         if self.append.is_none() {
-            let frames = self.client.connect(&self.target, Purpose::Append).await?;
-            self.append = Some(AppendConnection::new(frames));
+            let connected = self.client.connect(&self.target, Purpose::Append).await?;
+            self.append = Some(AppendConnection::new(connected));
         }
         Ok(())
     }
@@ -176,9 +176,9 @@ impl RaftNetworkV2<TypeConfig> for PeerNetwork {
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let frames = self.client.connect(&self.target, Purpose::Snapshot).await?;
+        let connected = self.client.connect(&self.target, Purpose::Snapshot).await?;
         let stall = option.soft_ttl().max(SNAPSHOT_STALL);
-        snapshot::send(frames, vote, snapshot, cancel, stall).await
+        snapshot::send(connected.frames, vote, snapshot, cancel, stall).await
     }
 
     fn backoff(&self) -> Option<Backoff> {

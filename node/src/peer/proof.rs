@@ -4,7 +4,7 @@
 //! passes).
 //!
 //! A proof covers the greeting and not what follows it: without TLS, an attacker on the path of a connection can read
-//! and change it.
+//! and change it. With TLS, it covers the connection too, so that it cannot be passed on to another one.
 
 use super::{
     hello::{Hello, Nonce, Proof, Welcome},
@@ -37,6 +37,8 @@ pub(super) struct Greeting<'a> {
     pub(super) welcome: &'a Welcome,
     /// The nonce of the end that was called; the caller's is in its hello.
     pub(super) nonce: &'a Nonce,
+    /// What binds the greeting to its TLS connection, if it has one.
+    pub(super) binding: Option<&'a [u8; 32]>,
 }
 
 impl Greeting<'_> {
@@ -58,6 +60,9 @@ impl Greeting<'_> {
         let mut keyed = secret.keyed();
         keyed.update(side.label());
         keyed.update(&greeting.expect("a greeting is made of texts and numbers"));
+        if let Some(binding) = self.binding {
+            keyed.update(binding);
+        }
         keyed
     }
 }

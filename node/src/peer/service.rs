@@ -40,6 +40,8 @@ pub enum ServiceRequest {
     Report,
     /// Sends the leader's cluster time to another node, which continues from it if it leads later.
     ClusterTime(ClusterTime),
+    /// Asks any node for more about itself than its report has.
+    Details,
 }
 
 /// A change of the membership. New variants go at the end.
@@ -117,6 +119,10 @@ pub enum ServiceResponse {
         /// A sentence that names the disk that is low, and a remedy.
         reason: String,
     },
+    /// Answers with [`NodeDetails`] as JSON.
+    ///
+    /// [`NodeDetails`]: super::details::NodeDetails
+    Details(String),
 }
 
 /// Why a change of the membership was refused. Nothing was done.

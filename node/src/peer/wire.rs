@@ -1,37 +1,44 @@
-//! The traits under the transport: dialing, listening, and streams of bytes. TCP and simulated networks implement them,
-//! and TLS can. Nothing here knows of frames.
+//! The traits under the transport: dialing, listening, and streams of bytes. TCP, TLS over any of them, and simulated
+//! networks implement them. Nothing here knows of frames.
 
 use futures::future::BoxFuture;
-use nexus_domain::{ClusterId, NodeId};
+use nexus_api_types::certificate::CertificateName;
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
 /// A stream of bytes in both directions.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> ByteStream for T {}
 
-/// The identity in the certificate of the other end, which the handshake must not contradict.
+/// What TLS has proved about both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CertificateIdentity {
-    /// The cluster that the certificate was issued in.
-    pub cluster: ClusterId,
-    /// The node it was issued to; none for a certificate of a node that is about to join.
-    pub node: Option<NodeId>,
+pub struct Certified {
+    /// The name in the certificate of this node.
+    pub own: CertificateName,
+    /// The name in the certificate of the other end.
+    pub theirs: CertificateName,
+    /// A value that only the two ends of this connection know. The proofs of membership cover it, so that nobody can
+    /// pass them on between two connections.
+    pub binding: [u8; 32],
 }
 
 /// A connection to another node, before the handshake.
 pub struct Wire {
     /// The bytes of both directions.
     pub stream: Box<dyn ByteStream>,
-    /// The identity that TLS has proved for the other end; none on a plaintext connection.
-    pub certified: Option<CertificateIdentity>,
+    /// What TLS has proved; none on a connection in plain text.
+    pub certified: Option<Certified>,
+    /// Cancelled when the connection should not be used any longer, because certificates have changed: when the end that
+    /// dialled should make another one, or when the end that was called has to end this one.
+    pub outdated: CancellationToken,
 }
 
 impl Wire {
     /// A connection that proves nothing about the other end.
     pub fn plain(stream: impl ByteStream) -> Self {
-        Self { stream: Box::new(stream), certified: None }
+        Self { stream: Box::new(stream), certified: None, outdated: CancellationToken::new() }
     }
 }
 

@@ -1,34 +1,50 @@
 //! Asks a node whether it is ready, as container engines and scripts do by `nexusd health`.
 
+use anyhow::{Context, bail};
 use serde_json::Value;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Longest wait for the answer. A node that is well answers within its own limit of a second.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Characters of a node's message that are shown.
 const MAX_SHOWN: usize = 300;
 
-/// Asks the node that listens at an address, `host:port`, and returns a sentence that says that it is ready.
+/// Asks the node that listens at an address, `host:port`, and returns a sentence that says that it is ready. With
+/// authorities, it is asked by `https`.
 ///
 /// # Errors
 /// A sentence that says why it is not, and what to do.
-pub async fn check_health(addr: &str) -> Result<String, String> {
+pub async fn check_health(addr: &str, ca: Option<&Path>) -> anyhow::Result<String> {
     let addr = reachable(addr);
-    match ready_answer(&addr).await {
+    let http = http_client(ca)?;
+    let scheme = if ca.is_some() { "https" } else { "http" };
+    match ready_answer(&http, &format!("{scheme}://{addr}/health/ready")).await {
         Ok((200, _)) => Ok(format!("The node at {addr} is ready.")),
-        Ok((status, body)) => Err(format!("the node at {addr} is not ready: {}", reason(status, &body))),
-        Err(error) => {
-            let cause = root_cause(&error);
-            Err(format!("no node answers at {addr}: {cause}; name the address of its --listen with --addr"))
-        }
+        Ok((status, body)) => bail!("the node at {addr} is not ready: {}", reason(status, &body)),
+        Err(error) => bail!(
+            "no node answers at {addr} by {scheme}: {}; name the address of its --listen with --addr, and its \
+             authorities with --ca if it has certificates",
+            root_cause(&error)
+        ),
     }
 }
 
-/// The status and the body of the node's answer. This is the only place that knows how a node is reached.
-async fn ready_answer(addr: &str) -> reqwest::Result<(u16, Value)> {
-    // No proxy is asked: the node is this machine's own.
-    let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-    let answer = http.get(format!("http://{addr}/health/ready")).send().await?;
+/// A client that asks no proxy: the node is this machine's own.
+fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    // Without authorities, it asks in plain text. It does not need those of the system, which an image may lack.
+    let mut authorities = Vec::new();
+    if let Some(path) = ca {
+        let unusable = || format!("--ca {} cannot be used", path.display());
+        let bundle = std::fs::read(path).with_context(unusable)?;
+        authorities = reqwest::Certificate::from_pem_bundle(&bundle).with_context(unusable)?;
+    }
+    let builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().tls_certs_only(authorities);
+    builder.build().context("cannot make an HTTP client")
+}
+
+/// The status and the body of the node's answer.
+async fn ready_answer(http: &reqwest::Client, url: &str) -> reqwest::Result<(u16, Value)> {
+    let answer = http.get(url).send().await?;
     let status = answer.status().as_u16();
     Ok((status, answer.json().await.unwrap_or_default()))
 }

@@ -13,6 +13,7 @@ use crate::{
     proposer::Proposer,
     raft::clock::Clock,
     serve::{cluster::NodeCluster, peer_requests::PeerRequests},
+    tls::Certificates,
     watch::{
         cluster_clock::ClusterClock,
         disk::Disk,
@@ -21,6 +22,7 @@ use crate::{
     },
 };
 use nexus_api::mint::Mint;
+use nexus_domain::ClusterId;
 use std::{path::PathBuf, sync::Arc};
 
 /// The parts that several others need.
@@ -28,6 +30,7 @@ pub(super) struct Parts {
     node: Node,
     peers: PeerClient,
     disk: Arc<Disk>,
+    certificates: Arc<Certificates>,
     clock: Arc<dyn Clock>,
     mint: Arc<dyn Mint>,
     pub(super) reports: Arc<Reports>,
@@ -41,9 +44,17 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Makes the parts of a node whose Raft runs.
-    pub(super) fn new(node: Node, peers: PeerClient, disk: Arc<Disk>, sources: Sources) -> Self {
-        let Sources { clock, mint } = sources;
-        let reports = Arc::new(Reports::new(node.clone(), peers.clone(), clock.clone(), disk.clone()));
+    pub(super) fn new(
+        node: Node,
+        peers: PeerClient,
+        disk: Arc<Disk>,
+        certificates: Arc<Certificates>,
+        sources: Sources,
+    ) -> Self {
+        let Sources { clock, mint, .. } = sources;
+        let reports =
+            Reports::new(node.clone(), peers.clone(), clock.clone(), disk.clone(), certificates.clone());
+        let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
         let timings = Arc::new(Timings::default());
         tokio::spawn(timings::count_elections(&node.raft, timings.clone()));
@@ -63,6 +74,7 @@ impl Parts {
             node,
             peers,
             disk,
+            certificates,
             clock,
             mint,
             reports,
@@ -112,7 +124,12 @@ impl Parts {
             membership: self.membership.clone(),
             reports: self.reports.clone(),
             space,
-            first_entry: FirstEntry { data_dir, clock: self.clock.clone(), mint: self.mint.clone() },
+            first_entry: FirstEntry {
+                data_dir,
+                clock: self.clock.clone(),
+                mint: self.mint.clone(),
+                cluster: self.certificates.current().name().map(|name| ClusterId(name.cluster)),
+            },
         }
     }
 

@@ -1,14 +1,34 @@
-//! The time and the randomness of a node, which tests replace.
+//! What a node takes from outside: time, randomness and the network. Tests replace them.
 
-use crate::raft::clock::Clock;
-use nexus_api::mint::Mint;
+use crate::{
+    peer::{tcp::TcpDial, wire::Dial},
+    raft::clock::{Clock, SystemClock},
+};
+use nexus_api::mint::{Mint, SystemMint};
 use std::sync::Arc;
+use tokio::sync::Notify;
 
-/// Time and randomness, which tests replace.
+/// What a node takes from outside, which tests replace.
 #[derive(Clone)]
 pub struct Sources {
     /// The only source of time for what the cluster decides.
     pub clock: Arc<dyn Clock>,
     /// The only source of ids and secrets.
     pub mint: Arc<dyn Mint>,
+    /// The network to other nodes, below TLS.
+    pub dial: Arc<dyn Dial>,
+    /// Notified when the files of certificates should be read now.
+    pub reload: Arc<Notify>,
+}
+
+impl Default for Sources {
+    /// The system's.
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            mint: Arc::new(SystemMint),
+            dial: Arc::new(TcpDial),
+            reload: Arc::default(),
+        }
+    }
 }

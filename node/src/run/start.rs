@@ -9,18 +9,21 @@ use crate::{
     },
     node::Node,
     peer::{
-        LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
-        secret::ClusterSecret, tcp::TcpDial,
+        Lineage, LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
+        secret::ClusterSecret,
+        tls::{TlsDial, TlsListen},
     },
     raft::setup::{Raft, Timing},
-    serve::{http, peer_requests::NodeService},
-    settings::config::{Config, Origin, is_loopback},
+    serve::{client_tls::ClientTls, http, peer_requests::NodeService},
+    settings::{config::Config, origin::Origin, values::is_loopback},
+    tls::Certificates,
     watch::disk::{self, Disk},
 };
 use anyhow::Context;
 use axum::Router;
 use futures::future::BoxFuture;
 use nexus_api::{Api, ApiConfig};
+use nexus_api_types::certificate::CertificateName;
 use nexus_domain::{InstanceId, NodeId};
 use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
 use openraft::errors::{InitializeError, RaftError};
@@ -81,10 +84,22 @@ impl RunningNode {
     ) -> anyhow::Result<Self> {
         let disk = Disk::open(&config.data_dir, config.disk_reserve)
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
+        let certificates = Arc::new(Certificates::read(config.tls.clone())?);
         let secret = secret::at_start(&config, &*sources.mint)?;
         let stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
+        if let Some(name) = certificates.current().name() {
+            check_name(name, &config.origin, &stored)?;
+        }
         let own = listeners.own_member(&config, stored.instance)?;
-        let listening = Listening::start(&config, listeners, &own, &stored, &secret, &store);
+        let known = LocalIdentity {
+            cluster: stored.cluster,
+            node: stored.node,
+            is_initialized: has_membership(&store),
+            secret: secret.clone(),
+            lineage: lineage(store.clone()),
+            ..LocalIdentity::new(stored.instance, own.client_addr.clone())
+        };
+        let listening = Listening::start(&config, listeners, known, &sources, certificates);
         let identified = listening.identify(&config, own, stored, secret, &store).await?;
         let raft = listening.start_raft(&config.timing, &identified, log, machine, &store).await?;
         let node = Node::new(raft, store, config.timing);
@@ -115,6 +130,7 @@ struct Listening {
     raft: RaftCell,
     service: NodeService,
     peers: PeerClient,
+    certificates: Arc<Certificates>,
     http: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
@@ -134,33 +150,46 @@ impl Listening {
     fn start(
         config: &Config,
         listeners: Listeners,
-        own: &Member,
-        stored: &StoredIdentity,
-        secret: &Option<ClusterSecret>,
-        store: &StoreHandle,
+        known: LocalIdentity,
+        sources: &Sources,
+        certificates: Arc<Certificates>,
     ) -> Self {
         let Listeners { clients, peers, metrics } = listeners;
         let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let (router, current) = watch::channel(http::starting());
         let most = config.max_connections as usize;
-        let http = tokio::spawn(http::serve(clients, current, most, stop_http.clone()));
-        let client_addr = own.client_addr.clone();
-        let known = watch::Sender::new(LocalIdentity {
-            cluster: stored.cluster,
-            node: stored.node,
-            is_initialized: has_membership(store),
-            secret: secret.clone(),
-            ..LocalIdentity::new(stored.instance, client_addr.clone())
-        });
+        let tls = ClientTls { certificates: certificates.clone(), plain: config.plain_clients };
+        let http = tokio::spawn(http::serve(clients, current, most, Some(tls), stop_http.clone()));
+        let client_addr = known.client_addr.clone();
+        let known = watch::Sender::new(known);
         let (raft, service) = (RaftCell::default(), NodeService::default());
         let server = PeerServer {
             identity: known.subscribe(),
             raft: raft.clone(),
             service: Arc::new(service.clone()),
         };
-        let tasks = vec![tokio::spawn(server.run(peers, stop.clone()))];
-        let peers = PeerClient::new(TcpDial, known.subscribe());
-        Self { client_addr, known, router, metrics, raft, service, peers, http, tasks, stop, stop_http }
+        let plain = config.plain_peers;
+        let listen = TlsListen { below: peers, certificates: certificates.clone(), plain };
+        let dial = TlsDial { below: sources.dial.clone(), certificates: certificates.clone(), plain };
+        let tasks = vec![
+            tokio::spawn(server.run(listen, stop.clone())),
+            tokio::spawn(certificates.clone().follow(sources.reload.clone(), stop.clone())),
+        ];
+        let peers = PeerClient::new(dial, known.subscribe());
+        Self {
+            client_addr,
+            known,
+            router,
+            metrics,
+            raft,
+            service,
+            peers,
+            certificates,
+            http,
+            tasks,
+            stop,
+            stop_http,
+        }
     }
 
     /// Finds out which member of which cluster this node is. Waits for other nodes where it has to.
@@ -174,7 +203,18 @@ impl Listening {
     ) -> anyhow::Result<Identified> {
         let bootstrap =
             Bootstrap { peers: &self.peers, identity: stored, own, has_membership: has_membership(store) };
-        let outcome = bootstrap.run(&config.origin).await?;
+        let outcome = bootstrap.run(&config.origin, config.join_ca.as_deref()).await?;
+        if let Some(named) = self.certificates.current().name().and_then(|name| name.node)
+            && matches!(config.origin, Origin::Join { .. })
+            && named != outcome.node.0
+            && stored.node.is_none()
+        {
+            anyhow::bail!(
+                "the cluster gave this node the id {0}, and its certificate is for node {named}. Issue one with nexus \
+                 cluster certs issue --node {0}, or --joining for a node whose id is not known yet, and start again",
+                outcome.node
+            );
+        }
         stored.node = Some(outcome.node);
         stored.cluster = stored.cluster.or(outcome.cluster);
         // The operator's secret takes precedence over that of the join: secrets are changed by hand.
@@ -223,7 +263,7 @@ impl Listening {
     ) -> RunningNode {
         let Identified { stored, secret, .. } = identified;
         let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
-        let parts = Parts::new(node.clone(), self.peers, disk.clone(), sources);
+        let parts = Parts::new(node.clone(), self.peers, disk.clone(), self.certificates, sources);
         self.service.begin(parts.peer_requests());
         let (fail, failure) = watch::channel(None);
         let flushes = parts.flush_watch().run(fail.clone(), stop.clone());
@@ -243,7 +283,7 @@ impl Listening {
         let _starting = self.router.send_replace(served);
         if let Some(listener) = self.metrics {
             let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
-            let monitored = http::serve(listener, served, http::MAX_MONITORS, self.stop_http.clone());
+            let monitored = http::serve(listener, served, http::MAX_MONITORS, None, self.stop_http.clone());
             tasks.push(tokio::spawn(monitored));
         }
         tracing::info!(node = %node.id, client_addr = self.client_addr, "serving");
@@ -259,6 +299,40 @@ impl Listening {
             api,
         }
     }
+}
+
+/// Refuses a certificate that names another cluster or node than this one.
+fn check_name(name: CertificateName, origin: &Origin, stored: &StoredIdentity) -> anyhow::Result<()> {
+    if let Some(cluster) = stored.cluster.filter(|cluster| cluster.0 != name.cluster) {
+        anyhow::bail!(
+            "the certificate is for the cluster {}, and the data folder belongs to the cluster {cluster}. Make one \
+             with nexus cluster certs init --cluster-id {cluster}",
+            name.cluster
+        );
+    }
+    let own = match origin {
+        Origin::Initial { node_id, .. } => Some(*node_id),
+        Origin::Join { .. } | Origin::Remembered => None,
+    };
+    match (name.node, own) {
+        (Some(named), Some(own)) if named != own => anyhow::bail!(
+            "the certificate is for node {named}, and this is node {own}; nexus cluster certs issue --node {own} makes \
+             one for it"
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Most members that took the place of each other, one after another, that are looked at.
+const MAX_SUCCESSORS: usize = 64;
+
+/// Which nodes took the place of which, as the state of this node says.
+fn lineage(store: StoreHandle) -> Lineage {
+    Lineage::new(move |node, former| {
+        let state = &store.latest().state;
+        let place_of = |node: &NodeId| state.node(*node).and_then(|record| record.replaces);
+        std::iter::successors(place_of(&node), place_of).take(MAX_SUCCESSORS).any(|earlier| earlier == former)
+    })
 }
 
 /// Whether the log of a node holds a membership.

@@ -182,7 +182,7 @@ impl Cluster for NodeCluster {
                     LeaderError::Removed => REMOVED.to_owned(),
                 })
             })?;
-            Ok(status::merged(self.own_status(), report))
+            Ok(status::merged(self.own_status(), report, &self.reports))
         }
         .boxed()
     }

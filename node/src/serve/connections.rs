@@ -226,6 +226,13 @@ impl Connection {
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.stream.readable().await
     }
+
+    /// Waits for the first byte that the client sends, and leaves it to be read; none when it hung up.
+    pub(crate) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let read = self.stream.peek(&mut first).await?;
+        Ok((read > 0).then_some(first[0]))
+    }
 }
 
 impl AsyncRead for Connection {

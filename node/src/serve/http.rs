@@ -2,8 +2,12 @@
 
 use crate::{
     raft::clock::{Clock, SystemClock},
-    serve::connections::{Connection, Connections},
+    serve::{
+        client_tls::ClientTls,
+        connections::{Connection, Connections},
+    },
 };
+
 use axum::{
     Json, Router,
     body::Body,
@@ -16,7 +20,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use nexus_api::{ConnectionEnd, RemoteAddr, cluster::Role};
+use nexus_api::{ConnectionEnd, Encrypted, RemoteAddr, cluster::Role};
 use nexus_api_types::{
     Code, ErrorBody, Failure, Moment,
     envelope::Outcome,
@@ -27,7 +31,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::{convert::Infallible, net::IpAddr, pin::pin, time::Duration};
 use tokio::{net::TcpListener, sync::watch, time::Instant};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -101,12 +105,13 @@ fn unavailable(body: impl Serialize) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], Json(body)).into_response()
 }
 
-/// Serves the current router until `stop`, with at most `most` connections. Then it drains, and logs what it had to cut
-/// off.
+/// Serves the current router until `stop`, with at most `most` connections, by TLS while there is a certificate for
+/// clients. Then it drains, and logs what it had to cut off.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: watch::Receiver<Router>,
     most: usize,
+    tls: Option<ClientTls>,
     stop: CancellationToken,
 ) {
     let (connections, tasks, halt) = (Connections::new(most), TaskTracker::new(), CancellationToken::new());
@@ -136,7 +141,7 @@ pub(crate) async fn serve(
         let _ = stream.set_nodelay(true);
         let builder = builder(MAX_STREAMS_OF_NODE / connections.open().max(1));
         let connection = Connection::new(stream, permit);
-        let serving = serve_one(connection, remote.ip(), router.clone(), builder, stop.clone());
+        let serving = serve_one(connection, remote.ip(), router.clone(), builder, tls.clone(), stop.clone());
         let halt = halt.clone();
         tasks.spawn(async move { halt.run_until_cancelled(serving).await });
     }
@@ -178,23 +183,33 @@ async fn serve_one(
     from: IpAddr,
     router: watch::Receiver<Router>,
     builder: Builder<TokioExecutor>,
+    tls: Option<ClientTls>,
     stop: CancellationToken,
 ) {
     let (activity, end) = (connection.activity().clone(), connection.end().clone());
-    // hyper's timeout starts with the first byte; until then this one counts.
-    let is_there = tokio::select! {
-        readable = tokio::time::timeout(HEADER_TIMEOUT, connection.readable()) => matches!(readable, Ok(Ok(()))),
-        () = end.cancelled() => false,
-        () = stop.cancelled() => false,
+    // hyper's timeout starts with the first byte of a request; until then this one counts.
+    let secured = async {
+        connection.readable().await.ok()?;
+        match tls {
+            Some(tls) => tls.secure(connection).await,
+            None => Some(Either::Left(connection)),
+        }
     };
-    if !is_there {
-        return;
-    }
+    let secured = tokio::select! {
+        secured = tokio::time::timeout(HEADER_TIMEOUT, secured) => secured.ok().flatten(),
+        () = end.cancelled() => None,
+        () = stop.cancelled() => None,
+    };
+    let Some(connection) = secured else { return };
+    let is_encrypted = matches!(connection, Either::Right(_));
     let (tracked, ends) = (activity.clone(), ConnectionEnd(end.clone()));
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let (activity, open) = (tracked.clone(), tracked.begin_request());
         request.extensions_mut().insert(RemoteAddr(from));
         request.extensions_mut().insert(ends.clone());
+        if is_encrypted {
+            request.extensions_mut().insert(Encrypted);
+        }
         let router = router.borrow().clone();
         async move {
             let mut response = router.oneshot(request).await?;
@@ -255,7 +270,7 @@ mod tests {
         };
         let (_router, current) = watch::channel(Router::new().route("/", get(cancelled)));
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, current, 8, stop.clone()));
+        let serving = tokio::spawn(serve(listener, current, 8, None, stop.clone()));
         let mut client = TcpStream::connect(addr).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         let mut received = Vec::new();

@@ -67,6 +67,7 @@ impl PeerRequests {
                 member => ServiceResponse::Member(member),
             },
             ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
+            ServiceRequest::Details => ServiceResponse::Details(self.reports.own_details().to_text()),
             ServiceRequest::ClusterTime(time) => {
                 // Only the time of the leader counts, as far as this node knows the leader.
                 if from.is_some() && from == node.leader_id() {

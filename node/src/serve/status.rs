@@ -32,7 +32,7 @@ pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus 
         applied: node.published().revision().0,
         last_log: metrics.last_log_index.unwrap_or(0),
         snapshot: metrics.snapshot.map_or(0, |id| id.index),
-        members: report.members.into_iter().map(member_status).collect(),
+        members: report.members.into_iter().map(|member| member_status(member, node.id, reports)).collect(),
         disk_bytes: disk.database_bytes(),
         disk_free: disk.free(),
         disk_low: disk.is_low(),
@@ -41,14 +41,16 @@ pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus 
         elections_won: node.elections_won(),
         removed: node.is_removed(),
         quorum_seen: metrics.last_quorum_acked.map(|acked| acked.elapsed()),
+        certificates: reports.own_details().certificates,
     }
 }
 
-/// The status of a follower with the report of its leader merged in.
-pub(crate) fn merged(mut own: NodeStatus, report: StatusReport) -> NodeStatus {
+/// The status of a follower with the report of its leader merged in. What nodes tell of themselves and the way to them
+/// is as this node knows it.
+pub(crate) fn merged(mut own: NodeStatus, report: StatusReport, reports: &Reports) -> NodeStatus {
     own.leader = Some(report.leader);
     own.term = report.term;
-    own.members = report.members.into_iter().map(member_status).collect();
+    own.members = report.members.into_iter().map(|member| member_status(member, own.id, reports)).collect();
     own
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn measurements(
         elections_lost: timings.elections_lost(),
         leases_expired: applied.leases_expired(),
         clock_correction_ms: reports.clock_correction_ms(),
+        certificate_reloads: reports.certificate_reloads(),
         queues,
     }
 }
@@ -81,7 +84,14 @@ fn latency(histogram: &LatencyHistogram) -> Latency {
     Latency { buckets, count, total }
 }
 
-fn member_status(report: MemberReport) -> MemberStatus {
+fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> MemberStatus {
+    let (details, round_trip) = if report.id == own {
+        (Some(reports.own_details()), None)
+    } else {
+        reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
+    };
+    let (version, certificates) =
+        details.map_or((None, None), |details| (Some(details.version), Some(details.certificates)));
     MemberStatus {
         id: report.id,
         voter: report.voter,
@@ -97,5 +107,8 @@ fn member_status(report: MemberReport) -> MemberStatus {
             flush_slow: report.flush_slow,
         }),
         diverged: report.diverged,
+        version,
+        certificates,
+        round_trip,
     }
 }

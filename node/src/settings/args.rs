@@ -30,7 +30,8 @@ Examples:
 const HEALTH_EXAMPLES: &str = "\
 Examples:
   nexusd health
-  until nexusd health --addr 10.0.0.1:7401; do sleep 1; done";
+  until nexusd health --addr 10.0.0.1:7401; do sleep 1; done
+  nexusd health --ca /etc/nexus/certs/ca.crt    # a node with certificates";
 
 const MAN_EXAMPLES: &str = "\
 Examples:
@@ -129,9 +130,13 @@ pub struct StartArgs {
     #[arg(long, env = "NEXUS_CLUSTER_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub cluster_secret: Option<String>,
     /// Let nodes talk to each other in plain text over a network: an attacker on the path between two of them can
-    /// read and change what they send. Without a cluster secret, anyone who reaches the port can act as a member
+    /// read and change what they send. Without a cluster secret, anyone who reaches the port can act as a member. With
+    /// certificates, it lets them talk both ways, while a cluster is changed over to TLS
     #[arg(long, env = "NEXUS_INSECURE_PEERS")]
     pub insecure_peers: bool,
+    /// Certificates, of which a changed file is read again while the node runs
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Interval of the leader's heartbeats, in milliseconds; use at least one round trip between the nodes [default:
     /// 100]
     #[arg(long, env = "NEXUS_HEARTBEAT_MS", value_name = "MS")]
@@ -170,6 +175,58 @@ pub struct StartArgs {
     pub log: LogArgs,
 }
 
+/// Certificates of `nexusd start`.
+#[derive(Debug, Default, Args)]
+pub struct TlsArgs {
+    /// Folder with ca.crt, node.crt and node.key, as `nexus cluster certs issue` makes it: this node then talks to
+    /// other nodes and to clients by TLS. Files that change are read again within ten seconds, and upon SIGHUP
+    #[arg(long, env = "NEXUS_CERTS_DIR", value_name = "DIR")]
+    pub certs_dir: Option<PathBuf>,
+    /// Certificate for other nodes, in PEM, in place of node.crt; it names this node as
+    /// nexus://CLUSTER-ID/node/NODE-ID
+    #[arg(long, env = "NEXUS_PEER_CERT", value_name = "FILE")]
+    pub peer_cert: Option<PathBuf>,
+    /// Private key of --peer-cert
+    #[arg(long, env = "NEXUS_PEER_KEY", value_name = "FILE")]
+    pub peer_key: Option<PathBuf>,
+    /// Authorities whose certificates are taken from other nodes, in PEM, in place of ca.crt
+    #[arg(long, env = "NEXUS_PEER_CA", value_name = "FILE")]
+    pub peer_ca: Option<PathBuf>,
+    /// Certificate for clients, in PEM, in place of node.crt
+    #[arg(long, env = "NEXUS_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert
+    #[arg(long, env = "NEXUS_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Authorities that are trusted when this node joins by https [default: --peer-ca or ca.crt, else those of the
+    /// system]
+    #[arg(long, env = "NEXUS_JOIN_CA", value_name = "FILE")]
+    pub join_ca: Option<PathBuf>,
+    /// Let clients talk in plain text too, on the same port, while they are changed over to https
+    #[arg(long, env = "NEXUS_PLAIN_CLIENTS")]
+    pub plain_clients: bool,
+}
+
+impl TlsArgs {
+    /// These settings, and where they say nothing, those of `file`. Either form of a certificate's pair overrides both
+    /// of its files.
+    pub(super) fn or(self, file: Self) -> Self {
+        let pair = |(cert, key), file| if (&cert, &key) == (&None, &None) { file } else { (cert, key) };
+        let (peer_cert, peer_key) = pair((self.peer_cert, self.peer_key), (file.peer_cert, file.peer_key));
+        let (tls_cert, tls_key) = pair((self.tls_cert, self.tls_key), (file.tls_cert, file.tls_key));
+        Self {
+            certs_dir: self.certs_dir.or(file.certs_dir),
+            peer_cert,
+            peer_key,
+            peer_ca: self.peer_ca.or(file.peer_ca),
+            tls_cert,
+            tls_key,
+            join_ca: self.join_ca.or(file.join_ca),
+            plain_clients: self.plain_clients || file.plain_clients,
+        }
+    }
+}
+
 /// Settings of `nexusd dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
@@ -198,6 +255,9 @@ pub struct HealthArgs {
     /// Address at which the node serves clients, or its --metrics-listen
     #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
     pub addr: String,
+    /// Ask by https, and trust these authorities, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Settings of `nexusd man`.

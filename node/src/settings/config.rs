@@ -4,16 +4,19 @@ use crate::{
     peer::secret::ClusterSecret,
     raft::setup::Timing,
     settings::{
-        args::{LogArgs, LogFormat, StartArgs},
+        args::{LogArgs, LogFormat, StartArgs, TlsArgs},
         logging,
+        origin::{Origin, check_own_addr, origin},
+        tls,
+        values::{check_addr, is_loopback, split},
     },
+    tls::TlsFiles,
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    net::{SocketAddr, ToSocketAddrs},
     num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
@@ -28,27 +31,6 @@ pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
 /// Default of `--disk-reserve-mib`, in bytes: several times what RocksDB writes at once when it flushes and compacts,
 /// and its largest write-ahead log.
 pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
-
-/// How a node becomes a member of its cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is one of the nodes that form the cluster.
-    Initial {
-        /// The id of this node.
-        node_id: u64,
-        /// The peer addresses of all these nodes, by id.
-        peers: BTreeMap<u64, String>,
-    },
-    /// It joins a running cluster.
-    Join {
-        /// URLs of nodes of that cluster.
-        servers: Vec<String>,
-        /// The join token.
-        token: String,
-    },
-    /// The data folder has its identity.
-    Remembered,
-}
 
 /// All settings of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +67,14 @@ pub struct Config {
     pub max_connections: u32,
     /// WebSockets at once.
     pub max_sockets: u32,
+    /// The files of its certificates; without any, it talks in plain text.
+    pub tls: TlsFiles,
+    /// The authorities that it trusts when it joins by `https`; none for those of the system.
+    pub join_ca: Option<PathBuf>,
+    /// Whether clients may talk in plain text although it has a certificate for them.
+    pub plain_clients: bool,
+    /// Whether nodes may talk in plain text although it has a certificate for them.
+    pub plain_peers: bool,
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
@@ -111,6 +101,14 @@ struct File {
     cluster_secret: Option<String>,
     cluster_secret_file: Option<PathBuf>,
     insecure_peers: Option<bool>,
+    certs_dir: Option<PathBuf>,
+    peer_cert: Option<PathBuf>,
+    peer_key: Option<PathBuf>,
+    peer_ca: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    join_ca: Option<PathBuf>,
+    plain_clients: Option<bool>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
@@ -148,11 +146,21 @@ impl Config {
             check_addr("--metrics-listen", addr)?;
         }
         let insecure_peers = args.insecure_peers || file.insecure_peers.unwrap_or(false);
+        let certificates = tls::files(args.tls.or(TlsArgs {
+            certs_dir: file.certs_dir,
+            peer_cert: file.peer_cert,
+            peer_key: file.peer_key,
+            peer_ca: file.peer_ca,
+            tls_cert: file.tls_cert,
+            tls_key: file.tls_key,
+            join_ca: file.join_ca,
+            plain_clients: file.plain_clients.unwrap_or(false),
+        }))?;
         ensure!(
-            insecure_peers || is_loopback(&peer_listen),
-            "--peer-listen {peer_listen} is not a loopback address, and nodes talk in plain text: \
-             whoever is on the way between two of them can read and change everything. On a network of \
-             your own, say --insecure-peers"
+            insecure_peers || certificates.files.peers.is_some() || is_loopback(&peer_listen),
+            "--peer-listen {peer_listen} is not a loopback address, and without certificates nodes talk in plain text: \
+             whoever is on the way between two of them can read and change everything. Make certificates with nexus \
+             cluster certs init and issue, and say --certs-dir; on a network of your own, say --insecure-peers"
         );
         let defaults = Timing::default();
         let millis = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_millis);
@@ -235,6 +243,10 @@ impl Config {
             disk_reserve,
             max_connections,
             max_sockets,
+            tls: certificates.files,
+            join_ca: certificates.join_ca,
+            plain_clients: certificates.plain_clients,
+            plain_peers: insecure_peers,
         })
     }
 
@@ -268,6 +280,10 @@ impl Config {
             disk_reserve: DEFAULT_RESERVE,
             max_connections: MAX_CONNECTIONS,
             max_sockets: MAX_SOCKETS,
+            tls: TlsFiles::default(),
+            join_ca: None,
+            plain_clients: false,
+            plain_peers: false,
             log: LogArgs::default(),
         }
     }
@@ -276,103 +292,6 @@ impl Config {
 fn read_file(path: &Path) -> anyhow::Result<File> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
-}
-
-fn origin(
-    node_id: Option<u64>,
-    initial_cluster: Option<String>,
-    join: Option<String>,
-    join_token: Option<String>,
-) -> anyhow::Result<Origin> {
-    match (initial_cluster, join) {
-        (Some(_), Some(_)) => {
-            bail!("--initial-cluster and --join exclude each other: a node is first, or it joins")
-        }
-        (Some(text), None) => {
-            let peers = initial_peers(&text)?;
-            let node_id =
-                node_id.context("--initial-cluster needs --node-id: which of them is this node?")?;
-            ensure!(peers.contains_key(&node_id), "--node-id {node_id} is not in --initial-cluster {text}");
-            Ok(Origin::Initial { node_id, peers })
-        }
-        (None, Some(servers)) => {
-            let token =
-                join_token.context("--join needs --join-token; nexus cluster join-token makes one")?;
-            let servers: Vec<String> = split(Some(&servers));
-            for server in &servers {
-                ensure!(
-                    server.starts_with("http://") || server.starts_with("https://"),
-                    "--join {server} must be a URL such as http://127.0.0.1:7401"
-                );
-            }
-            Ok(Origin::Join { servers, token })
-        }
-        (None, None) => Ok(Origin::Remembered),
-    }
-}
-
-fn initial_peers(text: &str) -> anyhow::Result<BTreeMap<u64, String>> {
-    let mut peers = BTreeMap::new();
-    for part in split(Some(text)) {
-        let (id, addr) = part
-            .split_once('=')
-            .with_context(|| format!("--initial-cluster: {part} must be ID=HOST:PORT"))?;
-        let id: u64 =
-            id.trim().parse().with_context(|| format!("--initial-cluster: {id} is not a node id"))?;
-        ensure!(id > 0, "--initial-cluster: node ids begin at 1");
-        check_addr("--initial-cluster", addr)?;
-        if let Some((other, _)) = peers.iter().find(|(_, known)| *known == addr.trim()) {
-            bail!("--initial-cluster: nodes {other} and {id} have the same address {addr}");
-        }
-        ensure!(
-            peers.insert(id, addr.trim().to_owned()).is_none(),
-            "--initial-cluster: node {id} is there twice"
-        );
-    }
-    ensure!(!peers.is_empty(), "--initial-cluster is empty");
-    Ok(peers)
-}
-
-/// Checks that the other nodes can reach this one: its address in the initial cluster must be the one that it listens
-/// on, or advertises.
-fn check_own_addr(own: &str, listen: &str, advertised: Option<&String>) -> anyhow::Result<()> {
-    if let Some(advertised) = advertised {
-        ensure!(
-            advertised == own,
-            "--peer-advertise {advertised} is not what --initial-cluster says of this node: {own}"
-        );
-        return Ok(());
-    }
-    let port = |addr: &str| addr.rsplit_once(':').map(|(_, port)| port.to_owned());
-    let listens_there = match (own.parse::<SocketAddr>(), listen.parse::<SocketAddr>()) {
-        (Ok(own), Ok(listen)) => {
-            own == listen || (listen.ip().is_unspecified() && own.port() == listen.port())
-        }
-        // A host name cannot be compared with an IP address, so only the ports are.
-        _ => port(own) == port(listen),
-    };
-    ensure!(
-        listens_there,
-        "--initial-cluster has this node at {own}, but it listens for nodes on {listen} (--peer-listen). Behind a \
-         translation of addresses, say --peer-advertise {own}"
-    );
-    Ok(())
-}
-
-fn split(text: Option<&str>) -> Vec<String> {
-    let parts = text.unwrap_or_default().split(',').map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(|part| part.trim_end_matches('/').to_owned()).collect()
-}
-
-fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
-    let port = addr.rsplit_once(':').and_then(|(_, port)| port.trim().parse::<u16>().ok());
-    ensure!(port.is_some(), "{flag} {addr} must be HOST:PORT, such as 127.0.0.1:7401");
-    Ok(())
-}
-
-/// Whether an address can be reached from this machine alone.
-pub(crate) fn is_loopback(addr: &str) -> bool {
-    addr.to_socket_addrs().is_ok_and(|mut addrs| addrs.all(|addr| addr.ip().is_loopback()))
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ use crate::{
     node::{MemberProgress, Node},
     peer::{
         PeerClient, PeerTarget,
+        details::NodeDetails,
         service::{MemberReport, NodeReport, ServiceRequest, ServiceResponse, StatusReport},
     },
     raft::{clock::Clock, setup::Metrics},
+    tls::Certificates,
     watch::disk::Disk,
 };
 use futures::future::join_all;
@@ -52,6 +54,7 @@ pub(crate) struct Reports {
     peers: PeerClient,
     clock: Arc<dyn Clock>,
     disk: Arc<Disk>,
+    certificates: Arc<Certificates>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -59,7 +62,11 @@ pub(crate) struct Reports {
 
 struct ReceivedReport {
     report: NodeReport,
+    /// None from a node whose version does not send them.
+    details: Option<NodeDetails>,
     at: Instant,
+    /// The time that the report took, there and back.
+    round_trip: Duration,
     /// How far its clock is ahead of this node's, in milliseconds.
     ahead_ms: i64,
     diverged: Option<Divergence>,
@@ -69,8 +76,15 @@ struct ReceivedReport {
 
 impl Reports {
     /// Reports of which none has arrived yet.
-    pub(crate) fn new(node: Node, peers: PeerClient, clock: Arc<dyn Clock>, disk: Arc<Disk>) -> Self {
-        Self { node, peers, clock, disk, received: Mutex::default(), clock_correction_ms: AtomicI64::new(0) }
+    pub(crate) fn new(
+        node: Node,
+        peers: PeerClient,
+        clock: Arc<dyn Clock>,
+        disk: Arc<Disk>,
+        certificates: Arc<Certificates>,
+    ) -> Self {
+        let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
+        Self { node, peers, clock, disk, certificates, received, clock_correction_ms }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -81,6 +95,13 @@ impl Reports {
     pub(crate) fn of(&self, node: NodeId) -> Option<NodeReport> {
         let received = self.lock();
         received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.report.clone())
+    }
+
+    /// What a node tells of itself beside its report, and the time to it and back; none when the report is too old.
+    pub(crate) fn details_of(&self, node: NodeId) -> Option<(Option<NodeDetails>, Duration)> {
+        let received = self.lock();
+        let last = received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE)?;
+        Some((last.details.clone(), last.round_trip))
     }
 
     /// How the state of a node differs from this one's. Kept until a later comparison finds no difference.
@@ -140,6 +161,19 @@ impl Reports {
         self.clock_correction_ms.load(Ordering::Relaxed)
     }
 
+    /// How often this node took changed certificates into use, and how often it could not use them.
+    pub(crate) fn certificate_reloads(&self) -> (u64, u64) {
+        self.certificates.reloads()
+    }
+
+    /// What this node tells of itself beside its report.
+    pub(crate) fn own_details(&self) -> NodeDetails {
+        NodeDetails {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            certificates: self.certificates.current().shown().clone(),
+        }
+    }
+
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
     pub(crate) fn wall(&self) -> WallTime {
@@ -194,10 +228,15 @@ impl Reports {
         let sent = Instant::now();
         let answer = self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await;
         let Ok(ServiceResponse::Report(report)) = answer else { return };
+        let round_trip = sent.elapsed();
         // The node read its clock about half a round trip ago.
-        let half_trip = i64::try_from(sent.elapsed().as_millis() / 2).unwrap_or(i64::MAX);
+        let half_trip = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
         let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(self.clock.wall().0);
         let compared = compare(&report, self.node.store.hash_at(report.applied));
+        let details = match self.peers.request(target, ServiceRequest::Details, REPORT_TIMEOUT).await {
+            Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
+            _ => None,
+        };
         let mut reports = self.lock();
         let before = reports.remove(&id);
         let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));
@@ -219,7 +258,8 @@ impl Reports {
             None => {}
         }
         let at = Instant::now();
-        reports.insert(id, ReceivedReport { report: *report, at, ahead_ms, diverged, logged });
+        let report = *report;
+        reports.insert(id, ReceivedReport { report, details, at, round_trip, ahead_ms, diverged, logged });
     }
 }
 

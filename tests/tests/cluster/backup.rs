@@ -1,6 +1,6 @@
 //! A backup through any node is complete and shows one moment. A damaged backup is refused by `nexusd check-backup`.
 
-use nexus_tests::{Client, Cluster, Node, Team, cluster::binary, contract::is_sound, eventually};
+use nexus_tests::{Client, Cluster, Node, Team, contract::is_sound, eventually, programs::binary};
 use reqwest::StatusCode;
 use serde_json::json;
 use sha2::{Digest, Sha256};

@@ -12,7 +12,8 @@
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
 //!   [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is
-//!   wrong; [`starting`], what a start refuses.
+//!   wrong; [`starting`], what a start refuses; [`tls`], and how
+//!   certificates change while work goes on.
 
 mod backup;
 mod bad_input;
@@ -49,6 +50,7 @@ mod sessions;
 mod sockets;
 mod spelling;
 mod starting;
+mod tls;
 mod transcripts;
 mod unknown_fields;
 mod wrappers;

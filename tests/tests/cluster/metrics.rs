@@ -39,6 +39,14 @@ async fn every_metric_is_documented_and_every_documented_metric_exists() {
     for url in cluster.urls() {
         text.push_str(&metrics(&url).await);
     }
+    // Only a node with certificates has metrics of them.
+    let (encrypted, _certs) = Cluster::start_encrypted(1).await;
+    let answer = encrypted.client().open("/metrics").await.expect("the node answers");
+    let of_certificates = answer.text().await.expect("a text");
+    for sample in ["not_after_timestamp_seconds{use=\"peers\"} ", "reloads_total{outcome=\"done\"} 0\n"] {
+        assert!(of_certificates.contains(&format!("nexus_tls_{sample}")), "no {sample} in {of_certificates}");
+    }
+    text.push_str(&of_certificates);
     for line in text.lines() {
         if let Some((name, _)) = line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' ')) {
             assert!(name.starts_with("nexus_"), "{name} is not of this system");

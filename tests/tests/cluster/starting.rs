@@ -1,10 +1,6 @@
 //! A failed start prints a helpful error, and leaves nothing behind.
 
-use nexus_tests::{
-    Client, Cluster,
-    cluster::{binary, free_addrs},
-    eventually,
-};
+use nexus_tests::{Client, Cluster, cluster::free_addrs, eventually, programs::binary};
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;

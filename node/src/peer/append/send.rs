@@ -5,6 +5,7 @@ use super::{AppendReply, SessionNumber};
 use crate::peer::{
     error::Cause,
     frame::{FrameError, Frames, read},
+    greet::Connected,
     limits::{APPEND_BYTES_IN_FLIGHT, APPEND_IN_FLIGHT, APPEND_STALL},
 };
 use bytes::BytesMut;
@@ -22,6 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 type Request = AppendEntriesRequest<TypeConfig>;
 
@@ -29,16 +31,29 @@ type Request = AppendEntriesRequest<TypeConfig>;
 pub(in crate::peer) struct AppendConnection {
     frames: Frames,
     session: SessionNumber,
+    /// Ready when another connection should take the place of this one.
+    outdated: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_outdated: bool,
 }
 
 impl AppendConnection {
     /// A fresh connection.
-    pub(in crate::peer) fn new(frames: Frames) -> Self {
-        Self { frames, session: 0 }
+    pub(in crate::peer) fn new(connected: Connected) -> Self {
+        let outdated = Box::pin(connected.outdated.cancelled_owned());
+        Self { frames: connected.frames, session: 0, outdated, is_outdated: false }
+    }
+
+    /// Whether another connection should take the place of this one. The task is woken when that changes.
+    fn poll_outdated(&mut self, cx: &mut Context<'_>) -> bool {
+        self.is_outdated = self.is_outdated || self.outdated.as_mut().poll(cx).is_ready();
+        self.is_outdated
     }
 
     /// Whether the connection can be reused. Reads leftover answers of earlier sessions, without waiting.
     pub(in crate::peer) fn is_alive(&mut self) -> bool {
+        if self.is_outdated || self.outdated.as_mut().now_or_never().is_some() {
+            return false;
+        }
         loop {
             match self.frames.next().now_or_never() {
                 None => return true,
@@ -103,7 +118,8 @@ where
     fn poll_push(&mut self, cx: &mut Context<'_>) -> Result<(), Cause> {
         while self.has_room() {
             let Some(connection) = self.connection else { return Err(Cause::Closed) };
-            if connection.frames.is_full() {
+            // The parts of a request that was split go together, whatever happens.
+            if connection.frames.is_full() || (connection.poll_outdated(cx) && self.split.is_empty()) {
                 break;
             }
             let request = match (self.split.pop_front(), &mut self.input) {
@@ -195,7 +211,10 @@ where
             if was_full && !is_full {
                 continue;
             }
-            if self.input.is_none() && self.split.is_empty() && self.in_flight.is_empty() {
+            // openraft goes on with the next entry in another session.
+            let is_last =
+                self.input.is_none() || self.connection.as_mut().is_some_and(|it| it.poll_outdated(cx));
+            if is_last && self.split.is_empty() && self.in_flight.is_empty() {
                 return Poll::Ready(None);
             }
             self.poll_stall(cx)?;

@@ -21,7 +21,10 @@ use super::{
 };
 use connection_limits::{ConnectionLimits, UngreetedConnection};
 use control::ControlConnection;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::{
     select,
     time::{Instant, sleep, timeout},
@@ -64,10 +67,8 @@ impl PeerServer {
                         let served =
                             halt.run_until_cancelled(server.serve(incoming, ungreeted, &limits, shutdown));
                         if let Some(Err(cause)) = served.await {
-                            if let Cause::Refused(refusal) = &cause
-                                && refusal_log.is_due()
-                            {
-                                tracing::warn!(remote, %refusal, "refused a peer connection");
+                            if matches!(cause, Cause::Refused(_) | Cause::Tls(_)) && refusal_log.is_due() {
+                                tracing::warn!(remote, reason = %cause, "refused a peer connection");
                             }
                             tracing::debug!(remote, %cause, "peer connection ended");
                         }
@@ -109,7 +110,7 @@ impl PeerServer {
             Ok((limits.of(hello.purpose).ok_or(Refusal::Busy)?, raft))
         };
         let greeting = async {
-            let wire = incoming.wire.await.map_err(|error| Cause::Connect(Arc::new(error)))?;
+            let wire = incoming.wire.await.map_err(Cause::connecting)?;
             answer(wire, &local, admit).await
         };
         let greeted = select! {
@@ -117,17 +118,26 @@ impl PeerServer {
             // It has not even shown that it is a peer, so it gets no answer.
             () = ungreeted.evicted.cancelled() => Err(Cause::Stalled),
         };
-        let Caller { frames, hello, permit: (_permit, raft) } = greeted?;
+        let Caller { frames, hello, permit: (_permit, raft), outdated } = greeted?;
         drop(ungreeted);
-        match (hello.purpose, raft) {
-            (Purpose::Append, Some(raft)) => append::serve(frames, raft, shutdown).await,
-            (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, shutdown).await,
-            (Purpose::Control, _) => {
-                let (raft, service) = (self.raft.clone(), Arc::clone(&self.service));
-                ControlConnection::new(raft, service, &hello).serve(frames, shutdown).await
+        let end = shutdown.child_token();
+        let serving = async {
+            match (hello.purpose, raft) {
+                (Purpose::Append, Some(raft)) => append::serve(frames, raft, end.clone()).await,
+                (Purpose::Snapshot, Some(raft)) => snapshot::serve(frames, raft, end.clone()).await,
+                (Purpose::Control, _) => {
+                    let (raft, service) = (self.raft.clone(), Arc::clone(&self.service));
+                    ControlConnection::new(raft, service, &hello).serve(frames, end.clone()).await
+                }
+                (Purpose::Probe | Purpose::Append | Purpose::Snapshot, _) => Ok(()),
             }
-            (Purpose::Probe | Purpose::Append | Purpose::Snapshot, _) => Ok(()),
+        };
+        let mut serving = pin!(serving);
+        select! {
+            served = &mut serving => return served,
+            () = outdated.cancelled() => end.cancel(),
         }
+        serving.await
     }
 }
 

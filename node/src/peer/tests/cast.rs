@@ -52,9 +52,8 @@ pub(super) fn member(node: u64) -> LocalIdentity {
         cluster: Some(CLUSTER),
         node: Some(NodeId(node)),
         secret: Some(ClusterSecret::parse("what only the members of the cast know").unwrap()),
-        instance: InstanceId(Uuid::from_u128(u128::from(node))),
-        client_addr: format!("client-{node}"),
         is_initialized: true,
+        ..LocalIdentity::new(InstanceId(Uuid::from_u128(u128::from(node))), format!("client-{node}"))
     }
 }
 

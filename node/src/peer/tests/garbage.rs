@@ -18,11 +18,10 @@ use tokio::io::AsyncWriteExt;
 async fn greeted(network: &MemoryNetwork, purpose: Purpose) -> Frames {
     let from = member(9);
     let to = target("b", &member(2));
-    let (frames, _) =
-        crate::peer::greet::connect(&network.dialer("z"), &to.addr, &from, purpose, to.expected)
-            .await
-            .unwrap();
-    frames
+    let connected = crate::peer::greet::connect(&network.dialer("z"), &to.addr, &from, purpose, to.expected)
+        .await
+        .unwrap();
+    connected.frames
 }
 
 async fn is_still_there(network: &MemoryNetwork) {

@@ -49,6 +49,7 @@ fn each_request_and_answer_has_its_number() {
         ServiceRequest::Status,
         ServiceRequest::Report,
         ServiceRequest::ClusterTime(ClusterTime(9)),
+        ServiceRequest::Details,
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
     let responses = [
@@ -63,7 +64,8 @@ fn each_request_and_answer_has_its_number() {
         ServiceResponse::Refused(ChangeRefusal::Unsafe(reason.clone())),
         ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)),
         ServiceResponse::Refused(ChangeRefusal::BadToken),
-        ServiceResponse::NoRoom { reason },
+        ServiceResponse::NoRoom { reason: reason.clone() },
+        ServiceResponse::Details(reason),
     ];
     let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
     let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));

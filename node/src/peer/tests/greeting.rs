@@ -159,7 +159,7 @@ async fn a_proof_is_good_for_one_greeting_and_one_end() {
     let secret = member(1).secret.unwrap();
     let hello = Hello::new(&member(1), Purpose::Control, None);
     let welcome = hello::Welcome::new(&member(2));
-    let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &[1; 32] };
+    let greeting = Greeting { hello: &hello, welcome: &welcome, nonce: &[1; 32], binding: None };
     let proof = greeting.prove(&secret, Side::Called);
     assert!(greeting.is_proved(&secret, Side::Called, &proof));
     assert!(!greeting.is_proved(&secret, Side::Caller, &proof), "it is not sent back as one's own");

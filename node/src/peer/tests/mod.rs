@@ -2,7 +2,7 @@
 //! sockets.
 //!
 //! - [`cast`]: the nodes of the tests.
-//! - [`greeting`], [`calling`], [`appending`], [`garbage`]: one subject each, with a fake Raft.
+//! - [`greeting`], [`tls`], [`calling`], [`appending`], [`garbage`]: one subject each, with a fake Raft.
 //! - [`golden`]: the bytes of the messages.
 //! - [`cluster`]: three nodes with the real Raft and the real store.
 
@@ -15,3 +15,4 @@ mod cluster;
 mod garbage;
 mod golden;
 mod greeting;
+mod tls;

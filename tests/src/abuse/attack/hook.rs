@@ -2,7 +2,7 @@
 //! text. The hook runs on an agent's machine, so its own time and memory are measured.
 
 use super::context::Attack;
-use crate::{Checkout, cluster::binary};
+use crate::{Checkout, programs::binary};
 use std::{
     io::Write,
     process::{Command, Stdio},
