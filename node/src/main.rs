@@ -1,4 +1,4 @@
-//! nexusd: runs a node, checks a backup, or writes its own manual.
+//! nexusd: runs a node, asks one whether it is ready, checks a backup, or writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
@@ -6,7 +6,7 @@ use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_node::{
     peer::secret::ClusterSecret,
-    run::{RunningNode, Sources},
+    run::{RunningNode, ServiceManager, Sources, check_health},
     serve::open_files,
     settings::{
         args::{Cli, Command, DevArgs, StartArgs},
@@ -51,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             return Ok(());
         }
         Command::CheckBackup(args) => return check_backup(&args.file),
+        Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {
             clap_complete::generate(args.shell, &mut Cli::command(), "nexusd", &mut std::io::stdout());
@@ -60,7 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let Some(mut config) = config else { return Ok(()) };
     logging::start(&config.log)?;
     config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -72,6 +73,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         remove(&folder);
     }
     result
+}
+
+/// Installs the cryptography of TLS for the whole process. Clients of plain HTTP need it, too.
+fn install_cryptography() {
+    // An error says only that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// `deploy/rocksdb` compiles RocksDB's checksums for these instructions, which every x86-64 processor since 2011
@@ -142,6 +149,17 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
+    install_cryptography();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let ready = runtime.block_on(check_health(addr, ca))?;
+    println!("{ready}");
+    Ok(())
+}
+
 fn man(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
@@ -153,6 +171,8 @@ fn man(folder: &Path) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let manager = ServiceManager::of_environment();
+    manager.status("Opening the data folder, and waiting for other nodes where that is needed");
     let sources = Sources::default();
     // A terminal that is closed ends what runs in it; a service is asked to read its files again.
     if !std::io::stdin().is_terminal() {
@@ -171,9 +191,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let failure = tokio::select! {
         failure = node.failed() => Some(failure),
+        () = node.report_to(&manager) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
+    manager.stopping();
     match failure {
         // No orderly stop: nothing that is still in memory may be trusted or written.
         Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),

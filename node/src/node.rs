@@ -38,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
     is_removed: Arc<AtomicBool>,
+    duties_run: Arc<AtomicU64>,
 }
 
 /// The leader, as far as this node knows.
@@ -85,6 +86,7 @@ impl Node {
             timing,
             elections_won: Arc::default(),
             is_removed: Arc::default(),
+            duties_run: Arc::default(),
         }
     }
 
@@ -256,6 +258,16 @@ impl Node {
     /// Notes whether the cluster has removed this node.
     pub(crate) fn set_removed(&self, is_removed: bool) {
         self.is_removed.store(is_removed, Ordering::Relaxed);
+    }
+
+    /// Counts a run of the duties, ten of which come in a second.
+    pub(crate) fn count_duties_run(&self) {
+        self.duties_run.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs of the duties since the start. While this stands still, the node does nothing by itself.
+    pub(crate) fn duties_run(&self) -> u64 {
+        self.duties_run.load(Ordering::Relaxed)
     }
 
     /// Counts an election that this node has won.

@@ -10,6 +10,7 @@
 //! - [`snapshot`]: the applied state as one file.
 //! - `state_machine`: both of them, behind openraft's trait.
 //! - [`store`]: opens all of it, and serves the reads of the rest of the node.
+//! - `latency`: how long flushes and applies take.
 //! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
 mod blocking;
@@ -18,6 +19,7 @@ pub mod error;
 mod fatal;
 mod history;
 mod keys;
+mod latency;
 pub mod log;
 pub mod machine;
 pub mod record;
@@ -28,8 +30,9 @@ pub mod store;
 pub mod types;
 
 pub use error::{Quarantined, StoreError};
+pub use latency::{LatencyCounts, LatencyHistogram};
 pub use log::{FlushStats, LogReader, LogStore};
-pub use machine::Published;
+pub use machine::{ApplyStats, Published};
 pub use snapshot::{
     Backup, BackupContents, CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver, check_backup,
 };

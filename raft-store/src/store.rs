@@ -8,7 +8,7 @@ use crate::{
     keys::{self, meta},
     log::{FlushStats, LogStore},
     machine::{
-        HashHistory, Published,
+        ApplyStats, HashHistory, Published,
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
@@ -69,26 +69,28 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let defers_snapshots = Arc::new(AtomicBool::new(false));
     let hash_history = Arc::new(HashHistory::default());
     hash_history.extend([(published.borrow().revision().0, published.borrow().hash())]);
-    let handle = StoreHandle(Arc::new(Shared {
-        storage: storage.clone(),
-        fatal: fatal.clone(),
-        snapshot_dir: snapshot_dir.clone(),
-        published: published.subscribe(),
-        flush_stats: log.flush_stats(),
-        defers_snapshots: defers_snapshots.clone(),
-        hash_history: hash_history.clone(),
-        reads: ReadQueue::default(),
-        released,
-    }));
+    let receiver = published.subscribe();
     let machine = StateMachine::new(
+        storage.clone(),
+        fatal.clone(),
+        snapshot_dir.clone(),
+        published,
+        row_hashes,
+        defers_snapshots.clone(),
+        hash_history.clone(),
+    );
+    let handle = StoreHandle(Arc::new(Shared {
         storage,
         fatal,
         snapshot_dir,
-        published,
-        row_hashes,
+        published: receiver,
+        flush_stats: log.flush_stats(),
+        apply_stats: machine.apply_stats(),
         defers_snapshots,
         hash_history,
-    );
+        reads: ReadQueue::default(),
+        released,
+    }));
     Ok((log, machine, handle))
 }
 
@@ -123,6 +125,7 @@ struct Shared {
     snapshot_dir: Arc<SnapshotDir>,
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
+    apply_stats: Arc<ApplyStats>,
     defers_snapshots: Arc<AtomicBool>,
     hash_history: Arc<HashHistory>,
     reads: ReadQueue,
@@ -169,6 +172,11 @@ impl StoreHandle {
     /// Statistics of the log's flushes.
     pub fn flush_stats(&self) -> Arc<FlushStats> {
         self.0.flush_stats.clone()
+    }
+
+    /// Statistics of applied entries.
+    pub fn apply_stats(&self) -> Arc<ApplyStats> {
+        self.0.apply_stats.clone()
     }
 
     /// Defers the snapshots that only keep the log short, while the disk is nearly full. A snapshot that a follower

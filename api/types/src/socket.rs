@@ -91,6 +91,10 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// All codes, for metrics that show each of them from the start.
+    pub const ALL: [Self; 6] =
+        [Self::Normal, Self::GoingAway, Self::KeyInvalid, Self::NotMember, Self::TooSlow, Self::BadProtocol];
+
     /// The number on the wire.
     pub const fn number(self) -> u16 {
         match self {

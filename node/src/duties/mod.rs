@@ -70,6 +70,7 @@ impl Duties {
                 _ = interval.tick() => {}
                 () = stop.cancelled() => return,
             }
+            self.node.count_duties_run();
             if leader_checked.elapsed() >= LEADER_CHECK_INTERVAL {
                 leader_checked = Instant::now();
                 silence.check(&self.node, &self.peers).await;

@@ -51,6 +51,11 @@ impl Heartbeats {
     pub(crate) fn keep_alive(&self, sessions: Vec<SessionId>) {
         let _ = self.0.try_send(Signal::KeepAlives(sessions));
     }
+
+    /// The number of signals that wait for the next batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
 }
 
 async fn send_batches(leader: LeaderClient, mut signals: mpsc::Receiver<Signal>) {

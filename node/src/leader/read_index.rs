@@ -5,10 +5,11 @@ use crate::{
     leader::client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
     node::REMOVED,
     peer::service::{ServiceRequest, ServiceResponse},
+    watch::timings::Timings,
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::Revision;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -27,28 +28,38 @@ type Waiter = oneshot::Sender<Result<Revision, Unavailable>>;
 /// Fetches read indexes from the leader, each for all reads that wait. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct ReadIndexes {
-    waiters: mpsc::Sender<Waiter>,
+    queue: mpsc::Sender<Waiter>,
+    timings: Arc<Timings>,
     longest_wait: Duration,
 }
 
 impl ReadIndexes {
     /// Starts the task that fetches them. It ends when every clone of this is dropped.
     pub(crate) fn start(leader: LeaderClient) -> Self {
-        let (waiters, receive) = mpsc::channel(MAX_WAITING);
+        let (send, receive) = mpsc::channel(MAX_WAITING);
+        let timings = leader.timings.clone();
         let longest_wait = leader.node.timing.request_deadline();
         tokio::spawn(serve_read_indexes(leader, receive));
-        Self { waiters, longest_wait }
+        Self { queue: send, timings, longest_wait }
     }
 
     /// The index that must be applied before a read that begins now is answered.
     pub(crate) async fn next(&self) -> Result<Revision, Unavailable> {
         let (send, receive) = oneshot::channel();
-        self.waiters.try_send(send).map_err(|_| {
+        self.queue.try_send(send).map_err(|_| {
             Unavailable::NotApplied("too many readers wait on this node; try again".to_owned())
         })?;
         let late = || Unavailable::NotApplied(NO_QUORUM.to_owned());
-        let answer = timeout(self.longest_wait, receive).await.map_err(|_| late())?;
+        let began = Instant::now();
+        let answer = timeout(self.longest_wait, receive).await;
+        self.timings.read_index.record(began.elapsed());
+        let answer = answer.map_err(|_| late())?;
         answer.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
+    }
+
+    /// The number of reads that wait for the next request to the leader.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 }
 

@@ -14,7 +14,12 @@ use crate::{
     raft::clock::Clock,
     serve::{cluster::NodeCluster, peer_requests::PeerRequests},
     tls::Certificates,
-    watch::{cluster_clock::ClusterClock, disk::Disk, reports::Reports},
+    watch::{
+        cluster_clock::ClusterClock,
+        disk::Disk,
+        reports::Reports,
+        timings::{self, Timings},
+    },
 };
 use nexus_api::mint::Mint;
 use nexus_api_types::cluster::NodePlace;
@@ -59,7 +64,9 @@ impl Parts {
         );
         let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
-        let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone()));
+        let timings = Arc::new(Timings::default());
+        tokio::spawn(timings::count_elections(&node.raft, timings.clone()));
+        let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone(), timings.clone()));
         let membership =
             Arc::new(Membership::new(node.clone(), peers.clone(), proposer.clone(), reports.clone()));
         let service = Arc::new(LeaderService {
@@ -68,7 +75,8 @@ impl Parts {
             membership: membership.clone(),
             reports: reports.clone(),
         });
-        let leader = LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone() };
+        let leader =
+            LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone(), timings };
         let heartbeats = Heartbeats::start(leader.clone());
         Self {
             node,

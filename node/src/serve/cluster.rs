@@ -20,8 +20,8 @@ use crate::{
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::{
     cluster::{
-        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
-        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+        Backup, Cluster, Committed, Consistency, History, Measurements, NodeStatus, Operation,
+        OperationError, OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
     },
     mint::Mint,
 };
@@ -146,6 +146,15 @@ impl Cluster for NodeCluster {
 
     fn status(&self) -> NodeStatus {
         self.own_status()
+    }
+
+    fn measurements(&self) -> Measurements {
+        status::measurements(
+            &self.leader.timings,
+            &self.node().store,
+            &self.reports,
+            &[("read_index", self.reads.waiting()), ("lease_signals", self.heartbeats.waiting())],
+        )
     }
 
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {

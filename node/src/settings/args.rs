@@ -27,6 +27,12 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
 
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  nexusd health
+  until nexusd health --addr 10.0.0.1:7401; do sleep 1; done
+  nexusd health --ca /etc/nexus/certs/ca.crt    # a node with certificates";
+
 const MAN_EXAMPLES: &str = "\
 Examples:
   nexusd man ~/.local/share/man/man1";
@@ -63,6 +69,9 @@ pub enum Command {
     /// Read a backup to its last record, check that it is intact, and print what it contains
     #[command(after_help = CHECK_EXAMPLES)]
     CheckBackup(CheckBackupArgs),
+    /// Ask the node of this machine whether it is ready; the exit code is 0 if it is, else 1
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
     /// Write the manual pages, one for each command, into a folder
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
@@ -251,6 +260,17 @@ pub struct CheckBackupArgs {
     /// A file that `nexus cluster backup` wrote
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+/// Settings of `nexusd health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Address at which the node serves clients, or its --metrics-listen
+    #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
+    pub addr: String,
+    /// Ask by https, and trust these authorities, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// Settings of `nexusd man`.

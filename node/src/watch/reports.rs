@@ -160,6 +160,16 @@ impl Reports {
         }
     }
 
+    /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
+    pub(crate) fn clock_correction_ms(&self) -> i64 {
+        self.clock_correction_ms.load(Ordering::Relaxed)
+    }
+
+    /// How often this node took changed certificates into use, and how often it could not use them.
+    pub(crate) fn certificate_reloads(&self) -> (u64, u64) {
+        self.certificates.reloads()
+    }
+
     /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
         NodeDetails {
@@ -172,7 +182,7 @@ impl Reports {
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
     pub(crate) fn wall(&self) -> WallTime {
-        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms.load(Ordering::Relaxed)))
+        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms()))
     }
 
     /// The priority of a node as a leader, its own or the last one that was heard; the usual one when none was.

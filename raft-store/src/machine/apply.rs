@@ -1,6 +1,7 @@
 //! Applies entries with the domain, and collects their effects in one batch. An entry that fails stops the node.
 
 use super::{
+    apply_stats::ApplyStats,
     event_search::EventSearch,
     progress::{EntryHash, Progress},
     published::Published,
@@ -48,6 +49,7 @@ pub(crate) struct Step<'a> {
     /// The stored events that this step deletes.
     erased: Vec<(ProjectId, KeyRange)>,
     hashes: Vec<(u64, u64)>,
+    stats: &'a ApplyStats,
 }
 
 impl<'a> Step<'a> {
@@ -57,6 +59,7 @@ impl<'a> Step<'a> {
         rules: Rules,
         row_hashes: &'a mut RowHashes,
         before: Published,
+        stats: &'a ApplyStats,
     ) -> Self {
         Self {
             stored,
@@ -68,6 +71,7 @@ impl<'a> Step<'a> {
             pruned: None,
             erased: Vec::new(),
             hashes: Vec::new(),
+            stats,
         }
     }
 
@@ -135,7 +139,9 @@ impl<'a> Step<'a> {
                 for erasure in &applied.erased {
                     self.erase_texts(&mut hash, *erasure);
                 }
+                let now = self.after.state.clock().cluster;
                 for event in &applied.events {
+                    self.stats.count_if_expired(&event.event, now);
                     let project =
                         event.event.project().expect("every stored event belongs to a project's feed");
                     let key = keys::event(event.revision, event.seq, project);
