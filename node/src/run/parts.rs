@@ -16,6 +16,7 @@ use crate::{
     watch::{cluster_clock::ClusterClock, disk::Disk, reports::Reports},
 };
 use nexus_api::mint::Mint;
+use nexus_raft_store::NewHistory;
 use std::{path::PathBuf, sync::Arc};
 
 /// The parts that several others need.
@@ -88,7 +89,7 @@ impl Parts {
     }
 
     /// The duties of a leader.
-    pub(super) fn duties(&self, data_dir: PathBuf) -> Duties {
+    pub(super) fn duties(&self, data_dir: PathBuf, new_history: Option<NewHistory>) -> Duties {
         let space = SpaceAdmission::new(
             self.node.clone(),
             self.disk.clone(),
@@ -104,7 +105,12 @@ impl Parts {
             membership: self.membership.clone(),
             reports: self.reports.clone(),
             space,
-            first_entry: FirstEntry { data_dir, clock: self.clock.clone(), mint: self.mint.clone() },
+            first_entry: FirstEntry {
+                data_dir,
+                new_history,
+                clock: self.clock.clone(),
+                mint: self.mint.clone(),
+            },
         }
     }
 

@@ -364,7 +364,11 @@ fn split(text: Option<&str>) -> Vec<String> {
     parts.filter(|part| !part.is_empty()).map(|part| part.trim_end_matches('/').to_owned()).collect()
 }
 
-fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
+/// Checks that the value of a flag is an address with a port. It is not resolved.
+///
+/// # Errors
+/// A sentence with the flag.
+pub fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
     let port = addr.rsplit_once(':').and_then(|(_, port)| port.trim().parse::<u16>().ok());
     ensure!(port.is_some(), "{flag} {addr} must be HOST:PORT, such as 127.0.0.1:7401");
     Ok(())

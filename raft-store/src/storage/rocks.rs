@@ -64,6 +64,31 @@ impl Rocks {
         Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
 
+    /// Opens an existing `dir/db` and `dir/files` for reading, also while a node runs on them: as of the node's last
+    /// flush. RocksDB writes its own log, which it cannot do without, into `text_log`.
+    ///
+    /// # Errors
+    /// If there is no database, if it is damaged, or if the device fails.
+    pub fn open_to_read(dir: &Path, text_log: &Path) -> Result<Self, StoreError> {
+        let folder = Arc::new(OsFolder::open_to_read(&dir.join("files")));
+        let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let mut options = database_options();
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        // The node may be closing and deleting them at this moment.
+        options.set_track_and_verify_wals_in_manifest(false);
+        options.set_db_log_dir(text_log);
+        let columns = || {
+            Column::ALL.map(|column| {
+                ColumnFamilyDescriptor::new(column.name(), column_options(column, &block_cache))
+            })
+        };
+        let open = || DB::open_cf_descriptors_read_only(&options, dir.join("db"), columns(), false);
+        // A running node may have replaced a file between its name and its opening.
+        let db = open().or_else(|_| open()).or_else(|_| open()).map_err(opening)?;
+        Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
+    }
+
     fn handle(&self, column: Column) -> &ColumnFamily {
         handle(&self.db, column)
     }

@@ -11,7 +11,8 @@
 //!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
-//!   [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is
+//!   [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the
+//!   disk hangs and the clock is
 //!   wrong; [`starting`], what a start refuses.
 
 mod backup;
@@ -44,6 +45,7 @@ mod peer_port;
 mod people;
 mod quotas;
 mod references;
+mod restore;
 mod runs;
 mod sessions;
 mod sockets;
