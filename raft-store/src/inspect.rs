@@ -4,14 +4,14 @@ use crate::{
     error::StoreError,
     history::StoredEvent,
     keys::{self, meta},
-    log::{LogEnds, read_log},
+    log::{LogEnds, Mark, read_log, read_mark},
     machine::{
         Published,
         load::{Loading, load_progress},
     },
     record::{self, FORMAT, Kind},
     snapshot::{NewHistory, SnapshotNote, new_history, snapshots_in},
-    storage::{Column, Folder, KeyRange, Order, Reader, Rocks, Storage as _},
+    storage::{Column, FILES, Folder, KeyRange, Order, OsFolder, Reader, Rocks, Storage as _},
 };
 use nexus_domain::Document;
 use std::{path::Path, sync::Arc};
@@ -57,12 +57,22 @@ pub struct Inspection {
 /// # Errors
 /// If there is no database in it, or if it cannot be opened at all.
 pub fn inspect_folder(dir: &Path, text_log: &Path) -> Result<Inspection, StoreError> {
+    // The mark comes first: a node that runs writes entries before their mark, so that these entries are found.
+    let mark = read_mark(&OsFolder::open_to_read(&dir.join(FILES)));
     let storage = Rocks::open_to_read(dir, text_log)?;
-    Ok(inspect(&storage, storage.folder().as_ref()))
+    Ok(inspect_marked(&storage, storage.folder().as_ref(), mark))
 }
 
-/// Inspects a storage.
+/// Inspects a storage on which no node runs.
 pub fn inspect(reader: &dyn Reader, folder: &dyn Folder) -> Inspection {
+    inspect_marked(reader, folder, read_mark(folder))
+}
+
+fn inspect_marked(
+    reader: &dyn Reader,
+    folder: &dyn Folder,
+    mark: Result<Option<Mark>, StoreError>,
+) -> Inspection {
     let mut found = Inspection { format: FORMAT, ..Inspection::default() };
     let mut damage = Damage::default();
     found.identity = damage.noted(identity(reader)).flatten();
@@ -75,12 +85,11 @@ pub fn inspect(reader: &dyn Reader, folder: &dyn Folder) -> Inspection {
         Ok(())
     });
     found.log = damage.noted(counted);
-    match found.log.map(|ends| ends.check_mark(folder)) {
-        Some(Err(StoreError::Quarantined(why))) if !found.is_unfinished => {
-            found.quarantined = Some(why.reason);
-        }
-        Some(Err(error @ StoreError::Disk { .. })) => damage.note(&error),
-        _ => {}
+    if let Some((mark, ends)) = damage.noted(mark).zip(found.log)
+        && let Err(StoreError::Quarantined(why)) = ends.check_mark(mark)
+        && !found.is_unfinished
+    {
+        found.quarantined = Some(why.reason);
     }
     let mut loading = Loading::default();
     each(reader, Column::Rows, &mut damage, |key, value| loading.found(key, value));

@@ -18,4 +18,5 @@ pub use open::LogEnds;
 pub use reader::LogReader;
 pub use writer::LogStore;
 
-pub(crate) use open::{begin_log, read_log, read_meta};
+pub(crate) use mark::Mark;
+pub(crate) use open::{begin_log, read_log, read_mark, read_meta};

@@ -122,15 +122,23 @@ impl LogEnds {
     /// Checks that the log has everything that its mark says was durable.
     ///
     /// # Errors
-    /// [`StoreError::Quarantined`] if it has not, or if the mark is gone; other errors if the device fails.
-    pub(crate) fn check_mark(&self, folder: &dyn Folder) -> Result<(), StoreError> {
+    /// [`StoreError::Quarantined`] if it has not, or if the mark is gone.
+    pub(crate) fn check_mark(&self, mark: Option<Mark>) -> Result<(), StoreError> {
         let found = Mark { last: self.last, vote: self.vote };
-        match MarkFile::open(folder)? {
-            Some((_, mark)) => mark.verify(&found),
+        match mark {
+            Some(mark) => mark.verify(&found),
             None if found == Mark::default() => Ok(()),
             None => Err(mark_is_gone()),
         }
     }
+}
+
+/// Reads the mark; `None` if it is gone or unreadable.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn read_mark(folder: &dyn Folder) -> Result<Option<Mark>, StoreError> {
+    Ok(MarkFile::open(folder)?.map(|(_, mark)| mark))
 }
 
 fn mark_is_gone() -> StoreError {
