@@ -1,8 +1,8 @@
 //! nexusd: one member of a Nexus cluster. This is a library for its binary and for tests of whole clusters.
 //!
 //! The modules, in the order in which a node comes to life:
-//! - [`settings`]: the settings that an operator gives. [`restore`]: brings back a cluster that is lost, by a data folder
-//!   for the next start.
+//! - [`settings`]: the settings that an operator gives. [`restore`]: brings back a cluster that is lost, by a data
+//!   folder for the next start.
 //! - [`run`]: opens the store, finds out who the node is, starts Raft, serves, and stops.
 //! - [`raft`]: how openraft is configured, and the leader's clock. [`peer`]: the transport between nodes.
 //! - `node`: this node as a member, a small value below all that follows.

@@ -1,4 +1,5 @@
-//! Inspects a data folder, also beside a node that runs on it. Nothing here writes, repairs, or takes the folder's lock.
+//! Inspects a data folder, also beside a node that runs on it. Nothing here writes, repairs, or takes the folder's
+//! lock.
 
 use crate::{
     error::StoreError,
@@ -48,7 +49,7 @@ pub struct Inspection {
     pub events: u64,
     /// The snapshots, by name.
     pub snapshots: Vec<SnapshotNote>,
-    /// What is damaged: where, and how. At most some dozens.
+    /// The damaged records: where they are, and how they are damaged; at most some dozens.
     pub damage: Vec<String>,
 }
 

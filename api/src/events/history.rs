@@ -53,8 +53,8 @@ pub(crate) enum ReadError {
 /// Checks that the history of the cluster has this revision, or had it.
 ///
 /// # Errors
-/// [`ReadError::Reset`] if a reset of the history has lost it: a reader that goes on from there may have seen what never
-/// happened.
+/// [`ReadError::Reset`] if a reset of the history has lost it: a reader that goes on from there may have seen what
+/// never happened.
 pub(crate) fn check_cursor(state: &State, cursor: Revision) -> Result<(), ReadError> {
     match state.reset_that_lost(cursor) {
         Some(reset) => Err(ReadError::Reset { from: reset.from }),

@@ -1,5 +1,5 @@
-//! Proposes the first entry of a new cluster, which gives it its id, its first nodes and its bootstrap token; or that of a
-//! cluster that was restored or recovered, which begins its new history.
+//! Proposes the first entry of a new cluster, which gives it its id, its first nodes and its bootstrap token; or that
+//! of a cluster that was restored or recovered, which begins its new history.
 
 use crate::{
     membership::token,

@@ -1,5 +1,5 @@
-//! The folders beside a data folder: one that is being built for it, and one that it has replaced. Only folders that are
-//! being built are ever deleted, and they are found by their names.
+//! The folders beside a data folder: one that is being built for it, and one that it has replaced. Only folders that
+//! are being built are ever deleted, and they are found by their names.
 
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;

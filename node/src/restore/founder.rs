@@ -20,7 +20,7 @@ const PRUNING: u64 = 1 << 10;
 /// Every client's JSON represents smaller numbers exactly. This leaves room for thousands of years of writes.
 const MAX_FIRST: u64 = 1 << 52;
 
-/// What the operator says about the new cluster.
+/// The operator's choices for the new cluster.
 #[derive(Clone, Debug)]
 pub struct NewCluster {
     /// The id of the cluster; a random one if it is not given.

@@ -33,8 +33,8 @@ pub struct Confirmation {
 /// kept beside it. Blocks on the device.
 ///
 /// # Errors
-/// When a node runs on the folder, it is damaged, the operator does not confirm, or the device fails. Then the folder is
-/// as it was.
+/// When a node runs on the folder, it is damaged, the operator does not confirm, or the device fails. Then the folder
+/// is as it was.
 pub fn run(
     data_dir: &Path,
     new: &NewCluster,

@@ -276,7 +276,7 @@ pub struct InspectArgs {
     /// Data folder of a node
     #[arg(value_name = "DIR")]
     pub data_dir: PathBuf,
-    /// Print JSON
+    /// Print the same as JSON, for programs
     #[arg(long)]
     pub json: bool,
 }

@@ -101,8 +101,8 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// Ends expired leases before the command is decided. Then ends a part of what a former history has left, and removes
-    /// a part of the data of deleted engineers and projects.
+    /// Ends expired leases before the command is decided. Then ends a part of what a former history has left, and
+    /// removes a part of the data of deleted engineers and projects.
     fn clean_up(&mut self) {
         let mut budget = CleanupBudget::new(self.state.cleanup_limits);
         while let Some((events, documents)) = expiry::expire_one(self.state, self.revision, &mut budget) {

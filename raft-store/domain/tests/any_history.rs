@@ -252,8 +252,8 @@ fn rows(state: &State) -> BTreeMap<RowKey, Row> {
     state.rows().map(|row| (row.key(), row)).collect()
 }
 
-/// The rows that a refusal may change: the clock, the reply cache, the lease of a session, and whether something is left
-/// of a former history.
+/// The rows that a refusal may change: the clock, the reply cache, the lease of a session, and whether something is
+/// left of a former history.
 fn may_change_by_a_refusal(key: &RowKey) -> bool {
     matches!(
         key,

@@ -72,7 +72,7 @@ pub struct LogEnds {
     pub first: Option<u64>,
     /// The last entry, or the last purged one if the log is empty.
     pub last: Option<LogId>,
-    /// The vote.
+    /// The last vote of the node.
     pub vote: Option<Vote>,
     /// The last entry that is known to be committed.
     pub committed: Option<LogId>,

@@ -1,6 +1,6 @@
-//! Builds the storage of a node that begins a new history: from a backup, or from the data of one node of a cluster that
-//! has lost its quorum. The state stays what it was; the log is empty and ends right before the new history, and the
-//! node is its only member.
+//! Builds the storage of a node that begins a new history: from a backup, or from the data of one node of a cluster
+//! that has lost its quorum. The state stays what it was; the log is empty and ends right before the new history, and
+//! the node is its only member.
 //!
 //! Storage is marked before anything else is written, and the last batch removes the mark. A node that opens it in
 //! between finds the mark, and does not start ([`check_is_finished`]).
@@ -55,8 +55,8 @@ pub struct Founder {
     pub identity: Vec<u8>,
 }
 
-/// Builds an empty storage from a backup. `found` gets the state of the backup and names the node. Blocks on the device.
-/// Returns the state as it is stored.
+/// Builds an empty storage from a backup. `found` gets the state of the backup and names the node. Blocks on the
+/// device. Returns the state as it is stored.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] if the backup is damaged, an error of `found`, or one of the device. Then the storage is

@@ -66,7 +66,7 @@ fn shared(disk: &SimulatedDisk) -> Arc<dyn Storage> {
     Arc::new(disk.clone())
 }
 
-/// What must be true of a storage with a new history.
+/// Checks that a storage is whole, and begins the new history on it.
 async fn check_whole(disk: SimulatedDisk, hash: u64, through: u64, kind: ResetKind) {
     let found = inspect(&disk, disk.folder().as_ref());
     assert_eq!(found.damage, [""; 0]);

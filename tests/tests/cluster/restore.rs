@@ -1,5 +1,5 @@
-//! A cluster that is lost comes back: from a backup as another cluster, or from the folder of the one node that is left.
-//! Whatever outsiders hold from before is refused or marked, and nothing half-made is taken for whole.
+//! A cluster that is lost comes back: from a backup as another cluster, or from the folder of the one node that is
+//! left. Whatever outsiders hold from before is refused or marked, and nothing half-made is taken for whole.
 
 use nexus_tests::{Client, Cluster, Socket, Team, cluster::binary, eventually};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ fn with<'a>(first: &[&'a str], rest: &'a [String]) -> Vec<&'a str> {
     first.iter().copied().chain(rest.iter().map(String::as_str)).collect()
 }
 
-/// What somebody outside knows of a cluster when it is lost.
+/// The credentials and numbers that somebody outside has of a cluster when it is lost.
 struct Known {
     agent: Client,
     fence: u64,
@@ -117,8 +117,8 @@ async fn keyed(team: &Team, client: &Client, key: &str) -> (Option<u64>, Value) 
     (header.transpose().expect("a number"), answer.data()["id"].clone())
 }
 
-/// Checks what a new history does with everything from before. `lost` is a revision of the lost part, `through` the last
-/// one that was kept.
+/// Checks what a new history does with everything from before. `lost` is a revision of the lost part, `through` the
+/// last one that was kept.
 async fn check_reset(team: &Team, url: &str, known: &Known, (through, lost): (u64, u64), kind: &str) {
     let admin = team.admin.via(url);
     let agent = known.agent.via(url);

@@ -165,8 +165,8 @@ pub enum Fact {
         /// The role of the member in the project.
         role: MemberRole,
     },
-    /// The cluster was restored from an earlier state, and what came after `through` is lost. All sessions have ended or
-    /// are about to.
+    /// The cluster was restored from an earlier state, and what came after `through` is lost. All sessions have ended
+    /// or are about to.
     HistoryReset {
         /// Whether it was restored from a backup or recovered from the data of one node.
         kind: Reset,

@@ -1,5 +1,5 @@
-//! Ends what a former history has left when a cluster begins a new one: its sessions, tickets and join tokens, a bounded
-//! part with each entry. Their holders may know entries that are lost.
+//! Ends what a former history has left when a cluster begins a new one: its sessions, tickets and join tokens, a
+//! bounded part with each entry. Their holders may know entries that are lost.
 
 use super::{decision::Effects, session_end};
 use crate::{

@@ -22,13 +22,14 @@ pub struct ClusterOrigin {
 /// Why the history of a cluster was reset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ResetKind {
-    /// From a backup: what was written after it is lost.
+    /// The cluster was restored from a backup: what was written after it is lost.
     Restored,
-    /// From the data folder of one node, without a quorum: what other nodes acknowledged may be lost.
+    /// The cluster was recovered from the data folder of one node, without a quorum: what other nodes acknowledged may
+    /// be lost.
     Recovered,
 }
 
-/// Where a new history begins, above every index that the former one can have reached. The indexes between the two
+/// The beginning of a new history, above every index that the former one can have reached. The indexes between the two
 /// belong to no entry: whoever knows one of them has seen something that is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HistoryStart {

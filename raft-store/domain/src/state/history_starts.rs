@@ -10,9 +10,9 @@ use crate::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
-/// Queries.
+/// Queries about resets. None of them changes the state.
 impl State {
-    /// Where the present history begins; `None` if the history was never reset.
+    /// The last reset, with which the present history begins; `None` if there was none.
     pub fn history_start(&self) -> Option<&HistoryStart> {
         self.history_starts.get_max().map(|(_, start)| &**start)
     }
@@ -48,7 +48,7 @@ impl State {
     }
 }
 
-/// Changes.
+/// Changes by events, with the rows that they touch.
 impl State {
     pub(crate) fn put_history_start(&mut self, start: Arc<HistoryStart>) {
         self.history_starts.insert(start.from, start);

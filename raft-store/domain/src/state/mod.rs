@@ -2,8 +2,8 @@
 //!
 //! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
 //! version while apply goes on. `rows` converts it to rows and back, `changes` changes single rows, `queries`
-//! reads it; `history_starts` has the resets of the history; `reply_cache` and `texts` have what changes without events of the feed, `reply_index` the order in which
-//! replies are evicted.
+//! reads it; `history_starts` has the resets of the history; `reply_cache` and `texts` have what changes without
+//! events of the feed, `reply_index` the order in which replies are evicted.
 
 mod changes;
 mod history_starts;

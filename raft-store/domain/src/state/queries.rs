@@ -67,7 +67,8 @@ impl State {
         self.tickets.get(&digest)
     }
 
-    /// The cluster time at which the next lease, token or ticket expires; now, if a deletion goes on, or the end of what a former history left.
+    /// The cluster time at which the next lease, token or ticket expires; now, if a deletion goes on, or the end of
+    /// what a former history left.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
         // Every entry deletes or ends a further part.
         let is_ending = self.history_start().is_some_and(|start| start.is_ending);
