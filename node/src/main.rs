@@ -1,17 +1,26 @@
-//! nexusd: runs a node, asks one whether it is ready, checks a backup, or writes its own manual.
+//! nexusd: runs a node, asks one whether it is ready, checks or restores a backup, recovers or inspects a data folder, or
+//! writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
+use nexus_domain::ClusterId;
 use nexus_node::{
     peer::secret::ClusterSecret,
+    raft::clock::SystemClock,
+    restore::{
+        NewCluster, from_backup,
+        from_node::{self, Confirmation},
+        inspection,
+    },
     run::{RunningNode, ServiceManager, Sources, check_health},
     serve::open_files,
     settings::{
-        args::{Cli, Command, DevArgs, StartArgs},
+        args::{Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs, StartArgs},
         config::Config,
         logging,
+        values::check_addr,
     },
     tls::Certificates,
 };
@@ -21,6 +30,7 @@ use std::{
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
 
 /// Each log entry allocates many small objects that other threads free, which mimalloc handles faster than the system's
 /// allocator.
@@ -52,6 +62,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::CheckBackup(args) => return check_backup(&args.file),
         Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
+        Command::Restore(args) => return restore(args),
+        Command::Recover(args) => return recover(args),
+        Command::Inspect(args) => return inspect(&args),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {
             clap_complete::generate(args.shell, &mut Cli::command(), "nexusd", &mut std::io::stdout());
@@ -145,6 +158,7 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
     println!("Documents  {}", found.documents);
     println!("Events     {}", found.events);
     println!("Bytes      {}", found.bytes);
+    println!("State hash {:016x}", found.hash);
     println!("The checksum holds, and every record can be read.");
     Ok(())
 }
@@ -157,6 +171,33 @@ fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     let ready = runtime.block_on(check_health(addr, ca))?;
     println!("{ready}");
+    Ok(())
+}
+
+fn restore(args: RestoreArgs) -> anyhow::Result<()> {
+    let RestoreArgs { from, data_dir, cluster_id, new, dry_run } = args;
+    let new = new_cluster(new, cluster_id)?;
+    from_backup::run(&from, &data_dir, &new, dry_run, (&SystemClock, &SystemMint))
+}
+
+fn recover(args: RecoverArgs) -> anyhow::Result<()> {
+    let RecoverArgs { data_dir, as_single: _, cluster_id, new_cluster_id, accept_quarantined, new } = args;
+    let new = new_cluster(new, new_cluster_id)?;
+    let confirmation = Confirmation { cluster: cluster_id, accepts_quarantined: accept_quarantined };
+    from_node::run(&data_dir, &new, &confirmation, (&SystemClock, &SystemMint))
+}
+
+fn new_cluster(args: NewClusterArgs, cluster: Option<Uuid>) -> anyhow::Result<NewCluster> {
+    let NewClusterArgs { above, peer_advertise, advertise } = args;
+    check_addr("--peer-advertise", &peer_advertise)?;
+    check_addr("--advertise", &advertise)?;
+    let cluster = cluster.map(ClusterId);
+    Ok(NewCluster { cluster, above, peer_addr: peer_advertise, client_addr: advertise })
+}
+
+fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    let is_in_order = inspection::run(&args.data_dir, args.json)?;
+    anyhow::ensure!(is_in_order, "{} is not in order", args.data_dir.display());
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::{
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
-    snapshot::{Backup, SnapshotDir, SnapshotReceiver, install},
+    snapshot::{Backup, NewHistory, SnapshotDir, SnapshotReceiver, install, new_history},
     state_machine::StateMachine,
     storage::{Batch, Column, KeyRange, Order, Reader, Released, Rocks, SpaceUsage, Storage, TrackedStorage},
 };
@@ -45,6 +45,7 @@ pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHan
 /// from its rows.
 ///
 /// # Errors
+/// [`StoreError::Unfinished`] if a restore was interrupted while it built the storage,
 /// [`StoreError::Quarantined`] if the node has lost something that it had acknowledged, [`StoreError::Corrupt`] or
 /// [`StoreError::Inconsistent`] if records are damaged, and other errors if the device fails.
 pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
@@ -54,6 +55,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
     let (mut log, snapshot_dir, (published, row_hashes)) = blocking::run(may_block, move || {
+        new_history::check_is_finished(opened.as_ref())?;
         check_rules(opened.as_ref())?;
         let log = LogStore::open(&opened, &raised)?;
         let snapshot_dir = SnapshotDir::open(opened.as_ref())?;
@@ -360,6 +362,15 @@ impl StoreHandle {
                 .map_err(|cause| StoreError::corrupt(Column::Meta, meta::IDENTITY, cause)),
         })
         .await
+    }
+
+    /// The new history that this node has to begin, or has begun; `None` if the folder was neither restored nor
+    /// recovered.
+    ///
+    /// # Errors
+    /// If the device fails or the record is damaged.
+    pub async fn new_history(&self) -> Result<Option<NewHistory>, StoreError> {
+        self.read(|storage| new_history::stored(storage)).await
     }
 
     /// Stores the node's own identity, durably.

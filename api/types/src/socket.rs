@@ -51,6 +51,10 @@ pub enum Notice {
         project_id: Uuid,
         /// The oldest stored revision. Joining with `since` one below it gives all stored events.
         oldest: u64,
+        /// Whether the events are lost, since the cluster was restored from an earlier state. `oldest` is then the
+        /// first revision after that.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset: bool,
     },
     /// A message was not carried out.
     Error {

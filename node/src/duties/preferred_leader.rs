@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_link_that_comes_and_goes_every_few_seconds_moves_nothing() {
-        let flapping = |at: u32| vec![member(2, 200, at % 5 != 0)];
+        let flapping = |at: u32| vec![member(2, 200, !at.is_multiple_of(5))];
         assert_eq!(moves(&mut Preference::new(), Instant::now(), 600, flapping), NEVER);
     }
 

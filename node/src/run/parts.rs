@@ -24,6 +24,7 @@ use crate::{
 use nexus_api::mint::Mint;
 use nexus_api_types::cluster::NodePlace;
 use nexus_domain::ClusterId;
+use nexus_raft_store::NewHistory;
 use std::{path::PathBuf, sync::Arc};
 
 /// The parts that several others need.
@@ -116,7 +117,7 @@ impl Parts {
     }
 
     /// The duties of a leader.
-    pub(super) fn duties(&self, data_dir: PathBuf) -> Duties {
+    pub(super) fn duties(&self, data_dir: PathBuf, new_history: Option<NewHistory>) -> Duties {
         let space = SpaceAdmission::new(
             self.node.clone(),
             self.disk.clone(),
@@ -134,6 +135,7 @@ impl Parts {
             space,
             first_entry: FirstEntry {
                 data_dir,
+                new_history,
                 clock: self.clock.clone(),
                 mint: self.mint.clone(),
                 cluster: self.certificates.current().name().map(|name| ClusterId(name.cluster)),

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use clap_complete::Shell;
 use serde::Deserialize;
 use std::path::PathBuf;
+use uuid::Uuid;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +33,25 @@ Examples:
   nexusd health
   until nexusd health --addr 10.0.0.1:7401; do sleep 1; done
   nexusd health --ca /etc/nexus/certs/ca.crt    # a node with certificates";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  What would be restored, and the ids that a certificate has to name:
+    nexusd restore --from monday.backup --data-dir /var/lib/nexus --dry-run
+
+  A new cluster from a backup, whose first node others reach at 10.0.0.1:
+    nexusd restore --from monday.backup --data-dir /var/lib/nexus \\
+        --peer-advertise 10.0.0.1:7501 --advertise 10.0.0.1:7401";
+
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  From the only node that is left; stop it first:
+    nexusd recover --data-dir /var/lib/nexus --as-single";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  nexusd inspect /var/lib/nexus
+  nexusd inspect /var/lib/nexus --json | jq .log.last";
 
 const MAN_EXAMPLES: &str = "\
 Examples:
@@ -72,6 +92,15 @@ pub enum Command {
     /// Ask the node of this machine whether it is ready; the exit code is 0 if it is, else 1
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
+    /// Make a data folder from a backup, for the first node of a new cluster
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
+    /// Make a cluster of one node from the data folder of a cluster that has lost its quorum for good
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover(RecoverArgs),
+    /// Print what a data folder contains, also while a node runs on it; it changes nothing
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
     /// Write the manual pages, one for each command, into a folder
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
@@ -271,6 +300,74 @@ pub struct HealthArgs {
     /// Ask by https, and trust these authorities, in PEM
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+}
+
+/// The addresses and the first log index of a new cluster.
+#[derive(Debug, Args)]
+pub struct NewClusterArgs {
+    /// Begin the log above this index; without it, far above every index that the former cluster can have reached
+    #[arg(long, value_name = "N")]
+    pub above: Option<u64>,
+    /// Address at which other nodes will reach this node
+    #[arg(long, env = "NEXUS_PEER_ADVERTISE", value_name = "HOST:PORT", default_value = "127.0.0.1:7501")]
+    pub peer_advertise: String,
+    /// Address at which clients will reach this node
+    #[arg(long, env = "NEXUS_ADVERTISE", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
+    pub advertise: String,
+}
+
+/// Settings of `nexusd restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A file that `nexus cluster backup` wrote
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// Folder for the first node of the new cluster; it must not exist, or be empty
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Id of the new cluster, for certificates that were made for it; a random one by default
+    #[arg(long, value_name = "UUID")]
+    pub cluster_id: Option<Uuid>,
+    /// The addresses and the first log index
+    #[command(flatten)]
+    pub new: NewClusterArgs,
+    /// Check the backup and print what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Settings of `nexusd recover`.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Data folder of the node that is left, which must not run; the former content is kept beside it
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Give up all other nodes of the cluster: there is no other kind of recovery
+    #[arg(long, required = true)]
+    pub as_single: bool,
+    /// Id of the cluster that is given up, typed out as a confirmation; without it, a terminal is asked
+    #[arg(long, value_name = "ID")]
+    pub cluster_id: Option<String>,
+    /// Id of the new cluster, for certificates that were made for it; a random one by default
+    #[arg(long, value_name = "UUID")]
+    pub new_cluster_id: Option<Uuid>,
+    /// Take a node that is quarantined, although it has lost entries that it had acknowledged
+    #[arg(long)]
+    pub accept_quarantined: bool,
+    /// The addresses and the first log index
+    #[command(flatten)]
+    pub new: NewClusterArgs,
+}
+
+/// Settings of `nexusd inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Data folder of a node
+    #[arg(value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Print the same as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings of `nexusd man`.

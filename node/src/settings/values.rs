@@ -25,8 +25,11 @@ pub(super) fn check_place(flag: &str, name: Option<&str>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Checks the form of an address.
-pub(super) fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
+/// Checks that the value of a flag is an address with a port. It is not resolved.
+///
+/// # Errors
+/// A sentence with the flag.
+pub fn check_addr(flag: &str, addr: &str) -> anyhow::Result<()> {
     let port = addr.rsplit_once(':').and_then(|(_, port)| port.trim().parse::<u16>().ok());
     ensure!(port.is_some(), "{flag} {addr} must be HOST:PORT, such as 127.0.0.1:7401");
     Ok(())

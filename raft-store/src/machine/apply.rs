@@ -103,10 +103,13 @@ impl<'a> Step<'a> {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
-                if let Ask::RaiseRules(raise) = &proposal.command
-                    && raise.to > RulesVersion::KNOWN
-                {
-                    return Err(StoreError::TooNew { cluster: raise.to });
+                let raised = match &proposal.command {
+                    Ask::RaiseRules(raise) => Some(raise.to),
+                    Ask::BeginHistory(begin) => Some(begin.rules),
+                    _ => None,
+                };
+                if let Some(cluster) = raised.filter(|to| *to > RulesVersion::KNOWN) {
+                    return Err(StoreError::TooNew { cluster });
                 }
                 let _span =
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
@@ -289,7 +292,8 @@ impl<'a> Step<'a> {
     /// Deletes the events that exceed the cluster's limits of revisions, age or bytes.
     fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
-        let by_number = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
+        let state = &self.after.state;
+        let by_number = state.entries_before(Revision(index), state.settings().event_revisions);
         let kept = by_number.max(self.first_kept(oldest, Revision(index))?);
         if kept > oldest {
             let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);
