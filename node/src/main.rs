@@ -1,5 +1,5 @@
-//! nexusd: runs a node, asks one whether it is ready, checks or restores a backup, recovers or inspects a data folder, or
-//! writes its own manual.
+//! nexusd: runs a node, asks one whether it is ready, checks or restores a backup, recovers or inspects a data folder,
+//! or writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
