@@ -73,7 +73,7 @@ fn print(data_dir: &Path, found: &Inspection) {
     for snapshot in &found.snapshots {
         let covers =
             snapshot.covers.as_ref().map_or_else(Clone::clone, |covers| format!("up to {}", shown(*covers)));
-        println!("Snapshot   {}, {} bytes, {covers}", snapshot.name, snapshot.bytes);
+        println!("Snapshot   {}, {} bytes, {covers}", snapshot.name.escape_debug(), snapshot.bytes);
     }
     if let Some(start) = state.and_then(|state| state.state.history_start()) {
         println!(
