@@ -10,7 +10,7 @@ use crate::{
     config::ApiConfig,
     draining::Drain,
     events::Hub,
-    metrics::Metrics,
+    metrics::{Load, Metrics},
     mint::Mint,
     rate_limits::RateLimits,
     response_memory::ResponseMemory,
@@ -100,6 +100,23 @@ impl Api {
         match tokio::time::timeout(DRAIN, all).await {
             Ok(_) => 0,
             Err(_) => self.config.max_sockets as usize - self.sockets.available_permits(),
+        }
+    }
+
+    /// Counts the requests and the memory that this API holds now, for metrics.
+    pub(crate) fn load(&self) -> Load {
+        let taken = |of: &Semaphore, most: usize| most.saturating_sub(of.available_permits()) as u64;
+        Load {
+            queues: vec![
+                ("requests", taken(&self.handler_permits, MAX_IN_FLIGHT)),
+                ("heartbeats", taken(&self.heartbeats, MAX_HEARTBEATS)),
+                ("expensive_writes", taken(&self.expensive_writes, 1)),
+                ("backups", taken(&self.backups, MAX_BACKUPS)),
+            ],
+            reserved_bytes: vec![
+                ("bodies", self.bodies.reserved() as u64),
+                ("answers", self.response_memory.bytes() as u64),
+            ],
         }
     }
 

@@ -80,6 +80,11 @@ impl Bodies {
         }
     }
 
+    /// Bytes that are reserved for bodies now.
+    pub(crate) fn reserved(&self) -> usize {
+        MAX_BODIES.saturating_sub(self.0.available_permits())
+    }
+
     /// Extends the permit of a body to this many bytes, and returns whether that was possible.
     fn reserve(&self, body_permit: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
         let held = body_permit.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);

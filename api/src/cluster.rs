@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use nexus_api_types::certificate::NodeCertificates;
+use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -215,6 +215,8 @@ pub struct MemberStatus {
     pub version: Option<String>,
     /// Its certificates; none when it has not reported for some seconds.
     pub certificates: Option<NodeCertificates>,
+    /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
+    pub place: Option<NodePlace>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }
@@ -273,6 +275,44 @@ pub struct NodeStatus {
     pub quorum_seen: Option<Duration>,
     /// The certificates that this node uses.
     pub certificates: NodeCertificates,
+}
+
+/// How long something took, since the node was started.
+#[derive(Clone, Debug, Default)]
+pub struct Latency {
+    /// Upper bounds in ascending order, each with the number of times that took at most as long.
+    pub buckets: Vec<(Duration, u64)>,
+    /// How many times it happened.
+    pub count: u64,
+    /// The time that all of them took together.
+    pub total: Duration,
+}
+
+/// Measurements of a node by itself since it was started, for `/metrics`.
+#[derive(Clone, Debug, Default)]
+pub struct Measurements {
+    /// Times from a proposal on the leader until its entry was committed and applied there.
+    pub commit: Latency,
+    /// Flushes of the log.
+    pub flush: Latency,
+    /// Batches of entries, from the first of them until their state was written.
+    pub apply: Latency,
+    /// Requests that this node sent to the leader.
+    pub forward: Latency,
+    /// Waits of linearizable reads for their index.
+    pub read_index: Latency,
+    /// Elections in which this node stood and won.
+    pub elections_won: u64,
+    /// Elections in which this node stood and did not win.
+    pub elections_lost: u64,
+    /// Sessions that ended because their lease and their grace ran out, in entries that this node applied.
+    pub leases_expired: u64,
+    /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
+    pub clock_correction_ms: i64,
+    /// How often changed certificates were taken into use, and how often they could not be used.
+    pub certificate_reloads: (u64, u64),
+    /// The lengths of the node's queues, by their names in metrics.
+    pub queues: Vec<(&'static str, u64)>,
 }
 
 /// A node may take this long to write the snapshot for a backup, which may have gigabytes.
@@ -334,6 +374,9 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// The status of this node.
     fn status(&self) -> NodeStatus;
+
+    /// Returns the measurements of this node by itself.
+    fn measurements(&self) -> Measurements;
 
     /// The status with the knowledge of the leader, which is asked for it.
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>>;

@@ -1,10 +1,18 @@
 //! The metrics of a node, in Prometheus form. Gauges of the cluster are read when metrics are requested.
+//!
+//! - This file: what the API counts, and gauges of the node's status and of the state.
+//! - `measured`: what the node counts by itself. `refusal_reason`: the label of a refusal.
 
-use crate::cluster::{NodeStatus, Role};
+mod measured;
+mod refusal_reason;
+
+pub(crate) use measured::Load;
+
+use crate::cluster::{Measurements, NodeStatus, Role};
 use axum::http::Method;
 use nexus_api_types::socket::CloseCode;
 use nexus_domain::{
-    State,
+    Refusal, State,
     entity::HeartbeatMode,
     usage::{Owner, Resource},
 };
@@ -12,7 +20,7 @@ use prometheus::{
     Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Buckets of the request histogram, in seconds: from a local read to the deadline of a request.
 const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -40,6 +48,8 @@ pub struct Metrics {
     events_sent: IntCounter,
     socket_closes: IntCounterVec,
     polls: IntGauge,
+    picks_refused: IntCounterVec,
+    last_backup: IntGauge,
 }
 
 /// The label of a method. Unknown methods share one, since each label would be a new series for ever.
@@ -105,6 +115,15 @@ impl Default for Metrics {
         );
         let socket_closes = IntCounterVec::new(closes, &["code"]).expect("the name is well formed");
         registry.register(Box::new(socket_closes.clone())).expect("each name is registered once");
+        for code in CloseCode::ALL {
+            socket_closes.with_label_values(&[&code.number().to_string()]);
+        }
+        let refused = Opts::new("nexus_picks_refused_total", "Picks that were refused, by reason.");
+        let picks_refused = IntCounterVec::new(refused, &["reason"]).expect("the name is well formed");
+        registry.register(Box::new(picks_refused.clone())).expect("each name is registered once");
+        for reason in refusal_reason::OF_DAILY_WORK {
+            picks_refused.with_label_values(&[reason]);
+        }
         let next_lease = Gauge::new(
             "nexus_lease_next_end_seconds",
             "Cluster time until the first lease ends, as of the last applied entry; 0 without a lease.",
@@ -131,6 +150,11 @@ impl Default for Metrics {
             fullest,
             events_sent,
             socket_closes,
+            picks_refused,
+            last_backup: gauge(
+                "nexus_backup_last_success_timestamp_seconds",
+                "Unix time of the last whole backup that this node gave; 0 if there was none since its start.",
+            ),
             sockets: gauge("nexus_websocket_connections", "Open WebSockets."),
             polls: gauge("nexus_long_poll_waiters", "Requests that wait for events."),
             requests,
@@ -206,8 +230,25 @@ impl Metrics {
         GaugeGuard::begin(&self.polls)
     }
 
+    /// Counts a pick that was refused.
+    pub(crate) fn pick_refused(&self, refusal: &Refusal) {
+        self.picks_refused.with_label_values(&[refusal_reason::reason(refusal)]).inc();
+    }
+
+    /// Notes the time of a whole backup.
+    pub(crate) fn backed_up(&self, at: SystemTime) {
+        let since_epoch = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.last_backup.set(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
+    }
+
     /// All metrics in Prometheus text form.
-    pub(crate) fn text(&self, node: &NodeStatus, state: &State) -> String {
+    pub(crate) fn text(
+        &self,
+        node: &NodeStatus,
+        measured: &Measurements,
+        load: &Load,
+        state: &State,
+    ) -> String {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let raft = |name: &str, value: u64| self.raft.with_label_values(&[name]).set(signed(value));
         raft("term", node.term);
@@ -253,9 +294,11 @@ impl Metrics {
         self.fullest.set(crate::usage::fullest(state));
         self.count_leases(state);
 
+        let mut families = self.registry.gather();
+        families.extend(measured::families(node, measured, load));
         let mut text = Vec::new();
-        // Encoding into memory fails only for a malformed family, and all families are made above.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        // Encoding into memory fails only for a malformed family, and none is.
+        let _ = TextEncoder::new().encode(&families, &mut text);
         String::from_utf8(text).unwrap_or_default()
     }
 

@@ -103,7 +103,6 @@ impl ResponseMemory {
     }
 
     /// Bytes of all reservations.
-    #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         lock(&self.accounts).all
     }

@@ -18,11 +18,12 @@ use axum::{
     Json, Router,
     body::{Body, HttpBody},
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{Code, ErrorBody, Failure, header as names};
+use nexus_domain::Revision;
 use percent_encoding::percent_decode_str;
 use std::{
     net::IpAddr,
@@ -100,6 +101,7 @@ fn cors(api: &Api) -> CorsLayer {
         HeaderName::from_static(names::REQUEST_ID),
         HeaderName::from_static(names::REVISION),
         HeaderName::from_static(names::STALENESS_MS),
+        HeaderName::from_static(names::HISTORY_RESET),
         HeaderName::from_static(names::TOTAL_COUNT),
         header::CONTENT_DISPOSITION,
         header::RETRY_AFTER,
@@ -151,6 +153,11 @@ async fn around_request(State(api): State<Api>, mut request: Request, next: Next
     if !headers.contains_key(names::REVISION) {
         headers.insert(HeaderName::from_static(names::REVISION), api.cluster.local().revision().0.into());
     }
+    if !is_read(&method)
+        && let Some(reset) = reset_since(&api, headers)
+    {
+        headers.insert(HeaderName::from_static(names::HISTORY_RESET), reset.0.into());
+    }
     if let Some(allowance) = allowance {
         allowance.write(headers);
     }
@@ -163,6 +170,14 @@ async fn around_request(State(api): State<Api>, mut request: Request, next: Next
     });
     api.metrics.answered(&method, &route, status.as_u16(), took);
     response
+}
+
+/// The reset of the history that came after a write was answered first: this answer is the cached one, and what its
+/// client did afterwards may be lost.
+fn reset_since(api: &Api, headers: &HeaderMap) -> Option<Revision> {
+    let from = api.cluster.local().state().history_start()?.from;
+    let answered: u64 = headers.get(names::REVISION)?.to_str().ok()?.parse().ok()?;
+    (answered < from.0).then_some(from)
 }
 
 /// Refuses requests before they reach a handler: those that exceed a rate limit, come from a foreign page, or are
@@ -380,7 +395,7 @@ fn with_body(error: ApiError, id: &HeaderValue) -> Response {
 }
 
 /// Sets the headers that keep browsers from using an answer for anything but reading it.
-fn secure(headers: &mut axum::http::HeaderMap) {
+fn secure(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -164,6 +164,7 @@ impl Incoming {
             None => Acting::Engineer { candidate: SessionId(api.mint.id()) },
         };
         let request = self.keyed(actor);
+        let is_pick = matches!(command, Command::PickFeature(_) | Command::PickNext(_));
         let span = tracing::debug_span!("write", command = command.name());
         let write = WriteRequest { command, actor, acting, request };
         let permit = api.expensive_write_permit(&write).await?;
@@ -184,7 +185,12 @@ impl Incoming {
         let revision = committed.answer.revision;
         match committed.answer.into_outcome(committed.view.state()) {
             Ok(reply) => Ok(Done { reply, revision, view: committed.view }),
-            Err(refusal) => Err(ApiError::from(refusal).at(revision)),
+            Err(refusal) => {
+                if is_pick {
+                    api.metrics.pick_refused(&refusal);
+                }
+                Err(ApiError::from(refusal).at(revision))
+            }
         }
     }
 }

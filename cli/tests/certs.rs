@@ -16,7 +16,7 @@ fn operator() -> Person {
     ana
 }
 
-/// What is in a file or a folder.
+/// Shows the content of a file or a folder.
 fn shown(ana: &Person, path: &str) -> Vec<Value> {
     let shown = ana.types(&format!("cluster certs show {path} --json")).done().json();
     shown["certificates"].as_array().unwrap().clone()

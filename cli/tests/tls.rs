@@ -264,7 +264,7 @@ fn status(client_addr: &str, certificates: &Value) -> Value {
         "timestamp": "2026-01-31T12:00:00Z" })
 }
 
-/// What doctor finds about certificates: the state and the message of each check whose name begins so.
+/// Doctor's findings about certificates: the state and the message of each check whose name begins so.
 fn found_by_doctor(
     config: ServerConfig,
     authority: &Authority,

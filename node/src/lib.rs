@@ -1,7 +1,8 @@
 //! nexusd: one member of a Nexus cluster. This is a library for its binary and for tests of whole clusters.
 //!
 //! The modules, in the order in which a node comes to life:
-//! - [`settings`]: the settings that an operator gives.
+//! - [`settings`]: the settings that an operator gives. [`restore`]: brings back a cluster that is lost, by a data
+//!   folder for the next start.
 //! - [`run`]: opens the store, finds out who the node is, starts Raft, serves, and stops.
 //! - [`raft`]: how openraft is configured, and the leader's clock. [`tls`]: certificates. [`peer`]: the transport
 //!   between nodes.
@@ -20,6 +21,7 @@ mod node;
 pub mod peer;
 mod proposer;
 pub mod raft;
+pub mod restore;
 pub mod run;
 pub mod serve;
 pub mod settings;

@@ -1,17 +1,26 @@
-//! nexusd: runs a node, checks a backup, or writes its own manual.
+//! nexusd: runs a node, asks one whether it is ready, checks or restores a backup, recovers or inspects a data folder,
+//! or writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
+use nexus_domain::ClusterId;
 use nexus_node::{
     peer::secret::ClusterSecret,
-    run::{RunningNode, Sources},
+    raft::clock::SystemClock,
+    restore::{
+        NewCluster, from_backup,
+        from_node::{self, Confirmation},
+        inspection,
+    },
+    run::{RunningNode, ServiceManager, Sources, check_health},
     serve::open_files,
     settings::{
-        args::{Cli, Command, DevArgs, StartArgs},
+        args::{Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs, StartArgs},
         config::Config,
         logging,
+        values::check_addr,
     },
     tls::Certificates,
 };
@@ -21,6 +30,7 @@ use std::{
     time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
 
 /// Each log entry allocates many small objects that other threads free, which mimalloc handles faster than the system's
 /// allocator.
@@ -51,6 +61,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             return Ok(());
         }
         Command::CheckBackup(args) => return check_backup(&args.file),
+        Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
+        Command::Restore(args) => return restore(args),
+        Command::Recover(args) => return recover(args),
+        Command::Inspect(args) => return inspect(&args),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {
             clap_complete::generate(args.shell, &mut Cli::command(), "nexusd", &mut std::io::stdout());
@@ -60,7 +74,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let Some(mut config) = config else { return Ok(()) };
     logging::start(&config.log)?;
     config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -72,6 +86,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         remove(&folder);
     }
     result
+}
+
+/// Installs the cryptography of TLS for the whole process. Clients of plain HTTP need it, too.
+fn install_cryptography() {
+    // An error says only that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// `deploy/rocksdb` compiles RocksDB's checksums for these instructions, which every x86-64 processor since 2011
@@ -138,7 +158,46 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
     println!("Documents  {}", found.documents);
     println!("Events     {}", found.events);
     println!("Bytes      {}", found.bytes);
+    println!("State hash {:016x}", found.hash);
     println!("The checksum holds, and every record can be read.");
+    Ok(())
+}
+
+fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
+    install_cryptography();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let ready = runtime.block_on(check_health(addr, ca))?;
+    println!("{ready}");
+    Ok(())
+}
+
+fn restore(args: RestoreArgs) -> anyhow::Result<()> {
+    let RestoreArgs { from, data_dir, cluster_id, new, dry_run } = args;
+    let new = new_cluster(new, cluster_id)?;
+    from_backup::run(&from, &data_dir, &new, dry_run, (&SystemClock, &SystemMint))
+}
+
+fn recover(args: RecoverArgs) -> anyhow::Result<()> {
+    let RecoverArgs { data_dir, as_single: _, cluster_id, new_cluster_id, accept_quarantined, new } = args;
+    let new = new_cluster(new, new_cluster_id)?;
+    let confirmation = Confirmation { cluster: cluster_id, accepts_quarantined: accept_quarantined };
+    from_node::run(&data_dir, &new, &confirmation, (&SystemClock, &SystemMint))
+}
+
+fn new_cluster(args: NewClusterArgs, cluster: Option<Uuid>) -> anyhow::Result<NewCluster> {
+    let NewClusterArgs { above, peer_advertise, advertise } = args;
+    check_addr("--peer-advertise", &peer_advertise)?;
+    check_addr("--advertise", &advertise)?;
+    let cluster = cluster.map(ClusterId);
+    Ok(NewCluster { cluster, above, peer_addr: peer_advertise, client_addr: advertise })
+}
+
+fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    let is_in_order = inspection::run(&args.data_dir, args.json)?;
+    anyhow::ensure!(is_in_order, "{} is not in order", args.data_dir.display());
     Ok(())
 }
 
@@ -153,6 +212,8 @@ fn man(folder: &Path) -> anyhow::Result<()> {
 async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let manager = ServiceManager::of_environment();
+    manager.status("Opening the data folder, and waiting for other nodes where that is needed");
     let sources = Sources::default();
     // A terminal that is closed ends what runs in it; a service is asked to read its files again.
     if !std::io::stdin().is_terminal() {
@@ -171,9 +232,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let failure = tokio::select! {
         failure = node.failed() => Some(failure),
+        () = node.report_to(&manager) => None,
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
     };
+    manager.stopping();
     match failure {
         // No orderly stop: nothing that is still in memory may be trusted or written.
         Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),

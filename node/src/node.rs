@@ -18,8 +18,6 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// A write or a read that got no answer in this time fails with 503.
-pub(crate) const REQUEST_DEADLINE: Duration = Duration::from_secs(4);
 /// A member that lacks at most this many entries has caught up: they are less than a second of writes.
 pub(crate) const MAX_LAG: u64 = 1_000;
 
@@ -40,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
     is_removed: Arc<AtomicBool>,
+    duties_run: Arc<AtomicU64>,
 }
 
 /// The leader, as far as this node knows.
@@ -87,6 +86,7 @@ impl Node {
             timing,
             elections_won: Arc::default(),
             is_removed: Arc::default(),
+            duties_run: Arc::default(),
         }
     }
 
@@ -216,6 +216,11 @@ impl Node {
         since > RulesVersion::FIRST && since > self.published().state.rules()
     }
 
+    /// When a request that begins now fails with 503, for want of an answer.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timing.request_deadline()
+    }
+
     /// Waits until this node has applied an index. Fails at the deadline.
     pub(crate) async fn applied(&self, index: u64, deadline: Instant) -> Result<Arc<Published>, ()> {
         let mut published = self.store.published();
@@ -253,6 +258,16 @@ impl Node {
     /// Notes whether the cluster has removed this node.
     pub(crate) fn set_removed(&self, is_removed: bool) {
         self.is_removed.store(is_removed, Ordering::Relaxed);
+    }
+
+    /// Counts a run of the duties, ten of which come in a second.
+    pub(crate) fn count_duties_run(&self) {
+        self.duties_run.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs of the duties since the start. While this stands still, the node does nothing by itself.
+    pub(crate) fn duties_run(&self) -> u64 {
+        self.duties_run.load(Ordering::Relaxed)
     }
 
     /// Counts an election that this node has won.

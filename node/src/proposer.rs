@@ -1,7 +1,10 @@
 //! Proposes commands to Raft on this node. Only a leader can commit them; `leader` finds out where it is. Refuses
 //! commands that would store more while space is low, and those that not every member knows yet.
 
-use crate::{node::Node, watch::cluster_clock::ClusterClock};
+use crate::{
+    node::Node,
+    watch::{cluster_clock::ClusterClock, timings::Timings},
+};
 use nexus_domain::{Acting, Actor, Answer, Command, Proposal, SessionId, Stamp, decide::TOO_NEW};
 use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
@@ -24,14 +27,15 @@ pub(crate) enum ProposeOutcome {
 pub(crate) struct Proposer {
     node: Node,
     clock: Arc<ClusterClock>,
+    timings: Arc<Timings>,
     /// Why commands that store more are refused now, if they are.
     growth_refusal: Mutex<Option<Arc<str>>>,
 }
 
 impl Proposer {
     /// A proposer that refuses nothing yet.
-    pub(crate) fn new(node: Node, clock: Arc<ClusterClock>) -> Self {
-        Self { node, clock, growth_refusal: Mutex::default() }
+    pub(crate) fn new(node: Node, clock: Arc<ClusterClock>, timings: Arc<Timings>) -> Self {
+        Self { node, clock, timings, growth_refusal: Mutex::default() }
     }
 
     /// Makes one attempt to propose, with the times of now.
@@ -41,12 +45,16 @@ impl Proposer {
         }
         let mut stamped = Proposal::clone(proposal);
         stamped.stamp = self.clock.stamp();
+        let began = Instant::now();
         let written = timeout_at(deadline, self.node.raft.client_write(LogCommand(Arc::new(stamped)))).await;
         match written {
-            Ok(Ok(response)) => match response.data.0 {
-                Some(answer) => ProposeOutcome::Applied(answer),
-                None => ProposeOutcome::Unknown("the state machine gave no answer".to_owned()),
-            },
+            Ok(Ok(response)) => {
+                self.timings.commit.record(began.elapsed());
+                match response.data.0 {
+                    Some(answer) => ProposeOutcome::Applied(answer),
+                    None => ProposeOutcome::Unknown("the state machine gave no answer".to_owned()),
+                }
+            }
             Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => {
                 ProposeOutcome::NotProposed("this node does not lead".to_owned())
             }

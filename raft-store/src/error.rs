@@ -76,6 +76,12 @@ pub enum StoreError {
         /// The version of the rules that the cluster applies.
         cluster: RulesVersion,
     },
+    /// A restore or a recovery was interrupted while it built this folder.
+    #[error(
+        "this data folder is unfinished: a restore or a recovery that built it was interrupted; run that command again, \
+         which removes this folder and builds a new one"
+    )]
+    Unfinished,
     /// The store stopped after an earlier failure.
     #[error("the store has stopped: {0}")]
     Stopped(String),

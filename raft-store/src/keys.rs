@@ -29,6 +29,10 @@ pub(crate) mod meta {
     pub(crate) const INSTALLING: &[u8] = b"machine/installing";
     /// The node's own identity.
     pub(crate) const IDENTITY: &[u8] = b"node/identity";
+    /// The folder is being built for a new history. The record exists only meanwhile.
+    pub(crate) const BUILDING: &[u8] = b"node/building";
+    /// The new history that the node has to begin, or has begun.
+    pub(crate) const NEW_HISTORY: &[u8] = b"node/new-history";
 }
 
 /// The kinds of rows and documents, as they follow the project in a key. A number is never reused.
@@ -46,6 +50,7 @@ mod tag {
     pub(super) const TICKET: u8 = 9;
     pub(super) const SLOT: u8 = 10;
     pub(super) const ENGINEER_DELETION: u8 = 11;
+    pub(super) const HISTORY_START: u8 = 12;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -155,6 +160,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
         RowKey::EngineerDeletion(engineer) => {
             KeyBytes::of_cluster(to, tag::ENGINEER_DELETION).uuid(engineer.0)
         }
+        RowKey::HistoryStart(from) => KeyBytes::of_cluster(to, tag::HISTORY_START).number(from.0),
     };
 }
 
@@ -339,6 +345,7 @@ mod tests {
             RowKey::KeyedReply(ReplyKey { engineer: None, key: IdempotencyKey::parse(text).unwrap() })
         }));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Node(NodeId(number))));
+        keys.extend([0, 255, 256, u64::MAX].map(|from| RowKey::HistoryStart(Revision(from))));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::ApiKey(KeyPrefix(number))));
         keys
     }

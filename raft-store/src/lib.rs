@@ -10,6 +10,8 @@
 //! - [`snapshot`]: the applied state as one file.
 //! - `state_machine`: both of them, behind openraft's trait.
 //! - [`store`]: opens all of it, and serves the reads of the rest of the node.
+//! - `latency`: how long flushes and applies take.
+//! - [`inspect`](mod@inspect): what a data folder contains, without opening it for a node.
 //! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
 mod blocking;
@@ -17,7 +19,9 @@ mod column;
 pub mod error;
 mod fatal;
 mod history;
+mod inspect;
 mod keys;
+mod latency;
 pub mod log;
 pub mod machine;
 pub mod record;
@@ -28,10 +32,13 @@ pub mod store;
 pub mod types;
 
 pub use error::{Quarantined, StoreError};
-pub use log::{FlushStats, LogReader, LogStore};
-pub use machine::Published;
+pub use inspect::{Inspection, inspect, inspect_folder};
+pub use latency::{LatencyCounts, LatencyHistogram};
+pub use log::{FlushStats, LogEnds, LogReader, LogStore};
+pub use machine::{ApplyStats, Published};
 pub use snapshot::{
-    Backup, BackupContents, CHUNK_BYTES, SnapshotBuilder, SnapshotFile, SnapshotReceiver, check_backup,
+    Backup, BackupContents, BackupFile, CHUNK_BYTES, Founder, NewHistory, SnapshotBuilder, SnapshotFile,
+    SnapshotNote, SnapshotReceiver, check_backup, recover, restore,
 };
 pub use state_machine::StateMachine;
 pub use store::{EventsPage, StoreHandle, open, open_folder};

@@ -51,6 +51,10 @@ impl Kind {
     pub const SNAPSHOT_END: Self = Self(12);
     /// The node's own identity, as opaque bytes.
     pub const IDENTITY: Self = Self(13);
+    /// The mark of a folder that is being built for a new history.
+    pub const BUILDING: Self = Self(14);
+    /// The new history that a node begins.
+    pub const NEW_HISTORY: Self = Self(15);
 }
 
 /// Why bytes are not a valid record.

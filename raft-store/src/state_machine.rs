@@ -6,7 +6,7 @@ use crate::{
     error::StoreError,
     fatal::Fatal,
     machine::{
-        HashHistory, Published,
+        ApplyStats, HashHistory, Published,
         apply::{Rules, Step},
         load::load,
         row_hashes::RowHashes,
@@ -28,6 +28,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 use tokio::sync::watch;
 
@@ -46,6 +47,7 @@ pub struct StateMachine {
     row_hashes: RowHashes,
     defers_snapshots: Arc<AtomicBool>,
     hash_history: Arc<HashHistory>,
+    stats: Arc<ApplyStats>,
 }
 
 impl StateMachine {
@@ -59,7 +61,22 @@ impl StateMachine {
         hash_history: Arc<HashHistory>,
     ) -> Self {
         let rules = nexus_domain::apply;
-        Self { storage, rules, fatal, snapshot_dir, published, row_hashes, defers_snapshots, hash_history }
+        Self {
+            storage,
+            rules,
+            fatal,
+            snapshot_dir,
+            published,
+            row_hashes,
+            defers_snapshots,
+            hash_history,
+            stats: Arc::default(),
+        }
+    }
+
+    /// Statistics of applied entries.
+    pub fn apply_stats(&self) -> Arc<ApplyStats> {
+        self.stats.clone()
     }
 
     /// Replaces the rules, for tests of faulty ones.
@@ -94,22 +111,27 @@ impl StateMachine {
     where
         S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
-        let Self { storage, rules, published, row_hashes, hash_history, .. } = self;
+        let Self { storage, rules, published, row_hashes, hash_history, stats, .. } = self;
         let latest = |published: &watch::Sender<Arc<Published>>| Published::clone(&published.borrow());
-        let mut step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published));
+        let mut step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published), stats);
         let mut replies = Vec::new();
+        let mut began = None;
         while let Some(item) = entries.next().await {
             let (entry, responder) =
                 item.map_err(|error| StoreError::from_io("reading committed entries", &error))?;
+            let first_began = *began.get_or_insert_with(Instant::now);
             let reply = step.apply(entry)?;
             replies.push((responder, reply));
             if replies.len() >= MAX_ENTRIES || step.bytes() >= MAX_BYTES {
                 commit(storage.as_ref(), published, hash_history, step, &mut replies)?;
-                step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published));
+                stats.latency().record(first_began.elapsed());
+                began = None;
+                step = Step::begin(storage.as_ref(), *rules, row_hashes, latest(published), stats);
             }
         }
-        if !replies.is_empty() {
+        if let Some(began) = began {
             commit(storage.as_ref(), published, hash_history, step, &mut replies)?;
+            stats.latency().record(began.elapsed());
         }
         Ok(())
     }

@@ -8,11 +8,11 @@ use crate::{
     keys::{self, meta},
     log::{FlushStats, LogStore},
     machine::{
-        HashHistory, Published,
+        ApplyStats, HashHistory, Published,
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
-    snapshot::{Backup, SnapshotDir, SnapshotReceiver, install},
+    snapshot::{Backup, NewHistory, SnapshotDir, SnapshotReceiver, install, new_history},
     state_machine::StateMachine,
     storage::{Batch, Column, KeyRange, Order, Reader, Released, Rocks, SpaceUsage, Storage, TrackedStorage},
 };
@@ -45,6 +45,7 @@ pub async fn open_folder(dir: &Path) -> Result<(LogStore, StateMachine, StoreHan
 /// from its rows.
 ///
 /// # Errors
+/// [`StoreError::Unfinished`] if a restore was interrupted while it built the storage,
 /// [`StoreError::Quarantined`] if the node has lost something that it had acknowledged, [`StoreError::Corrupt`] or
 /// [`StoreError::Inconsistent`] if records are damaged, and other errors if the device fails.
 pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, StoreHandle), StoreError> {
@@ -54,6 +55,7 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let may_block = storage.may_block();
     let (opened, raised) = (storage.clone(), fatal.clone());
     let (mut log, snapshot_dir, (published, row_hashes)) = blocking::run(may_block, move || {
+        new_history::check_is_finished(opened.as_ref())?;
         check_rules(opened.as_ref())?;
         let log = LogStore::open(&opened, &raised)?;
         let snapshot_dir = SnapshotDir::open(opened.as_ref())?;
@@ -69,26 +71,28 @@ pub async fn open(storage: Arc<dyn Storage>) -> Result<(LogStore, StateMachine, 
     let defers_snapshots = Arc::new(AtomicBool::new(false));
     let hash_history = Arc::new(HashHistory::default());
     hash_history.extend([(published.borrow().revision().0, published.borrow().hash())]);
-    let handle = StoreHandle(Arc::new(Shared {
-        storage: storage.clone(),
-        fatal: fatal.clone(),
-        snapshot_dir: snapshot_dir.clone(),
-        published: published.subscribe(),
-        flush_stats: log.flush_stats(),
-        defers_snapshots: defers_snapshots.clone(),
-        hash_history: hash_history.clone(),
-        reads: ReadQueue::default(),
-        released,
-    }));
+    let receiver = published.subscribe();
     let machine = StateMachine::new(
+        storage.clone(),
+        fatal.clone(),
+        snapshot_dir.clone(),
+        published,
+        row_hashes,
+        defers_snapshots.clone(),
+        hash_history.clone(),
+    );
+    let handle = StoreHandle(Arc::new(Shared {
         storage,
         fatal,
         snapshot_dir,
-        published,
-        row_hashes,
+        published: receiver,
+        flush_stats: log.flush_stats(),
+        apply_stats: machine.apply_stats(),
         defers_snapshots,
         hash_history,
-    );
+        reads: ReadQueue::default(),
+        released,
+    }));
     Ok((log, machine, handle))
 }
 
@@ -123,6 +127,7 @@ struct Shared {
     snapshot_dir: Arc<SnapshotDir>,
     published: watch::Receiver<Arc<Published>>,
     flush_stats: Arc<FlushStats>,
+    apply_stats: Arc<ApplyStats>,
     defers_snapshots: Arc<AtomicBool>,
     hash_history: Arc<HashHistory>,
     reads: ReadQueue,
@@ -169,6 +174,11 @@ impl StoreHandle {
     /// Statistics of the log's flushes.
     pub fn flush_stats(&self) -> Arc<FlushStats> {
         self.0.flush_stats.clone()
+    }
+
+    /// Statistics of applied entries.
+    pub fn apply_stats(&self) -> Arc<ApplyStats> {
+        self.0.apply_stats.clone()
     }
 
     /// Defers the snapshots that only keep the log short, while the disk is nearly full. A snapshot that a follower
@@ -352,6 +362,15 @@ impl StoreHandle {
                 .map_err(|cause| StoreError::corrupt(Column::Meta, meta::IDENTITY, cause)),
         })
         .await
+    }
+
+    /// The new history that this node has to begin, or has begun; `None` if the folder was neither restored nor
+    /// recovered.
+    ///
+    /// # Errors
+    /// If the device fails or the record is damaged.
+    pub async fn new_history(&self) -> Result<Option<NewHistory>, StoreError> {
+        self.read(|storage| new_history::stored(storage)).await
     }
 
     /// Stores the node's own identity, durably.

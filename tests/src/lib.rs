@@ -1,8 +1,8 @@
 //! The parts of whole-cluster tests: real nodes in processes of their own, real faults, clients, and the checks that
 //! read a node's history afterwards.
 //!
-//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped. [`certs`]: their
-//!   certificates.
+//! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped. [`certs`]:
+//!   their certificates.
 //! - [`client`]: an HTTP client of any node. [`team`]: engineers, agents and a project.
 //! - [`agent`]: agents in a checkout, as processes that call `nexus`.
 //! - [`transcript`]: typed commands and their output, as scripts that can be read without Rust.

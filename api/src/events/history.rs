@@ -1,7 +1,7 @@
 //! Reads the stored events of one project. It does not wait for new ones.
 
 use crate::cluster::{Cluster, StorageFailure};
-use nexus_domain::{ProjectId, Recorded, Revision};
+use nexus_domain::{ProjectId, Recorded, Revision, State};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Permits for pages of events that are read or rendered at once in this process: each takes some megabytes, and many
@@ -39,9 +39,27 @@ pub(crate) enum ReadError {
         /// The oldest stored revision.
         oldest: Revision,
     },
+    /// The start is a revision that was lost when the cluster was restored.
+    #[error("the cluster's history was reset at {from}, and this revision is lost")]
+    Reset {
+        /// The first revision of the new history.
+        from: Revision,
+    },
     /// Reading from storage failed.
     #[error(transparent)]
     Storage(#[from] StorageFailure),
+}
+
+/// Checks that the history of the cluster has this revision, or had it.
+///
+/// # Errors
+/// [`ReadError::Reset`] if a reset of the history has lost it: a reader that goes on from there may have seen what
+/// never happened.
+pub(crate) fn check_cursor(state: &State, cursor: Revision) -> Result<(), ReadError> {
+    match state.reset_that_lost(cursor) {
+        Some(reset) => Err(ReadError::Reset { from: reset.from }),
+        None => Ok(()),
+    }
 }
 
 /// Reads a project's events from a start on: `limit` of them, or `bytes` bytes and some megabytes at most, and then the
@@ -53,6 +71,9 @@ pub(crate) async fn read(
     limit: usize,
     bytes: usize,
 ) -> Result<Chunk, ReadError> {
+    if let Start::After(revision) = start {
+        check_cursor(cluster.local().state(), revision)?;
+    }
     let from = match start {
         Start::Oldest => Revision(0),
         Start::After(revision) => Revision(revision.0.saturating_add(1)),

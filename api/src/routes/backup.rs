@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use nexus_api_types::header as names;
 use nexus_domain::decide::access;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     time::timeout,
@@ -56,7 +56,8 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
     let cluster = read.view().state().origin().map(|origin| origin.cluster).unwrap_or_default();
     let disposition = format!("attachment; filename=\"nexus-{cluster}-{revision}.backup\"");
     let disposition = HeaderValue::try_from(disposition).map_err(|error| ApiError::internal(&error))?;
-    let mut response = Body::from_stream(sent(pieces, permit, PATIENCE)).into_response();
+    let finished = move || api.metrics.backed_up(SystemTime::now());
+    let mut response = Body::from_stream(sent(pieces, permit, PATIENCE, finished)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, bytes.into());
@@ -69,22 +70,29 @@ async fn backup(State(api): State<Api>, read: Read) -> Result<Response, ApiError
 type Piece<E> = Result<Bytes, E>;
 
 /// The pieces, as the client takes them. They are read in a task of its own: the stream is not polled for a client that
-/// has stopped reading, and could not time out by itself.
+/// has stopped reading, and could not time out by itself. `finished` is called once the connection has all of them.
 fn sent<E>(
     mut pieces: stream::BoxStream<'static, Piece<E>>,
     permit: OwnedSemaphorePermit,
     patience: Duration,
+    finished: impl FnOnce() + Send + 'static,
 ) -> impl stream::Stream<Item = Piece<E>>
 where
     E: Send + 'static,
 {
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
+        let mut is_whole = true;
         while let Some(piece) = pieces.next().await {
+            is_whole &= piece.is_ok();
             // The client is too slow or gone. It can tell that the backup is incomplete.
             if !matches!(timeout(patience, send.send(piece)).await, Ok(Ok(()))) {
+                is_whole = false;
                 break;
             }
+        }
+        if is_whole {
+            finished();
         }
         drop((pieces, permit));
     });
@@ -107,7 +115,7 @@ mod tests {
     async fn a_client_that_reads_nothing_is_disconnected() {
         let (pieces, permits) = endless();
         let permit = permits.clone().try_acquire_owned().unwrap();
-        let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1)));
+        let mut stalled = Box::pin(sent(pieces, permit, Duration::from_millis(1), || ()));
         // Its reservation is released, although the answer still exists.
         permits.acquire().await.unwrap().forget();
         // The buffered part arrives; then the body ends too early.
@@ -117,7 +125,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_breaks_off_holds_nothing() {
         let (pieces, permits) = endless();
-        let mut client = Box::pin(sent(pieces, permits.clone().try_acquire_owned().unwrap(), PATIENCE));
+        let mut client =
+            Box::pin(sent(pieces, permits.clone().try_acquire_owned().unwrap(), PATIENCE, || ()));
         assert!(client.next().await.is_some());
         drop(client);
         permits.acquire().await.unwrap().forget();

@@ -67,6 +67,12 @@ fn checked(
     work: &mut WorkBudget,
 ) -> Result<Checked, ApiError> {
     let state = view.state();
+    if let Some(fence) = fence
+        && let Some(reset) = state.history_start().filter(|reset| fence < reset.from.0)
+    {
+        let message = format!("the cluster's history was reset at {}: no earlier fence is valid", reset.from);
+        return Err(ApiError::new(Code::StaleFence, message).at(view.revision()));
+    }
     let found = overlapping_claims(state, project, paths, MAX_FOUND, work)?;
     if found.len() == MAX_FOUND {
         let problem = format!("collide with {MAX_FOUND} claims or more; ask about fewer or narrower ones");

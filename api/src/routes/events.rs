@@ -148,6 +148,19 @@ pub(super) fn unreadable(error: ReadError) -> ApiError {
                 format!("since: {error}; fetch the project anew, then go on from there, or start at 0"),
             )
         },
+        ReadError::Reset { from } => ApiError {
+            details: Some(json!({
+                "since": [error.to_string()],
+                "compacted": { "oldest": from.0, "reset": true },
+            })),
+            ..ApiError::new(
+                Code::ValidationError,
+                format!(
+                    "since: {error}; fetch the project anew, then go on from there, or start at {}",
+                    from.0 - 1
+                ),
+            )
+        },
         ReadError::Storage(failure) => ApiError::internal(&failure),
     }
 }

@@ -140,7 +140,7 @@ async fn metrics_text(api: Api) -> Result<Response, ApiError> {
         // Held until the metrics are collected, which continues when the client disconnects.
         let _permit = permit;
         let view = api.cluster.local();
-        api.metrics.text(&api.cluster.status(), view.state())
+        api.metrics.text(&api.cluster.status(), &api.cluster.measurements(), &api.load(), view.state())
     });
     let text = counted.await.map_err(|failure| ApiError::internal(&failure))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

@@ -123,6 +123,9 @@ impl Conversation {
                 message: format!("since: revision {since} is in the future, the cluster is at {latest}"),
             }));
         }
+        if let Some(Err(ReadError::Reset { from })) = since.map(|since| history::check_cursor(state, since)) {
+            return Err(JoinError::Refused(reset(project, from)));
+        }
         // Before a session is made: a client that must fetch the whole state first joins again afterwards.
         if let Some(since) = since {
             let next = Revision(since.0 + 1);
@@ -292,6 +295,7 @@ async fn read_on(api: Api, engineer: EngineerId, project: ProjectId, after: Revi
             Ok(Step::Events(events, chunk.through))
         }
         Err(ReadError::Compacted { oldest }) => Ok(Step::Compacted(compacted(project, oldest))),
+        Err(ReadError::Reset { from }) => Ok(Step::Compacted(reset(project, from))),
         Err(ReadError::Storage(error)) => {
             tracing::error!(%error, "the history cannot be read");
             Err(UNREADABLE)
@@ -364,5 +368,9 @@ fn not_in_project(message: &str) -> Notice {
 }
 
 fn compacted(project: ProjectId, oldest: Revision) -> Notice {
-    Notice::Compacted { project_id: project.0, oldest: oldest.0 }
+    Notice::Compacted { project_id: project.0, oldest: oldest.0, reset: false }
+}
+
+fn reset(project: ProjectId, from: Revision) -> Notice {
+    Notice::Compacted { project_id: project.0, oldest: from.0, reset: true }
 }

@@ -73,6 +73,34 @@ pub struct Node {
     /// Its certificates; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<NodeCertificates>,
+    /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<NodePlace>,
+}
+
+/// The region and the zone of a node, and its priority as the leader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodePlace {
+    /// The region, such as `eu-west`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The zone within the region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The priority as a leader: of the nodes that are well, one with the highest leads. 100 unless it says otherwise.
+    pub priority: u8,
+}
+
+impl NodePlace {
+    /// The priority of a node that has none of its own.
+    pub const PRIORITY: u8 = 100;
+}
+
+impl Default for NodePlace {
+    fn default() -> Self {
+        Self { region: None, zone: None, priority: Self::PRIORITY }
+    }
 }
 
 /// The use of one quota.

@@ -10,6 +10,8 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const REVISION: &str = "x-nexus-revision";
 /// A read waits until the node has applied this log index.
 pub const MIN_REVISION: &str = "x-nexus-min-revision";
+/// The log index at which the history was reset, in the answer to a retry of a write from before that.
+pub const HISTORY_RESET: &str = "x-nexus-history-reset";
 /// The age of a stale read's answer, in milliseconds.
 pub const STALENESS_MS: &str = "x-nexus-staleness-ms";
 /// The number of all items, on a list that is cut short.

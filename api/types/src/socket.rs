@@ -51,6 +51,10 @@ pub enum Notice {
         project_id: Uuid,
         /// The oldest stored revision. Joining with `since` one below it gives all stored events.
         oldest: u64,
+        /// Whether the events are lost, since the cluster was restored from an earlier state. `oldest` is then the
+        /// first revision after that.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reset: bool,
     },
     /// A message was not carried out.
     Error {
@@ -91,6 +95,10 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// All codes, for metrics that show each of them from the start.
+    pub const ALL: [Self; 6] =
+        [Self::Normal, Self::GoingAway, Self::KeyInvalid, Self::NotMember, Self::TooSlow, Self::BadProtocol];
+
     /// The number on the wire.
     pub const fn number(self) -> u16 {
         match self {

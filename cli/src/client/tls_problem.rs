@@ -21,10 +21,10 @@ pub(super) fn explain(error: &Error, trust: &Trust, clock: &Clock) -> String {
     }
 }
 
-/// What an address with `https` of a server without TLS leads to.
+/// The explanation of an `https` address of a server without TLS.
 pub(super) const NO_TLS: &str = "it does not speak TLS: write http:// instead of https://";
 
-/// What an address with `http` of a server with TLS leads to.
+/// The explanation of an `http` address of a server with TLS.
 pub(super) const ONLY_TLS: &str = "it speaks TLS alone: write https:// instead of http://";
 
 fn refused(alert: AlertDescription) -> String {

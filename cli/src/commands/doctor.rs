@@ -39,8 +39,8 @@ const MOST_SKEW_MS: i64 = 2_000;
 
 /// Find problems, and say what to do about them
 ///
-/// It checks the configuration, every server, their certificates, the clock, the key, the project, the run, Git, and whether agents ask
-/// before they write. It exits with 1 if something does not work.
+/// It checks the configuration, every server, their certificates, the clock, the key, the project, the run, Git, and
+/// whether agents ask before they write. It exits with 1 if something does not work.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -121,7 +121,7 @@ fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
-/// What was found at one server.
+/// The findings at one server.
 struct LookedAt {
     /// Whether it answers, can serve reads, is a member, and has this version.
     check: Check,

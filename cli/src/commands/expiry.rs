@@ -52,7 +52,7 @@ pub(super) fn sentence(certificate: &Certificate, clock: &Clock) -> String {
 
 /// A certificate that a running node uses.
 pub(super) struct InUse<'a> {
-    /// What it is for, such as `certificate of node 2 for peers`.
+    /// Its purpose, such as `certificate of node 2 for peers`.
     pub(super) what: String,
     pub(super) certificate: &'a Certificate,
     /// How another one is made.

@@ -31,7 +31,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Its certificate.
+    /// The certificate of the server.
     pub fn pem(&self) -> String {
         self.0.pem()
     }

@@ -3,11 +3,12 @@
 //! - This file: sends the cluster time, ends leases that are due, and promotes learners that have caught up.
 //! - `first_entry`: forms a new cluster. `rules`: raises the rules version once every member knows a newer one.
 //! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes
-//!   are slow.
+//!   are slow. `preferred_leader`: hands it to the member with the highest priority.
 //! - `silence`: finds out whether this node was removed, and logs that no leader is heard.
 
 pub(crate) mod disk_space;
 pub(crate) mod first_entry;
+mod preferred_leader;
 mod rules;
 mod silence;
 pub(crate) mod slow_disk;
@@ -24,6 +25,7 @@ use disk_space::SpaceAdmission;
 use first_entry::FirstEntry;
 use futures::future::join_all;
 use nexus_domain::command;
+use preferred_leader::PreferredLeader;
 use rules::RulesUpgrade;
 use silence::LeaderSilence;
 use std::{sync::Arc, time::Duration};
@@ -59,6 +61,7 @@ impl Duties {
         let mut led_term = None;
         let mut silence = LeaderSilence::default();
         let (proposer, membership) = (self.proposer.clone(), self.membership.clone());
+        let mut preferred = PreferredLeader::new(self.node.clone(), membership.clone(), self.reports.clone());
         let mut rules = RulesUpgrade::new(self.node.clone(), proposer, membership, self.reports.clone());
         let (mut learners_checked, mut leader_checked) = (Instant::now(), Instant::now());
         let mut time_sent = Instant::now();
@@ -67,6 +70,7 @@ impl Duties {
                 _ = interval.tick() => {}
                 () = stop.cancelled() => return,
             }
+            self.node.count_duties_run();
             if leader_checked.elapsed() >= LEADER_CHECK_INTERVAL {
                 leader_checked = Instant::now();
                 silence.check(&self.node, &self.peers).await;
@@ -80,6 +84,7 @@ impl Duties {
             if led_term != Some(term) {
                 led_term = Some(term);
                 self.node.count_election_won();
+                preferred.leads_anew();
                 tracing::info!(term, "this node leads");
             }
             self.first_entry.propose_once(&self.node, &self.proposer).await;
@@ -89,6 +94,7 @@ impl Duties {
                 self.broadcast_time();
             }
             self.space.update().await;
+            preferred.check().await;
             if learners_checked.elapsed() >= LEARNER_CHECK_INTERVAL {
                 learners_checked = Instant::now();
                 self.membership.promote_learners().await;

@@ -9,6 +9,7 @@ use crate::{
         PeerClient, PeerError, PeerTarget,
         service::{ServiceRequest, ServiceResponse},
     },
+    watch::timings::Timings,
 };
 use nexus_api::cluster::Unavailable;
 use std::{fmt::Display, sync::Arc, time::Duration};
@@ -41,6 +42,11 @@ pub(crate) struct RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// Attempts for this long, each of which may take all of it.
+    pub(crate) fn within(span: Duration) -> Self {
+        Self { deadline: Instant::now() + span, attempt_timeout: span, repeat: Repeat::Always }
+    }
+
     /// Whether there is another attempt after one that failed. `may_be_carried_out` says whether any attempt so far may
     /// have been carried out.
     fn allows_another(&self, may_be_carried_out: bool, now: Instant) -> bool {
@@ -80,6 +86,7 @@ pub(crate) struct LeaderClient {
     pub(crate) peers: PeerClient,
     /// Carries requests out when this node leads.
     pub(crate) service: Arc<LeaderService>,
+    pub(crate) timings: Arc<Timings>,
 }
 
 impl LeaderClient {
@@ -135,7 +142,10 @@ impl LeaderClient {
             }
             Leader::Remote(leader) => {
                 let span = tracing::debug_span!("forward", to = %leader);
-                self.forward(request, &leader, policy).instrument(span).await
+                let began = Instant::now();
+                let attempt = self.forward(request, &leader, policy).instrument(span).await;
+                self.timings.forward.record(began.elapsed());
+                attempt
             }
             Leader::Unknown => Attempt::NotCarriedOut("there is no leader".to_owned()),
         }

@@ -3,16 +3,12 @@
 
 use crate::{
     leader::client::{LeaderClient, Repeat, RetryPolicy},
-    node::REQUEST_DEADLINE,
     peer::service::{ServiceRequest, ServiceResponse},
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::SessionId;
 use std::{collections::BTreeSet, sync::Arc};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{mpsc, oneshot};
 
 /// Signals that wait at once on one node; further heartbeats get a 503.
 const MAX_WAITING: usize = 65_536;
@@ -54,6 +50,11 @@ impl Heartbeats {
     /// shows the same.
     pub(crate) fn keep_alive(&self, sessions: Vec<SessionId>) {
         let _ = self.0.try_send(Signal::KeepAlives(sessions));
+    }
+
+    /// The number of signals that wait for the next batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
     }
 }
 
@@ -103,10 +104,9 @@ async fn renew(leader: &LeaderClient, batch: &Batch) -> Outcome {
     let heartbeats = batch.heartbeats.iter().copied().collect();
     let keep_alives = batch.keep_alives.difference(&batch.heartbeats).copied().collect();
     let policy = RetryPolicy {
-        deadline: Instant::now() + REQUEST_DEADLINE,
-        attempt_timeout: REQUEST_DEADLINE,
         // No client waits for keep-alives: they are not worth a second try.
         repeat: if batch.waiters.is_empty() { Repeat::Never } else { Repeat::Always },
+        ..RetryPolicy::within(leader.node.timing.request_deadline())
     };
     let read = |response| match response {
         ServiceResponse::Heartbeats { unknown } => Some(Ok(unknown)),

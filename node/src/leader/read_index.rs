@@ -3,12 +3,13 @@
 
 use crate::{
     leader::client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
-    node::{REMOVED, REQUEST_DEADLINE},
+    node::REMOVED,
     peer::service::{ServiceRequest, ServiceResponse},
+    watch::timings::Timings,
 };
 use nexus_api::cluster::Unavailable;
 use nexus_domain::Revision;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, timeout},
@@ -26,25 +27,39 @@ type Waiter = oneshot::Sender<Result<Revision, Unavailable>>;
 
 /// Fetches read indexes from the leader, each for all reads that wait. Clones share the queue.
 #[derive(Clone)]
-pub(crate) struct ReadIndexes(mpsc::Sender<Waiter>);
+pub(crate) struct ReadIndexes {
+    queue: mpsc::Sender<Waiter>,
+    timings: Arc<Timings>,
+    longest_wait: Duration,
+}
 
 impl ReadIndexes {
     /// Starts the task that fetches them. It ends when every clone of this is dropped.
     pub(crate) fn start(leader: LeaderClient) -> Self {
         let (send, receive) = mpsc::channel(MAX_WAITING);
+        let timings = leader.timings.clone();
+        let longest_wait = leader.node.timing.request_deadline();
         tokio::spawn(serve_read_indexes(leader, receive));
-        Self(send)
+        Self { queue: send, timings, longest_wait }
     }
 
     /// The index that must be applied before a read that begins now is answered.
     pub(crate) async fn next(&self) -> Result<Revision, Unavailable> {
         let (send, receive) = oneshot::channel();
-        self.0.try_send(send).map_err(|_| {
+        self.queue.try_send(send).map_err(|_| {
             Unavailable::NotApplied("too many readers wait on this node; try again".to_owned())
         })?;
         let late = || Unavailable::NotApplied(NO_QUORUM.to_owned());
-        let answer = timeout(REQUEST_DEADLINE, receive).await.map_err(|_| late())?;
+        let began = Instant::now();
+        let answer = timeout(self.longest_wait, receive).await;
+        self.timings.read_index.record(began.elapsed());
+        let answer = answer.map_err(|_| late())?;
         answer.unwrap_or_else(|_| Err(Unavailable::NotApplied("this node is stopping".to_owned())))
+    }
+
+    /// The number of reads that wait for the next request to the leader.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 }
 
@@ -59,7 +74,7 @@ async fn serve_read_indexes(leader: LeaderClient, mut waiters: mpsc::Receiver<Wa
         if waiters.is_closed() {
             return;
         }
-        let answer = read_index(&leader, Instant::now() + REQUEST_DEADLINE).await;
+        let answer = read_index(&leader, leader.node.deadline()).await;
         for waiter in waiting {
             // A read that gave up needs no answer.
             let _ = waiter.send(answer.clone());

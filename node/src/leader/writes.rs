@@ -3,10 +3,9 @@
 
 use crate::{
     leader::{
-        client::{LeaderClient, Repeat, RetryPolicy},
+        client::{LeaderClient, RetryPolicy},
         slots::Slots,
     },
-    node::REQUEST_DEADLINE,
     peer::service::{ServiceRequest, ServiceResponse},
     raft::clock::Clock,
 };
@@ -14,7 +13,6 @@ use nexus_api::cluster::Unavailable;
 use nexus_domain::{Answer, Proposal, Refusal, decide::TOO_NEW};
 use nexus_raft_store::Published;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Attempts of a write whose slot holds a later answer. After the first one, the node knows the sequences that it had
 /// forgotten.
@@ -77,11 +75,7 @@ impl Writes {
         if self.leader.node.is_too_new(&proposal.command) {
             return Err(Unavailable::NotApplied(TOO_NEW.to_owned()));
         }
-        let policy = RetryPolicy {
-            deadline: Instant::now() + REQUEST_DEADLINE,
-            attempt_timeout: REQUEST_DEADLINE,
-            repeat: Repeat::Always,
-        };
+        let policy = RetryPolicy::within(self.leader.node.timing.request_deadline());
         let request = ServiceRequest::Propose { proposal: proposal.clone() };
         let read = |response| match response {
             ServiceResponse::Proposed(answer) => Some(Ok(*answer)),
@@ -97,7 +91,7 @@ impl Writes {
 
     /// Returns an answer once this node has applied its entry too, so that the next read here reflects it.
     async fn applied_here(&self, answer: Answer) -> Result<Applied, Unavailable> {
-        let deadline = Instant::now() + REQUEST_DEADLINE;
+        let deadline = self.leader.node.deadline();
         let published = self.leader.node.applied(answer.revision.0, deadline).await.map_err(|()| {
             Unavailable::Unknown(
                 "it is committed, but this node has not applied it yet; try again".to_owned(),

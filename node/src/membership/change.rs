@@ -2,7 +2,7 @@
 //! voters change.
 
 use crate::{
-    node::{MAX_LAG, MemberProgress, Node, REQUEST_DEADLINE},
+    node::{MAX_LAG, MemberProgress, Node},
     peer::{
         PeerClient, Welcome,
         service::{ChangeRefusal, MembershipRequest, ServiceResponse},
@@ -18,6 +18,7 @@ use openraft::{
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
 };
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -114,7 +115,7 @@ impl Membership {
             token,
             replaces,
         };
-        let deadline = Instant::now() + REQUEST_DEADLINE;
+        let deadline = self.node.deadline();
         let answer = match self.proposer.propose_as_system(command, deadline).await {
             ProposeOutcome::Applied(answer) => answer,
             ProposeOutcome::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
@@ -275,14 +276,16 @@ impl Membership {
             None => {
                 let members = self.node.members().into_iter();
                 let others = members.filter(|member| member.id != self.node.id && member.can_lead());
-                let best = others
-                    .min_by_key(|member| (!self.reports.has_good_disk(member.id), member.lag, member.id));
+                let best = others.min_by_key(|member| {
+                    let priority = self.reports.priority_of(member.id);
+                    (!self.reports.has_good_disk(member.id), Reverse(priority), member.lag, member.id)
+                });
                 best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?.id
             }
         };
         self.node.raft.trigger().transfer_leader(to.0).await.map_err(stopped)?;
         let mut metrics = self.node.raft.metrics();
-        let deadline = Instant::now() + REQUEST_DEADLINE;
+        let deadline = self.node.deadline();
         loop {
             let leader = metrics.borrow_watched().current_leader;
             if leader.is_some_and(|leader| leader != self.node.id.0) {

@@ -25,12 +25,9 @@ pub struct StoredIdentity {
 /// When storage fails, or the stored identity cannot be decoded.
 pub async fn load_or_make(store: &StoreHandle, fresh: InstanceId) -> anyhow::Result<StoredIdentity> {
     match store.identity().await? {
-        Some(bytes) => bincode::serde::decode_from_slice(&bytes, bincode::config::standard())
-            .map(|(identity, _): (StoredIdentity, _)| StoredIdentity {
-                starts: identity.starts + 1,
-                ..identity
-            })
-            .context("the identity in the data folder cannot be read"),
+        Some(bytes) => {
+            decode(&bytes).map(|identity| StoredIdentity { starts: identity.starts + 1, ..identity })
+        }
         None => {
             let identity = StoredIdentity { instance: fresh, node: None, cluster: None, starts: 1 };
             save(store, &identity).await?;
@@ -44,7 +41,24 @@ pub async fn load_or_make(store: &StoreHandle, fresh: InstanceId) -> anyhow::Res
 /// # Errors
 /// When storage fails.
 pub async fn save(store: &StoreHandle, identity: &StoredIdentity) -> anyhow::Result<()> {
-    let bytes = bincode::serde::encode_to_vec(identity, bincode::config::standard())?;
-    store.save_identity(&bytes).await?;
+    store.save_identity(&encode(identity)?).await?;
     Ok(())
+}
+
+/// The stored form of an identity.
+///
+/// # Errors
+/// Never, for an identity of fixed size.
+pub fn encode(identity: &StoredIdentity) -> anyhow::Result<Vec<u8>> {
+    Ok(bincode::serde::encode_to_vec(identity, bincode::config::standard())?)
+}
+
+/// Reads the stored form of an identity.
+///
+/// # Errors
+/// When it cannot be decoded.
+pub fn decode(bytes: &[u8]) -> anyhow::Result<StoredIdentity> {
+    bincode::serde::decode_from_slice(bytes, bincode::config::standard())
+        .map(|(identity, _): (StoredIdentity, _)| identity)
+        .context("the identity in the data folder cannot be read")
 }

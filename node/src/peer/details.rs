@@ -1,13 +1,13 @@
-//! What a node tells of itself beside its report. Unlike every other message, it is JSON: each version may add fields,
+//! The details that a node adds to its report. Unlike every other message, it is JSON: each version may add fields,
 //! which older ones skip, so that nodes of two versions understand each other while a cluster is upgraded.
 
-use nexus_api_types::certificate::NodeCertificates;
+use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
 use serde::{Deserialize, Serialize};
 
 /// Longest text that is read, in bytes: far more than a node writes.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// What a node tells of itself beside its report.
+/// The details that a node adds to its report.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NodeDetails {
@@ -15,6 +15,9 @@ pub struct NodeDetails {
     pub version: String,
     /// The certificates that it uses.
     pub certificates: NodeCertificates,
+    /// Its region, its zone, and its priority as the leader.
+    #[serde(flatten)]
+    pub place: NodePlace,
 }
 
 impl NodeDetails {
@@ -35,8 +38,10 @@ mod tests {
 
     #[test]
     fn a_field_of_a_later_version_is_skipped_and_one_that_lacks_has_its_default() {
-        let read = NodeDetails::read(r#"{"version":"9.0.0","colour":"blue"}"#);
-        assert_eq!(read, Some(NodeDetails { version: "9.0.0".to_owned(), ..NodeDetails::default() }));
+        let read = NodeDetails::read(r#"{"version":"9.0.0","colour":"blue","region":"eu"}"#);
+        let place = NodePlace { region: Some("eu".to_owned()), ..NodePlace::default() };
+        assert_eq!(place.priority, NodePlace::PRIORITY);
+        assert_eq!(read, Some(NodeDetails { version: "9.0.0".to_owned(), place, ..NodeDetails::default() }));
         assert_eq!(NodeDetails::read("[]"), None);
         assert_eq!(NodeDetails::read(&format!("\"{}\"", "x".repeat(MAX_TEXT))), None);
     }

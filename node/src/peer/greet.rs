@@ -57,7 +57,10 @@ async fn call(
     frames.push(&hello)?;
     frames.flush().await?;
     let mut theirs = [0; PREAMBLE];
-    frames.read_bare(&mut theirs).await.map_err(FrameError::from)?;
+    let (first, rest) = theirs.split_at_mut(2);
+    frames.read_bare(first).await.map_err(FrameError::from)?;
+    hello::check_language([first[0], first[1]])?;
+    frames.read_bare(rest).await.map_err(FrameError::from)?;
     hello::check_preamble(theirs)?;
     let answer = frames.next().await?;
     let (welcome, challenge) = read::<HelloReply>(answer)??;

@@ -139,7 +139,7 @@ pub enum Refusal {
     WrongCertificate {
         /// The name in the certificate.
         certified: String,
-        /// What it should be for.
+        /// The cluster or node that it should be for.
         expected: String,
     },
     /// The other end did not prove that it knows the cluster's secret.
@@ -223,13 +223,20 @@ pub(super) fn preamble(protocol: u16) -> [u8; PREAMBLE] {
     [m, a, g, i, high, low, 0, 0]
 }
 
+/// Checks the first two bytes of the other end: whether they are TLS. An alert, which answers a greeting in plain
+/// text, has no more than seven bytes.
+pub(super) fn check_language(first: [u8; 2]) -> Result<(), Refusal> {
+    // The types of a handshake's first record and of an alert, and the first half of the version.
+    let speaks_tls = first == [0x16, 0x03] || first == [0x15, 0x03];
+    if speaks_tls { Err(Refusal::SpeaksTls) } else { Ok(()) }
+}
+
 /// Checks that the other end is a peer of the same protocol version.
 pub(super) fn check_preamble(bytes: [u8; PREAMBLE]) -> Result<(), Refusal> {
     let [m, a, g, i, high, low, _, _] = bytes;
+    check_language([m, a])?;
     if [m, a, g, i] != MAGIC {
-        // The types of a handshake's first record, and of the alert that answers one that is none.
-        let speaks_tls = [0x16, 0x15].contains(&m) && a == 0x03;
-        return Err(if speaks_tls { Refusal::SpeaksTls } else { Refusal::NotAPeer });
+        return Err(Refusal::NotAPeer);
     }
     let theirs = u16::from_be_bytes([high, low]);
     if theirs == PROTOCOL { Ok(()) } else { Err(Refusal::Protocol { ours: PROTOCOL, theirs }) }

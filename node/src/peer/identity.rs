@@ -21,13 +21,14 @@ pub struct LocalIdentity {
     pub client_addr: String,
     /// Whether the log holds a membership: the node has formed a cluster or joined one.
     pub is_initialized: bool,
-    /// Which nodes took the place of which, as this node knows.
+    /// Tells which nodes took the place of which, as this node knows.
     pub lineage: Lineage,
 }
 
 type IsSuccessor = dyn Fn(NodeId, NodeId) -> bool + Send + Sync;
 
-/// Which nodes took the place of which: a node that lost its data comes back under a new id, with its old certificate.
+/// Tells which nodes took the place of which: a node that lost its data comes back under a new id, with its old
+/// certificate.
 #[derive(Clone)]
 pub struct Lineage(Arc<IsSuccessor>);
 

@@ -9,7 +9,8 @@
 //! - [`secret`]: the secret that all members share.
 //! - [`identity`], [`hello`], [`proof`], [`greet`]: the handshake, in which both ends say who they are and prove
 //!   membership.
-//! - [`control`], [`service`]: the requests of Raft, and those beyond it. [`details`]: what a node tells of itself.
+//! - [`control`], [`service`]: the requests of Raft, and those beyond it. [`details`]: the details that a node
+//!   adds to its report.
 //! - [`target`], [`link`], [`client`]: the calling side.
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
 //! - [`raft`], [`serve`]: the serving side.

@@ -37,7 +37,7 @@ pub(super) struct Greeting<'a> {
     pub(super) welcome: &'a Welcome,
     /// The nonce of the end that was called; the caller's is in its hello.
     pub(super) nonce: &'a Nonce,
-    /// What binds the greeting to its TLS connection, if it has one.
+    /// The keying material of the TLS connection, if it has one, which binds the greeting to it.
     pub(super) binding: Option<&'a [u8; 32]>,
 }
 

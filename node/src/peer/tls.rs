@@ -1,5 +1,5 @@
-//! TLS between nodes, over any other network: each end shows a certificate of an authority of the cluster. Which cluster
-//! and node it names is compared with the greeting, by `hello`.
+//! TLS between nodes, over any other network: each end shows a certificate of an authority of the cluster. Which
+//! cluster and node it names is compared with the greeting, by `hello`.
 
 use super::wire::{Certified, Dial, Incoming, Listen, Wire};
 use crate::tls::{Certificates, Generation};
@@ -20,12 +20,12 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// What both ends put into their keying material, so that it serves for nothing else.
+/// The label of the keying material that both ends derive for their proofs alone.
 const BINDING_LABEL: &[u8] = b"EXPORTER-nexus-peer-v1";
 /// The first byte of a TLS connection: the type of its first record. A greeting in plain text begins otherwise.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// An end that refuses a certificate reads on for so long, and so much: what is unread when a connection is closed would
-/// make the system discard the alert.
+/// An end that refuses a certificate reads on for so long, and so much: what is unread when a connection is closed
+/// would make the system discard the alert.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 * 1024;
 

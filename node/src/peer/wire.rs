@@ -12,7 +12,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> ByteStream for T {}
 
-/// What TLS has proved about both ends of a connection.
+/// The names that TLS has proved for both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certified {
     /// The name in the certificate of this node.
@@ -28,10 +28,10 @@ pub struct Certified {
 pub struct Wire {
     /// The bytes of both directions.
     pub stream: Box<dyn ByteStream>,
-    /// What TLS has proved; none on a connection in plain text.
+    /// The names that TLS has proved; none on a connection in plain text.
     pub certified: Option<Certified>,
-    /// Cancelled when the connection should not be used any longer, because certificates have changed: when the end that
-    /// dialled should make another one, or when the end that was called has to end this one.
+    /// Cancelled when the connection should not be used any longer, because certificates have changed: when the end
+    /// that dialled should make another one, or when the end that was called has to end this one.
     pub outdated: CancellationToken,
 }
 

@@ -24,18 +24,35 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_millis(100),
-            // A follower waits for the lease of the lost leader and then for its own time-out:
-            // at most 1.6 s, so that the cluster answers again well within three.
-            election: Duration::from_millis(400),
-            snapshot_entries: 20_000,
-            kept_entries: 5_000,
-        }
+        Self::LAN
     }
 }
 
 impl Timing {
+    /// The times for nodes in one place: in one data centre or in neighbouring ones, up to some 20 ms of round trip.
+    pub const LAN: Self = Self {
+        heartbeat: Duration::from_millis(100),
+        // A follower waits for the lease of the lost leader and then for its own time-out: at most 1.6 s, so that the
+        // cluster answers again well within three.
+        election: Duration::from_millis(400),
+        snapshot_entries: 20_000,
+        kept_entries: 5_000,
+    };
+
+    /// The times for nodes in several regions, up to 250 ms of round trip: a heartbeat each round trip, and ten of them
+    /// before an election, as etcd advises, since a packet that has to be sent again takes a second already. A lost
+    /// leader is replaced within 10 s.
+    pub const WAN: Self =
+        Self { heartbeat: Duration::from_millis(250), election: Duration::from_millis(2_500), ..Self::LAN };
+
+    /// A write or a read that got no answer in this time fails with 503. It covers the loss of a leader and the
+    /// election of another one, and is 4 s at least.
+    pub fn request_deadline(&self) -> Duration {
+        /// Longest time of a request once there is a leader.
+        const MARGIN: Duration = Duration::from_secs(2);
+        Duration::from_secs(4).max(self.lease() * 2 + MARGIN)
+    }
+
     /// The longest time for which a leader without a quorum still believes that it leads.
     pub fn lease(&self) -> Duration {
         self.election * 2

@@ -2,14 +2,21 @@
 //!
 //! - `start`: opens its store, finds out who it is, starts Raft, and serves. `sources`: its time and its randomness.
 //!   `listeners`: its ports. `parts`: what it consists of.
-//! - `running`: waits for a failure; at the end hands leadership over and drains.
+//! - `running`: waits for a failure; at the end hands leadership over and drains. `supervision`: keeps its
+//!   `service_manager` informed.
+//! - `health_check`: asks another process's node whether it is ready.
 
+mod health_check;
 mod listeners;
 mod parts;
 mod running;
+mod service_manager;
 mod sources;
 mod start;
+mod supervision;
 
+pub use health_check::check_health;
 pub use running::RunningNode;
+pub use service_manager::ServiceManager;
 pub use sources::Sources;
 pub use start::{Opened, Starting};

@@ -8,16 +8,23 @@ use crate::{
         service::LeaderService, slots::Slots, writes::Writes,
     },
     membership::change::Membership,
-    node::{Node, REQUEST_DEADLINE},
+    node::Node,
     peer::{PeerClient, secret::ClusterSecret},
     proposer::Proposer,
     raft::clock::Clock,
     serve::{cluster::NodeCluster, peer_requests::PeerRequests},
     tls::Certificates,
-    watch::{cluster_clock::ClusterClock, disk::Disk, reports::Reports},
+    watch::{
+        cluster_clock::ClusterClock,
+        disk::Disk,
+        reports::Reports,
+        timings::{self, Timings},
+    },
 };
 use nexus_api::mint::Mint;
+use nexus_api_types::cluster::NodePlace;
 use nexus_domain::ClusterId;
+use nexus_raft_store::NewHistory;
 use std::{path::PathBuf, sync::Arc};
 
 /// The parts that several others need.
@@ -44,14 +51,23 @@ impl Parts {
         peers: PeerClient,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
+        place: NodePlace,
         sources: Sources,
     ) -> Self {
         let Sources { clock, mint, .. } = sources;
-        let reports =
-            Reports::new(node.clone(), peers.clone(), clock.clone(), disk.clone(), certificates.clone());
+        let reports = Reports::new(
+            node.clone(),
+            peers.clone(),
+            clock.clone(),
+            disk.clone(),
+            certificates.clone(),
+            place,
+        );
         let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
-        let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone()));
+        let timings = Arc::new(Timings::default());
+        tokio::spawn(timings::count_elections(&node.raft, timings.clone()));
+        let proposer = Arc::new(Proposer::new(node.clone(), cluster_clock.clone(), timings.clone()));
         let membership =
             Arc::new(Membership::new(node.clone(), peers.clone(), proposer.clone(), reports.clone()));
         let service = Arc::new(LeaderService {
@@ -60,7 +76,8 @@ impl Parts {
             membership: membership.clone(),
             reports: reports.clone(),
         });
-        let leader = LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone() };
+        let leader =
+            LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone(), timings };
         let heartbeats = Heartbeats::start(leader.clone());
         Self {
             node,
@@ -100,7 +117,7 @@ impl Parts {
     }
 
     /// The duties of a leader.
-    pub(super) fn duties(&self, data_dir: PathBuf) -> Duties {
+    pub(super) fn duties(&self, data_dir: PathBuf, new_history: Option<NewHistory>) -> Duties {
         let space = SpaceAdmission::new(
             self.node.clone(),
             self.disk.clone(),
@@ -118,6 +135,7 @@ impl Parts {
             space,
             first_entry: FirstEntry {
                 data_dir,
+                new_history,
                 clock: self.clock.clone(),
                 mint: self.mint.clone(),
                 cluster: self.certificates.current().name().map(|name| ClusterId(name.cluster)),
@@ -128,7 +146,8 @@ impl Parts {
     /// The view of this node for the API. `starts` counts the starts of the node on its data folder.
     pub(super) fn cluster(self, secret: ClusterSecret, starts: u32) -> NodeCluster {
         let (node, clock, leader) = (self.node, self.clock, self.leader);
-        let slots = Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, REQUEST_DEADLINE);
+        let slots =
+            Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, node.timing.request_deadline());
         NodeCluster {
             writes: Writes { leader: leader.clone(), clock: clock.clone(), slots },
             reads: ReadIndexes::start(leader.clone()),

@@ -1,4 +1,4 @@
-//! What a node takes from outside: time, randomness and the network. Tests replace them.
+//! The sources of a node's time, randomness and network, which tests replace.
 
 use crate::{
     peer::{tcp::TcpDial, wire::Dial},
@@ -8,7 +8,7 @@ use nexus_api::mint::{Mint, SystemMint};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// What a node takes from outside, which tests replace.
+/// The sources of a node's time, randomness and network.
 #[derive(Clone)]
 pub struct Sources {
     /// The only source of time for what the cluster decides.
@@ -22,7 +22,7 @@ pub struct Sources {
 }
 
 impl Default for Sources {
-    /// The system's.
+    /// The sources of the operating system.
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),

@@ -2,6 +2,7 @@
 
 use super::{listeners::Listeners, parts::Parts, running::RunningNode, sources::Sources};
 use crate::{
+    duties::first_entry,
     membership::{
         bootstrap::Bootstrap,
         identity::{self, StoredIdentity},
@@ -14,6 +15,7 @@ use crate::{
         tls::{TlsDial, TlsListen},
     },
     raft::setup::{Raft, Timing},
+    restore,
     serve::{client_tls::ClientTls, http, peer_requests::NodeService},
     settings::{config::Config, origin::Origin, values::is_loopback},
     tls::Certificates,
@@ -25,7 +27,7 @@ use futures::future::BoxFuture;
 use nexus_api::{Api, ApiConfig};
 use nexus_api_types::certificate::CertificateName;
 use nexus_domain::{InstanceId, NodeId};
-use nexus_raft_store::{LogStore, Member, StateMachine, StoreHandle, open_folder};
+use nexus_raft_store::{LogStore, Member, NewHistory, StateMachine, StoreHandle, open_folder};
 use openraft::errors::{InitializeError, RaftError};
 use std::{collections::BTreeMap, fs, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -49,6 +51,7 @@ impl RunningNode {
 
     async fn open(config: Config, sources: Sources) -> anyhow::Result<Self> {
         // Mistakes of the operator fail first, before a data folder is made.
+        restore::check_is_in_place(&config.data_dir)?;
         anyhow::ensure!(
             config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
             "the data folder {} is new and nothing says where this node belongs: give --initial-cluster and \
@@ -91,6 +94,8 @@ impl RunningNode {
             check_name(name, &config.origin, &stored)?;
         }
         let own = listeners.own_member(&config, stored.instance)?;
+        let new_history = store.new_history().await?;
+        check_own_addr(&store, new_history, &own)?;
         let known = LocalIdentity {
             cluster: stored.cluster,
             node: stored.node,
@@ -103,7 +108,7 @@ impl RunningNode {
         let identified = listening.identify(&config, own, stored, secret, &store).await?;
         let raft = listening.start_raft(&config.timing, &identified, log, machine, &store).await?;
         let node = Node::new(raft, store, config.timing);
-        Ok(listening.serve(config, sources, identified, node, Arc::new(disk)))
+        Ok(listening.serve(config, sources, identified, node, (Arc::new(disk), new_history)))
     }
 }
 
@@ -259,16 +264,27 @@ impl Listening {
         sources: Sources,
         identified: Identified,
         node: Node,
-        disk: Arc<Disk>,
+        (disk, new_history): (Arc<Disk>, Option<NewHistory>),
     ) -> RunningNode {
         let Identified { stored, secret, .. } = identified;
         let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
-        let parts = Parts::new(node.clone(), self.peers, disk.clone(), self.certificates, sources);
+        let parts = Parts::new(
+            node.clone(),
+            self.peers,
+            disk.clone(),
+            self.certificates,
+            config.place.clone(),
+            sources,
+        );
         self.service.begin(parts.peer_requests());
         let (fail, failure) = watch::channel(None);
         let flushes = parts.flush_watch().run(fail.clone(), stop.clone());
         tasks.push(watched("watching the disk", fail.clone(), flushes));
-        tasks.push(watched("leading", fail, parts.duties(config.data_dir.clone()).run(stop.clone())));
+        tasks.push(watched(
+            "leading",
+            fail,
+            parts.duties(config.data_dir.clone(), new_history).run(stop.clone()),
+        ));
         let store = &node.store;
         tasks.push(tokio::spawn(disk::watch(disk, store.clone(), stop.clone())));
         tasks.push(tokio::spawn(parts.reports.clone().collect(stop.clone())));
@@ -280,7 +296,20 @@ impl Listening {
         let cluster = Arc::new(parts.cluster(secret, stored.starts));
         let api = Api::new(cluster, mint, api_config(config, &self.client_addr));
         let served: Router = nexus_api::router(api.clone());
-        let _starting = self.router.send_replace(served);
+        match new_history {
+            None => {
+                let _starting = self.router.send_replace(served);
+            }
+            // Nobody may act on the former history.
+            Some(history) => {
+                let (store, router, stop) = (store.clone(), self.router, stop.clone());
+                tasks.push(tokio::spawn(async move {
+                    if first_entry::has_begun(&store, history, &stop).await {
+                        let _starting = router.send_replace(served);
+                    }
+                }));
+            }
+        }
         if let Some(listener) = self.metrics {
             let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
             let monitored = http::serve(listener, served, http::MAX_MONITORS, None, self.stop_http.clone());
@@ -326,13 +355,34 @@ fn check_name(name: CertificateName, origin: &Origin, stored: &StoredIdentity) -
 /// Most members that took the place of each other, one after another, that are looked at.
 const MAX_SUCCESSORS: usize = 64;
 
-/// Which nodes took the place of which, as the state of this node says.
+/// Reads from the state of this node which nodes took the place of which.
 fn lineage(store: StoreHandle) -> Lineage {
     Lineage::new(move |node, former| {
         let state = &store.latest().state;
         let place_of = |node: &NodeId| state.node(*node).and_then(|record| record.replaces);
         std::iter::successors(place_of(&node), place_of).take(MAX_SUCCESSORS).any(|earlier| earlier == former)
     })
+}
+
+/// Checks that a node that begins a new history is reached where its folder says: others will look for it there.
+fn check_own_addr(store: &StoreHandle, history: Option<NewHistory>, own: &Member) -> anyhow::Result<()> {
+    let latest = store.latest();
+    let begins = history
+        .filter(|history| latest.state.origin().is_some_and(|origin| origin.cluster != history.cluster));
+    let membership = latest.membership().membership();
+    let Some((_, built_for)) = membership.nodes().next().filter(|_| begins.is_some()) else { return Ok(()) };
+    anyhow::ensure!(
+        (&built_for.peer_addr, &built_for.client_addr) == (&own.peer_addr, &own.client_addr),
+        "this folder was restored for a node at {} (for clients at {}), and this one would be at {} (for clients at {}): \
+         say so with --peer-advertise {} --advertise {}, or restore it again for other addresses",
+        built_for.peer_addr,
+        built_for.client_addr,
+        own.peer_addr,
+        own.client_addr,
+        built_for.peer_addr,
+        built_for.client_addr
+    );
+    Ok(())
 }
 
 /// Whether the log of a node holds a membership.
@@ -394,7 +444,8 @@ async fn learn_identity(
             let is_member = now.membership().membership().nodes().next().is_some();
             (now.state.origin().map(|origin| origin.cluster), is_member)
         };
-        if cluster.is_some() && stored.cluster != cluster {
+        // A node that begins a new history has the state of the former cluster until then.
+        if cluster.is_some() && stored.cluster.is_none() {
             stored.cluster = cluster;
             if let Err(error) = identity::save(&store, &stored).await {
                 tracing::error!(%error, "cannot save the identity");

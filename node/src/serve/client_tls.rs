@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// The first byte of a TLS connection: the type of its first record. No HTTP request begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// What is read of a request that is refused, so that closing the connection does not discard the answer.
+/// Bytes that are read of a refused request, so that closing the connection does not discard the answer.
 const MAX_REFUSED: u64 = 64 * 1024;
 
 /// The connection of a client: in plain text, or by TLS.

@@ -8,7 +8,7 @@ use crate::{
         read_index::ReadIndexes,
         writes::Writes,
     },
-    node::{Leader, Node, REMOVED, REQUEST_DEADLINE},
+    node::{Leader, Node, REMOVED},
     peer::{
         secret::ClusterSecret,
         service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
@@ -20,8 +20,8 @@ use crate::{
 use futures::future::{BoxFuture, FutureExt};
 use nexus_api::{
     cluster::{
-        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
-        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
+        Backup, Cluster, Committed, Consistency, History, Measurements, NodeStatus, Operation,
+        OperationError, OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, WriteRequest,
     },
     mint::Mint,
 };
@@ -148,6 +148,15 @@ impl Cluster for NodeCluster {
         self.own_status()
     }
 
+    fn measurements(&self) -> Measurements {
+        status::measurements(
+            &self.leader.timings,
+            &self.node().store,
+            &self.reports,
+            &[("read_index", self.reads.waiting()), ("lease_signals", self.heartbeats.waiting())],
+        )
+    }
+
     fn leader_status(&self) -> BoxFuture<'_, Result<NodeStatus, Unavailable>> {
         async move {
             // Only a leader that a quorum acknowledges has a status that counts.
@@ -155,11 +164,7 @@ impl Cluster for NodeCluster {
             if self.node().leads() {
                 return Ok(self.own_status());
             }
-            let policy = RetryPolicy {
-                deadline: Instant::now() + REQUEST_DEADLINE,
-                attempt_timeout: REQUEST_DEADLINE,
-                repeat: Repeat::Always,
-            };
+            let policy = RetryPolicy::within(self.node().timing.request_deadline());
             let read = |response| match response {
                 ServiceResponse::Status(report) => Some(Ok::<_, String>(*report)),
                 _ => None,

@@ -1,7 +1,7 @@
 //! The services of a running node: HTTP for clients, the state for the API, and requests of peers beyond Raft.
 //!
-//! - `http`: the listener. `client_tls`: TLS with clients. `connections` and `activity`: how many connections there are, and what happens on each.
-//!   [`open_files`]: the limit of open files, from which their number follows.
+//! - `http`: the listener. `client_tls`: TLS with clients. `connections` and `activity`: how many connections there
+//!   are, and what happens on each. [`open_files`]: the limit of open files, from which their number follows.
 //! - `cluster`: implements what the API needs of a node, with `view`, `status` and `backup`.
 //! - `peer_requests`: answers requests of peers beyond Raft.
 

@@ -2,7 +2,6 @@
 
 use crate::{
     leader::{heartbeats::Heartbeats, service::LeaderService},
-    node::REQUEST_DEADLINE,
     peer::{
         PeerService,
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
@@ -12,7 +11,6 @@ use crate::{
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{Actor, NodeId, Proposal};
 use std::sync::{Arc, OnceLock};
-use tokio::time::Instant;
 use tracing::Instrument;
 
 /// The answer to a node that was removed from the cluster.
@@ -99,7 +97,7 @@ impl PeerRequests {
                     Err(unavailable) => ServiceResponse::OutcomeUnknown { reason: unavailable.to_string() },
                 }
             }
-            request => self.leader.serve(request, Instant::now() + REQUEST_DEADLINE).await,
+            request => self.leader.serve(request, node.deadline()).await,
         }
     }
 }

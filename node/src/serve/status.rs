@@ -2,11 +2,15 @@
 
 use crate::{
     node::Node,
-    peer::service::{MemberReport, StatusReport},
-    watch::{disk::Disk, reports::Reports},
+    peer::{
+        details::NodeDetails,
+        service::{MemberReport, StatusReport},
+    },
+    watch::{disk::Disk, reports::Reports, timings::Timings},
 };
-use nexus_api::cluster::{Condition, MemberStatus, NodeStatus, Role};
+use nexus_api::cluster::{Condition, Latency, Measurements, MemberStatus, NodeStatus, Role};
 use nexus_domain::NodeId;
+use nexus_raft_store::{LatencyCounts, LatencyHistogram, StoreHandle};
 use openraft::{Instant as _, ServerState};
 use std::time::Duration;
 
@@ -53,14 +57,48 @@ pub(crate) fn merged(mut own: NodeStatus, report: StatusReport, reports: &Report
     own
 }
 
+/// Collects the measurements of this node. `queues` are those of its requests; the store's are added.
+pub(crate) fn measurements(
+    timings: &Timings,
+    store: &StoreHandle,
+    reports: &Reports,
+    queues: &[(&'static str, usize)],
+) -> Measurements {
+    let (flushes, applied) = (store.flush_stats(), store.apply_stats());
+    let mut queues: Vec<_> = queues.iter().map(|(name, length)| (*name, *length as u64)).collect();
+    queues.push(("log_flush", flushes.queued()));
+    Measurements {
+        commit: latency(&timings.commit),
+        flush: latency(flushes.latency()),
+        apply: latency(applied.latency()),
+        forward: latency(&timings.forward),
+        read_index: latency(&timings.read_index),
+        elections_won: timings.elections_won(),
+        elections_lost: timings.elections_lost(),
+        leases_expired: applied.leases_expired(),
+        clock_correction_ms: reports.clock_correction_ms(),
+        certificate_reloads: reports.certificate_reloads(),
+        queues,
+    }
+}
+
+fn latency(histogram: &LatencyHistogram) -> Latency {
+    let LatencyCounts { buckets, count, total } = histogram.counts();
+    Latency { buckets, count, total }
+}
+
 fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> MemberStatus {
     let (details, round_trip) = if report.id == own {
         (Some(reports.own_details()), None)
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates) =
-        details.map_or((None, None), |details| (Some(details.version), Some(details.certificates)));
+    let (version, certificates, place) = match details {
+        Some(NodeDetails { version, certificates, place }) => {
+            (Some(version), Some(certificates), Some(place))
+        }
+        None => (None, None, None),
+    };
     MemberStatus {
         id: report.id,
         voter: report.voter,
@@ -78,6 +116,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         diverged: report.diverged,
         version,
         certificates,
+        place,
         round_trip,
     }
 }

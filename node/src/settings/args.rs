@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use clap_complete::Shell;
 use serde::Deserialize;
 use std::path::PathBuf;
+use uuid::Uuid;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +27,31 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  nexusd health
+  until nexusd health --addr 10.0.0.1:7401; do sleep 1; done
+  nexusd health --ca /etc/nexus/certs/ca.crt    # a node with certificates";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  What would be restored, and the ids that a certificate has to name:
+    nexusd restore --from monday.backup --data-dir /var/lib/nexus --dry-run
+
+  A new cluster from a backup, whose first node others reach at 10.0.0.1:
+    nexusd restore --from monday.backup --data-dir /var/lib/nexus \\
+        --peer-advertise 10.0.0.1:7501 --advertise 10.0.0.1:7401";
+
+const RECOVER_EXAMPLES: &str = "\
+Examples:
+  From the only node that is left; stop it first:
+    nexusd recover --data-dir /var/lib/nexus --as-single";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  nexusd inspect /var/lib/nexus
+  nexusd inspect /var/lib/nexus --json | jq .log.last";
 
 const MAN_EXAMPLES: &str = "\
 Examples:
@@ -63,6 +89,18 @@ pub enum Command {
     /// Read a backup to its last record, check that it is intact, and print what it contains
     #[command(after_help = CHECK_EXAMPLES)]
     CheckBackup(CheckBackupArgs),
+    /// Ask the node of this machine whether it is ready; the exit code is 0 if it is, else 1
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(HealthArgs),
+    /// Make a data folder from a backup, for the first node of a new cluster
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
+    /// Make a cluster of one node from the data folder of a cluster that has lost its quorum for good
+    #[command(after_help = RECOVER_EXAMPLES)]
+    Recover(RecoverArgs),
+    /// Print what a data folder contains, also while a node runs on it; it changes nothing
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
     /// Write the manual pages, one for each command, into a folder
     #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
@@ -128,12 +166,25 @@ pub struct StartArgs {
     /// Certificates, of which a changed file is read again while the node runs
     #[command(flatten)]
     pub tls: TlsArgs,
+    /// Region that this node runs in, such as eu-west
+    #[arg(long, env = "NEXUS_REGION", value_name = "NAME")]
+    pub region: Option<String>,
+    /// Zone of the region
+    #[arg(long, env = "NEXUS_ZONE", value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Priority of this node as the leader, 0 to 255: leadership moves to a node with the highest priority once it has
+    /// been well for five seconds. Give all nodes of the preferred region the same one [default: 100]
+    #[arg(long, env = "NEXUS_PRIORITY", value_name = "N")]
+    pub priority: Option<u8>,
+    /// Times of Raft: for nodes in one place, or for nodes across regions, up to 250 ms of round trip [default: lan]
+    #[arg(long, env = "NEXUS_TIMING", value_enum)]
+    pub timing: Option<TimingProfile>,
     /// Interval of the leader's heartbeats, in milliseconds; use at least one round trip between the nodes [default:
-    /// 100]
+    /// that of --timing, 100 or 250]
     #[arg(long, env = "NEXUS_HEARTBEAT_MS", value_name = "MS")]
     pub heartbeat_ms: Option<u64>,
     /// Silence of the leader after which a follower calls an election, in milliseconds; use about ten round trips
-    /// [default: 400]
+    /// [default: that of --timing, 400 or 2500]
     #[arg(long, env = "NEXUS_ELECTION_MS", value_name = "MS")]
     pub election_ms: Option<u64>,
     /// Log entries between two snapshots [default: 20000]
@@ -240,6 +291,85 @@ pub struct CheckBackupArgs {
     pub file: PathBuf,
 }
 
+/// Settings of `nexusd health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Address at which the node serves clients, or its --metrics-listen
+    #[arg(long, env = "NEXUS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
+    pub addr: String,
+    /// Ask by https, and trust these authorities, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// The addresses and the first log index of a new cluster.
+#[derive(Debug, Args)]
+pub struct NewClusterArgs {
+    /// Begin the log above this index; without it, far above every index that the former cluster can have reached
+    #[arg(long, value_name = "N")]
+    pub above: Option<u64>,
+    /// Address at which other nodes will reach this node
+    #[arg(long, env = "NEXUS_PEER_ADVERTISE", value_name = "HOST:PORT", default_value = "127.0.0.1:7501")]
+    pub peer_advertise: String,
+    /// Address at which clients will reach this node
+    #[arg(long, env = "NEXUS_ADVERTISE", value_name = "HOST:PORT", default_value = "127.0.0.1:7401")]
+    pub advertise: String,
+}
+
+/// Settings of `nexusd restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A file that `nexus cluster backup` wrote
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// Folder for the first node of the new cluster; it must not exist, or be empty
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Id of the new cluster, for certificates that were made for it; a random one by default
+    #[arg(long, value_name = "UUID")]
+    pub cluster_id: Option<Uuid>,
+    /// The addresses and the first log index
+    #[command(flatten)]
+    pub new: NewClusterArgs,
+    /// Check the backup and print what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Settings of `nexusd recover`.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Data folder of the node that is left, which must not run; the former content is kept beside it
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Give up all other nodes of the cluster: there is no other kind of recovery
+    #[arg(long, required = true)]
+    pub as_single: bool,
+    /// Id of the cluster that is given up, typed out as a confirmation; without it, a terminal is asked
+    #[arg(long, value_name = "ID")]
+    pub cluster_id: Option<String>,
+    /// Id of the new cluster, for certificates that were made for it; a random one by default
+    #[arg(long, value_name = "UUID")]
+    pub new_cluster_id: Option<Uuid>,
+    /// Take a node that is quarantined, although it has lost entries that it had acknowledged
+    #[arg(long)]
+    pub accept_quarantined: bool,
+    /// The addresses and the first log index
+    #[command(flatten)]
+    pub new: NewClusterArgs,
+}
+
+/// Settings of `nexusd inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Data folder of a node
+    #[arg(value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Print the same as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Settings of `nexusd man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
@@ -265,6 +395,17 @@ pub struct LogArgs {
     /// Format of the log [default: text]
     #[arg(long, env = "NEXUS_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
+}
+
+/// Times of Raft for a kind of network.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimingProfile {
+    /// Heartbeats every 100 ms, an election after 0.4 to 0.8 s
+    #[default]
+    Lan,
+    /// Heartbeats every 250 ms, an election after 2.5 to 5 s
+    Wan,
 }
 
 /// Format of the log.

@@ -4,16 +4,17 @@ use crate::{
     peer::secret::ClusterSecret,
     raft::setup::Timing,
     settings::{
-        args::{LogArgs, LogFormat, StartArgs, TlsArgs},
+        args::{LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
         logging,
         origin::{Origin, check_own_addr, origin},
         tls,
-        values::{check_addr, is_loopback, split},
+        values::{check_addr, check_place, is_loopback, split},
     },
     tls::TlsFiles,
 };
 use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
+use nexus_api_types::cluster::NodePlace;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -51,6 +52,8 @@ pub struct Config {
     pub origin: Origin,
     /// The cluster's secret, if the operator gave it.
     pub cluster_secret: Option<ClusterSecret>,
+    /// Its region, its zone, and its priority as the leader.
+    pub place: NodePlace,
     /// Timeouts and snapshot intervals of Raft.
     pub timing: Timing,
     /// Host names by which clients reach it, beside those of its own addresses.
@@ -109,6 +112,10 @@ struct File {
     tls_key: Option<PathBuf>,
     join_ca: Option<PathBuf>,
     plain_clients: Option<bool>,
+    region: Option<String>,
+    zone: Option<String>,
+    priority: Option<u8>,
+    timing: Option<TimingProfile>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
     snapshot_entries: Option<u64>,
@@ -162,7 +169,17 @@ impl Config {
              whoever is on the way between two of them can read and change everything. Make certificates with nexus \
              cluster certs init and issue, and say --certs-dir; on a network of your own, say --insecure-peers"
         );
-        let defaults = Timing::default();
+        let place = NodePlace {
+            region: args.region.or(file.region),
+            zone: args.zone.or(file.zone),
+            priority: args.priority.or(file.priority).unwrap_or(NodePlace::PRIORITY),
+        };
+        check_place("--region", place.region.as_deref())?;
+        check_place("--zone", place.zone.as_deref())?;
+        let defaults = match args.timing.or(file.timing).unwrap_or_default() {
+            TimingProfile::Lan => Timing::LAN,
+            TimingProfile::Wan => Timing::WAN,
+        };
         let millis = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_millis);
         let timing = Timing {
             heartbeat: millis(args.heartbeat_ms.or(file.heartbeat_ms), defaults.heartbeat),
@@ -234,6 +251,7 @@ impl Config {
             peer_advertise: args.peer_advertise.or(file.peer_advertise),
             origin,
             cluster_secret,
+            place,
             timing,
             log,
             allowed_hosts,
@@ -272,6 +290,7 @@ impl Config {
             peer_advertise: None,
             origin: Origin::Initial { node_id: 1, peers: BTreeMap::new() },
             cluster_secret: None,
+            place: NodePlace::default(),
             timing: Timing::default(),
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),

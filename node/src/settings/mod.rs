@@ -8,4 +8,4 @@ pub mod config;
 pub mod logging;
 pub mod origin;
 mod tls;
-pub(crate) mod values;
+pub mod values;

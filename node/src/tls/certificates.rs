@@ -22,13 +22,13 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-/// A connection that the other end made under former certificates ends after this time. That end has renewed it by then:
-/// it looks every 10 seconds, and makes a new connection once the old one has nothing in flight.
+/// A connection that the other end made under former certificates ends after this time. That end has renewed it by
+/// then: it looks every 10 seconds, and makes a new connection once the old one has nothing in flight.
 const GRACE: Duration = Duration::from_secs(60);
 /// A certificate that ends within this time is warned about, each time that the files are read.
 const WARN_BEFORE_S: i64 = 14 * 24 * 3_600;
 
-/// What one reading of the files gave.
+/// The result of one reading of the files.
 pub struct Generation {
     /// The settings for peers; none when nodes talk in plain text.
     peers: Option<PeerConfigs>,
@@ -107,7 +107,7 @@ impl Generation {
     }
 }
 
-/// What was seen of the files at the last look.
+/// The state of the files at the last look.
 struct Seen {
     fingerprint: Vec<Option<[i64; 4]>>,
     /// Whether they did not fit together. A certificate and its key are two files: when one is new already, the next
@@ -139,7 +139,7 @@ impl Certificates {
         })
     }
 
-    /// What is in use now.
+    /// The generation in use.
     pub fn current(&self) -> Arc<Generation> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -234,7 +234,7 @@ mod tests {
     const FIRST: &str = "nexus://00000000-0000-0000-0000-0000000000c1/node/1";
     const SECOND: &str = "nexus://00000000-0000-0000-0000-0000000000c1/node/2";
 
-    /// What reading a folder says, after one change of it.
+    /// The problem that reading a folder reports, after one change of it.
     fn problem(change: impl FnOnce(&Path, &Authority)) -> Option<String> {
         let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("the cluster's"));
         authority.issue(dir.path(), &[FIRST], 2090);

@@ -33,13 +33,13 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// All files.
+    /// The paths of all files.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let pairs = self.peers.iter().chain(&self.clients);
         pairs.flat_map(|pair| [&pair.cert, &pair.key]).chain(&self.authorities).map(PathBuf::as_path)
     }
 
-    /// What changes when a file is written anew or replaced, links followed.
+    /// Inode, size and time of each file, links followed: a file that is written anew or replaced has others.
     pub(super) fn fingerprint(&self) -> Vec<Option<[i64; 4]>> {
         let of = |path| {
             let is = fs::metadata(path).ok()?;
@@ -55,7 +55,7 @@ pub enum TlsProblem {
     /// A file cannot be read, or is not what it should be.
     #[error("{}: {reason}", .path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The reason, and what to do.
         reason: String,
@@ -114,7 +114,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(found)
 }
 
-/// What people want to know of a certificate.
+/// Reads the parts of a certificate that people look at.
 pub(super) fn read_certificate(
     path: &Path,
     certificate: &CertificateDer<'_>,

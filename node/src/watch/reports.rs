@@ -14,8 +14,10 @@ use crate::{
     watch::disk::Disk,
 };
 use futures::future::join_all;
+use nexus_api_types::cluster::NodePlace;
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -55,6 +57,7 @@ pub(crate) struct Reports {
     clock: Arc<dyn Clock>,
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
+    place: NodePlace,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -62,7 +65,7 @@ pub(crate) struct Reports {
 
 struct ReceivedReport {
     report: NodeReport,
-    /// None from a node whose version does not send them.
+    /// The details; none from a node whose version does not send them.
     details: Option<NodeDetails>,
     at: Instant,
     /// The time that the report took, there and back.
@@ -82,9 +85,10 @@ impl Reports {
         clock: Arc<dyn Clock>,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
+        place: NodePlace,
     ) -> Self {
         let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        Self { node, peers, clock, disk, certificates, received, clock_correction_ms }
+        Self { node, peers, clock, disk, certificates, place, received, clock_correction_ms }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -97,7 +101,7 @@ impl Reports {
         received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.report.clone())
     }
 
-    /// What a node tells of itself beside its report, and the time to it and back; none when the report is too old.
+    /// The details that a node added to its last report, and the time to it and back; none when that is too old.
     pub(crate) fn details_of(&self, node: NodeId) -> Option<(Option<NodeDetails>, Duration)> {
         let received = self.lock();
         let last = received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE)?;
@@ -156,26 +160,47 @@ impl Reports {
         }
     }
 
-    /// What this node tells of itself beside its report.
+    /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
+    pub(crate) fn clock_correction_ms(&self) -> i64 {
+        self.clock_correction_ms.load(Ordering::Relaxed)
+    }
+
+    /// How often this node took changed certificates into use, and how often it could not use them.
+    pub(crate) fn certificate_reloads(&self) -> (u64, u64) {
+        self.certificates.reloads()
+    }
+
+    /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
         NodeDetails {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             certificates: self.certificates.current().shown().clone(),
+            place: self.place.clone(),
         }
     }
 
     /// The time of day that the cluster uses: this node's own, unless the median of the clocks differs. Otherwise a
     /// leader whose clock is years ahead would expire everybody's keys.
     pub(crate) fn wall(&self) -> WallTime {
-        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms.load(Ordering::Relaxed)))
+        WallTime(self.clock.wall().0.saturating_add(self.clock_correction_ms()))
+    }
+
+    /// The priority of a node as a leader, its own or the last one that was heard; the usual one when none was.
+    pub(crate) fn priority_of(&self, node: NodeId) -> u8 {
+        if node == self.node.id {
+            return self.place.priority;
+        }
+        let received = self.lock();
+        let details = received.get(&node).and_then(|last| last.details.as_ref());
+        details.map_or(NodePlace::PRIORITY, |details| details.place.priority)
     }
 
     /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their
-    /// disk is fast enough.
+    /// disk is fast enough. Of these, the highest priority goes first.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
         let mut able = self.node.members();
         able.retain(|member| member.id != self.node.id && member.can_lead() && self.has_good_disk(member.id));
-        able.sort_unstable_by_key(|member| (member.lag, member.id));
+        able.sort_unstable_by_key(|member| (Reverse(self.priority_of(member.id)), member.lag, member.id));
         able.into_iter().map(|member| member.id)
     }
 

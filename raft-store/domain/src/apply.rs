@@ -3,7 +3,7 @@
 use crate::{
     actor::{Acting, Actor},
     cleanup::CleanupBudget,
-    decide::{access, engineer_deletion, expiry, project_deletion, sessions},
+    decide::{access, engineer_deletion, expiry, history_reset, project_deletion, sessions},
     document::{Document, DocumentKey},
     entity::Session,
     erasure::Erasure,
@@ -101,11 +101,15 @@ impl<'a> Transition<'a> {
         }
     }
 
-    /// Ends expired leases before the command is decided. Then removes a part of the data of deleted engineers
-    /// and projects.
+    /// Ends expired leases before the command is decided. Then ends a part of what a former history has left, and
+    /// removes a part of the data of deleted engineers and projects.
     fn clean_up(&mut self) {
         let mut budget = CleanupBudget::new(self.state.cleanup_limits);
         while let Some((events, documents)) = expiry::expire_one(self.state, self.revision, &mut budget) {
+            self.fold(events, None);
+            self.write(documents);
+        }
+        if let Some((events, documents)) = history_reset::advance(self.state, self.revision, &mut budget) {
             self.fold(events, None);
             self.write(documents);
         }
@@ -262,7 +266,7 @@ impl<'a> Transition<'a> {
 
     /// Deletes replaced lists to which only pruned events refer.
     fn delete_old_lists(&mut self) {
-        let oldest = self.state.settings.oldest_events(self.revision);
+        let oldest = self.state.oldest_events(self.revision);
         for _ in 0..MAX_EVICTED {
             let Some((project, feature, at, lists)) = self.state.lists_replaced_before(oldest) else {
                 return;

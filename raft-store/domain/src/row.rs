@@ -3,8 +3,8 @@
 use crate::{
     document::{LatestCheckpoint, LogPosition},
     entity::{
-        ApiKey, Claim, ClaimKey, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord,
-        Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, Claim, ClaimKey, ClusterOrigin, Engineer, Feature, HistoryStart, JoinToken, KeyPrefix,
+        Member, NodeRecord, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, NodeId, ProjectId, SessionId},
     reply_cache::{KeyedReply, ReplyKey, ReplySlot, SlottedReply},
@@ -64,6 +64,8 @@ pub enum RowKey {
     ReplacedLists(ProjectId, FeatureId, Revision),
     /// A deleted engineer who has sessions or memberships left.
     EngineerDeletion(EngineerId),
+    /// A reset of the history, by the first index of the new one.
+    HistoryStart(Revision),
 }
 
 /// A row of the state.
@@ -113,6 +115,8 @@ pub enum Row {
     ReplacedLists(ProjectId, FeatureId, Revision, ReplacedLists),
     /// A deleted engineer who has sessions or memberships left.
     EngineerDeletion(EngineerId),
+    /// A reset of the history.
+    HistoryStart(Arc<HistoryStart>),
 }
 
 impl Row {
@@ -140,6 +144,7 @@ impl Row {
             Self::TextCount(key, _) => RowKey::TextCount(*key),
             Self::ProjectDeletion(deletion) => RowKey::ProjectDeletion(deletion.project),
             Self::EngineerDeletion(engineer) => RowKey::EngineerDeletion(*engineer),
+            Self::HistoryStart(start) => RowKey::HistoryStart(start.from),
             Self::ReplacedLists(project, feature, at, _) => RowKey::ReplacedLists(*project, *feature, *at),
         }
     }

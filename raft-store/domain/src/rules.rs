@@ -19,8 +19,10 @@ impl RulesVersion {
     pub const SECOND: Self = Self(2);
     /// The version from which on keys for one project have a limit of their own.
     pub const THIRD: Self = Self(3);
+    /// The version from which on a history can be reset, by a restore or a recovery.
+    pub const FOURTH: Self = Self(4);
     /// The newest version that this program knows. It cannot apply entries of a later one.
-    pub const KNOWN: Self = Self::THIRD;
+    pub const KNOWN: Self = Self::FOURTH;
 
     /// The newest version that all of these members know; `None` if the version of one of them is unknown.
     pub fn of_all(members: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {

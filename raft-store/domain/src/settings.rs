@@ -1,6 +1,6 @@
 //! The settings that an operator may change while the cluster runs. They are replicated, so that all nodes agree.
 
-use crate::time::{Millis, Revision};
+use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Revisions by which events may outlive their limit: the store prunes them only now and then.
@@ -171,9 +171,9 @@ impl Settings {
         }
     }
 
-    /// The oldest revision whose events may still be stored at a revision.
-    pub(crate) fn oldest_events(&self, at: Revision) -> Revision {
-        Revision(at.0.saturating_sub(self.event_revisions.saturating_add(PRUNE_SLACK)))
+    /// The number of entries whose events may be stored: the limit, and those that are not pruned yet.
+    pub(crate) const fn most_event_revisions(&self) -> u64 {
+        self.event_revisions.saturating_add(PRUNE_SLACK)
     }
 
     /// The lowest value of a limit in bytes: 1 MiB.

@@ -6,10 +6,11 @@ mod history;
 use history::{Ask, ENGINEERS, Entry, PROJECT, engineer, entries};
 use nexus_domain::{
     Acting, Actor, Applied, ClusterId, ClusterTime, Command, Document, EngineerId, Erasure, FeatureId,
-    Millis, NodeId, Proposal, Reply, Revision, Row, RowKey, SessionId, Stamp, State, WallTime, apply,
+    InstanceId, Millis, NodeId, Proposal, Reply, Revision, Row, RowKey, RulesVersion, SessionId, Stamp,
+    State, WallTime, apply,
     cleanup::CleanupLimits,
     command::{self, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
-    entity::{ClusterOrigin, KeyPrefix, Lane, MemberRole, SessionMetadata},
+    entity::{ClusterOrigin, KeyPrefix, Lane, MemberRole, NodeRecord, ResetKind, SessionMetadata},
     ids::{CheckpointId, DecisionId, KeyId},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
     settings::SettingsPatch,
@@ -155,6 +156,22 @@ impl World {
                     Actor::System,
                 )
             }
+            Ask::Reset => {
+                let node = NodeRecord {
+                    id: NodeId(self.ids as u64),
+                    instance: InstanceId(self.id()),
+                    peer_addr: Label::parse("127.0.0.1:7501").unwrap(),
+                    client_addr: Label::parse("127.0.0.1:7401").unwrap(),
+                    replaces: None,
+                    admitted_at: WallTime(self.now),
+                };
+                let (cluster, through) = (ClusterId(self.id()), self.state.clock().revision);
+                let kind = ResetKind::Restored;
+                (
+                    command::BeginHistory { cluster, through, kind, node, rules: RulesVersion::KNOWN }.into(),
+                    Actor::System,
+                )
+            }
             Ask::Decide(feature, instead) => {
                 let earlier = self.state.rows().find_map(|row| match row {
                     Row::Decision(_, id, _) => Some(id),
@@ -235,9 +252,17 @@ fn rows(state: &State) -> BTreeMap<RowKey, Row> {
     state.rows().map(|row| (row.key(), row)).collect()
 }
 
-/// The rows that a refusal may change: the clock, the reply cache, the lease of a session.
+/// The rows that a refusal may change: the clock, the reply cache, the lease of a session, and whether something is
+/// left of a former history.
 fn may_change_by_a_refusal(key: &RowKey) -> bool {
-    matches!(key, RowKey::Clock | RowKey::KeyedReply(_) | RowKey::SlottedReply(_) | RowKey::Session(..))
+    matches!(
+        key,
+        RowKey::Clock
+            | RowKey::KeyedReply(_)
+            | RowKey::SlottedReply(_)
+            | RowKey::Session(..)
+            | RowKey::HistoryStart(_)
+    )
 }
 
 /// Applies an entry, and checks what must be true of each.
@@ -271,7 +296,12 @@ fn check(world: &mut World, entry: &Entry) -> Result<Applied, TestCaseError> {
         check_order(world, lanes)?;
     }
     if world.limits != SMALL_LIMITS {
-        let is_deleting = world.state.rows().any(|row| matches!(row, Row::ProjectDeletion(_)));
+        let goes_on = |row| match row {
+            Row::ProjectDeletion(_) => true,
+            Row::HistoryStart(start) => start.is_ending,
+            _ => false,
+        };
+        let is_deleting = world.state.rows().any(goes_on);
         prop_assert!(is_deleting || !is_something_due(world), "something due was left");
     }
     Ok(applied)

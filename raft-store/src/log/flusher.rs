@@ -5,6 +5,7 @@ use super::mark::{Mark, MarkFile, SYNC_EVERY};
 use crate::{
     error::StoreError,
     fatal::Fatal,
+    latency::LatencyHistogram,
     storage::Storage,
     types::{LogId, TypeConfig, Vote},
 };
@@ -46,9 +47,10 @@ impl Job {
 /// Statistics of flushes, for metrics and for the watchdog of slow disks.
 #[derive(Debug, Default)]
 pub struct FlushStats {
-    flushes: AtomicU64,
+    latency: LatencyHistogram,
     writes: AtomicU64,
-    total_micros: AtomicU64,
+    /// Writes that wait for a flush, or for the one in progress.
+    queued: AtomicU64,
     last_micros: AtomicU64,
     since: Mutex<Option<Instant>>,
 }
@@ -56,7 +58,17 @@ pub struct FlushStats {
 impl FlushStats {
     /// The number of successful flushes.
     pub fn flushes(&self) -> u64 {
-        self.flushes.load(Ordering::Relaxed)
+        self.latency.count()
+    }
+
+    /// The durations of all successful flushes.
+    pub fn latency(&self) -> &LatencyHistogram {
+        &self.latency
+    }
+
+    /// The number of appends, votes and truncations that are not durable yet.
+    pub fn queued(&self) -> u64 {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// The number of appends, votes and truncations that were made durable.
@@ -66,7 +78,7 @@ impl FlushStats {
 
     /// The duration of all flushes together.
     pub fn total(&self) -> Duration {
-        Duration::from_micros(self.total_micros.load(Ordering::Relaxed))
+        self.latency.total()
     }
 
     /// The duration of the last flush.
@@ -77,6 +89,11 @@ impl FlushStats {
     /// The duration so far of the flush in progress; `None` if there is none.
     pub fn waiting(&self) -> Option<Duration> {
         self.since().map(|since| since.elapsed())
+    }
+
+    /// Counts a write before it is sent to the flusher.
+    pub(super) fn enqueued(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
     }
 
     fn since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
@@ -91,10 +108,10 @@ impl FlushStats {
 
     fn end(&self, began: Instant, writes: usize) {
         *self.since() = None;
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.flushes.fetch_add(1, Ordering::Relaxed);
+        let took = began.elapsed();
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.latency.record(took);
         self.writes.fetch_add(writes as u64, Ordering::Relaxed);
-        self.total_micros.fetch_add(micros, Ordering::Relaxed);
         self.last_micros.store(micros, Ordering::Relaxed);
     }
 }
@@ -147,6 +164,7 @@ impl Flusher {
             .fatal
             .check()
             .and_then(|()| self.make_durable(&jobs).map_err(|error| self.fatal.raise(error)));
+        self.stats.queued.fetch_sub(jobs.len() as u64, Ordering::Relaxed);
         for job in jobs {
             job.answer(result.clone());
         }

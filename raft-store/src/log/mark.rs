@@ -38,7 +38,7 @@ pub(super) const SYNC_EVERY: u32 = 256;
 
 /// The log's end and the vote that were durable.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// The last entry, or the last purged one if there was none.
     pub(super) last: Option<LogId>,
     /// The last durable vote.

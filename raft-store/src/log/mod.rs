@@ -14,5 +14,9 @@ mod tail;
 mod writer;
 
 pub use flusher::FlushStats;
+pub use open::LogEnds;
 pub use reader::LogReader;
 pub use writer::LogStore;
+
+pub(crate) use mark::Mark;
+pub(crate) use open::{begin_log, read_log, read_mark, read_meta};

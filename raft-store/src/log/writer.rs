@@ -50,6 +50,7 @@ impl LogStore {
     }
 
     async fn enqueue(&self, job: Job) -> Result<(), StoreError> {
+        self.stats.enqueued();
         self.queue.send(job).await.map_err(|_| self.flusher_ended())
     }
 

@@ -1,6 +1,7 @@
 //! Applies entries with the domain, and collects their effects in one batch. An entry that fails stops the node.
 
 use super::{
+    apply_stats::ApplyStats,
     event_search::EventSearch,
     progress::{EntryHash, Progress},
     published::Published,
@@ -48,6 +49,7 @@ pub(crate) struct Step<'a> {
     /// The stored events that this step deletes.
     erased: Vec<(ProjectId, KeyRange)>,
     hashes: Vec<(u64, u64)>,
+    stats: &'a ApplyStats,
 }
 
 impl<'a> Step<'a> {
@@ -57,6 +59,7 @@ impl<'a> Step<'a> {
         rules: Rules,
         row_hashes: &'a mut RowHashes,
         before: Published,
+        stats: &'a ApplyStats,
     ) -> Self {
         Self {
             stored,
@@ -68,6 +71,7 @@ impl<'a> Step<'a> {
             pruned: None,
             erased: Vec::new(),
             hashes: Vec::new(),
+            stats,
         }
     }
 
@@ -99,10 +103,13 @@ impl<'a> Step<'a> {
                 None
             }
             EntryPayload::Normal(Command(proposal)) => {
-                if let Ask::RaiseRules(raise) = &proposal.command
-                    && raise.to > RulesVersion::KNOWN
-                {
-                    return Err(StoreError::TooNew { cluster: raise.to });
+                let raised = match &proposal.command {
+                    Ask::RaiseRules(raise) => Some(raise.to),
+                    Ask::BeginHistory(begin) => Some(begin.rules),
+                    _ => None,
+                };
+                if let Some(cluster) = raised.filter(|to| *to > RulesVersion::KNOWN) {
+                    return Err(StoreError::TooNew { cluster });
                 }
                 let _span =
                     tracing::debug_span!("apply", revision = revision.0, command = proposal.command.name())
@@ -135,7 +142,9 @@ impl<'a> Step<'a> {
                 for erasure in &applied.erased {
                     self.erase_texts(&mut hash, *erasure);
                 }
+                let now = self.after.state.clock().cluster;
                 for event in &applied.events {
+                    self.stats.count_if_expired(&event.event, now);
                     let project =
                         event.event.project().expect("every stored event belongs to a project's feed");
                     let key = keys::event(event.revision, event.seq, project);
@@ -283,7 +292,8 @@ impl<'a> Step<'a> {
     /// Deletes the events that exceed the cluster's limits of revisions, age or bytes.
     fn prune(&mut self, index: u64) -> Result<(), StoreError> {
         let oldest = self.after.progress.oldest_events;
-        let by_number = Revision(index.saturating_sub(self.after.state.settings().event_revisions));
+        let state = &self.after.state;
+        let by_number = state.entries_before(Revision(index), state.settings().event_revisions);
         let kept = by_number.max(self.first_kept(oldest, Revision(index))?);
         if kept > oldest {
             let start = self.pruned.take().map_or(keys::events_of(oldest).to_vec(), |range| range.start);

@@ -4,9 +4,10 @@
 //! unsynced: a crash loses the batch together with its progress, and Raft applies the entries again. Only after the
 //! write is the new state [published](Published), and only then are the clients answered. [`row_hashes`] has the hash
 //! of each stored row, `hash_history` the state's hashes after the last entries. [`load`] rebuilds the state at start,
-//! and checks it.
+//! and checks it. `apply_stats` counts for metrics.
 
 pub(crate) mod apply;
+mod apply_stats;
 mod event_search;
 mod hash_history;
 pub(crate) mod load;
@@ -14,5 +15,6 @@ pub(crate) mod progress;
 mod published;
 pub(crate) mod row_hashes;
 
+pub use apply_stats::ApplyStats;
 pub(crate) use hash_history::HashHistory;
 pub use published::Published;

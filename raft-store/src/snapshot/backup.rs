@@ -7,14 +7,14 @@ use crate::{
     error::StoreError,
     history::StoredEvent,
     keys,
-    machine::load::Loading,
+    machine::{load::Loading, progress::Progress},
     record::{self, Kind, RecordError},
     storage::{Column, File, open_to_read},
 };
 use bytes::Bytes;
 use nexus_domain::{Document, Revision, WallTime, ids::ClusterId};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// The bytes of the checksum at the end.
 const CHECKSUM_BYTES: u64 = 32;
@@ -91,6 +91,10 @@ pub struct BackupContents {
     pub events: u64,
     /// The length of the backup in bytes.
     pub bytes: u64,
+    /// The rolling hash of the state, as nodes at this revision have it.
+    pub hash: u64,
+    /// The highest node id that was ever handed out; 0 if there was none.
+    pub highest_node: u64,
 }
 
 /// Checks a backup to the last record: that it is complete, that every record can be decoded, and that the rows form
@@ -99,13 +103,9 @@ pub struct BackupContents {
 /// # Errors
 /// [`StoreError::Snapshot`] if it is not valid; other errors if it cannot be read.
 pub fn check_backup(path: &Path) -> Result<BackupContents, StoreError> {
-    let file = open_to_read(path)?;
-    let bytes = file.length()?;
-    let length =
-        bytes.checked_sub(CHECKSUM_BYTES).ok_or_else(|| damaged("it is too short to be a backup".into()))?;
-    check_sum(file.as_ref(), length)?;
+    let backup = BackupFile::open(path)?;
     let (mut loading, mut documents, mut events) = (Loading::default(), 0, 0);
-    let progress = format::read_first(file.as_ref(), length, &mut |column, key, value| match column {
+    let progress = backup.read(&mut |column, key, value| match column {
         Column::Documents => {
             documents += 1;
             check_document(key, value)
@@ -125,8 +125,36 @@ pub fn check_backup(path: &Path) -> Result<BackupContents, StoreError> {
         rows,
         documents,
         events,
-        bytes,
+        bytes: backup.length + CHECKSUM_BYTES,
+        hash: published.hash(),
+        highest_node: published.state.nodes().last().map_or(0, |node| node.id.0),
     })
+}
+
+/// A backup whose checksum is right.
+pub struct BackupFile {
+    file: Arc<dyn File>,
+    /// The length of the snapshot in bytes.
+    length: u64,
+}
+
+impl BackupFile {
+    /// Opens a backup, and checks that it is complete. Blocks on the device.
+    ///
+    /// # Errors
+    /// [`StoreError::Snapshot`] if it is not; other errors if it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = open_to_read(path)?;
+        let length = file.length()?.checked_sub(CHECKSUM_BYTES);
+        let length = length.ok_or_else(|| damaged("it is too short to be a backup".into()))?;
+        check_sum(file.as_ref(), length)?;
+        Ok(Self { file, length })
+    }
+
+    /// Reads the snapshot in it, and checks it to its end. `visit` gets every pair before that.
+    pub(super) fn read(&self, visit: format::Visit<'_>) -> Result<Progress, StoreError> {
+        format::read_first(self.file.as_ref(), self.length, visit)
+    }
 }
 
 fn check_sum(file: &dyn File, length: u64) -> Result<(), StoreError> {

@@ -82,28 +82,21 @@ impl Task {
 }
 
 fn build(view: &dyn Reader, snapshot_dir: &SnapshotDir, progress: &Progress) -> Built {
-    let (name, file) = match snapshot_dir.create() {
-        Ok(created) => created,
-        Err(error) => return current_instead(snapshot_dir, error),
-    };
-    let written = format::write(view, progress, file.as_ref());
-    let length = match written {
-        Ok(length) => length,
-        Err(error) => {
-            snapshot_dir.discard(&name);
-            return current_instead(snapshot_dir, error);
-        }
-    };
+    write(view, snapshot_dir, progress).or_else(|error| current_instead(snapshot_dir, error))
+}
+
+/// Writes the snapshot of a view, durably, and makes it the current one.
+///
+/// # Errors
+/// If the device fails or is full.
+pub(super) fn write(view: &dyn Reader, snapshot_dir: &SnapshotDir, progress: &Progress) -> Built {
+    let (name, file) = snapshot_dir.create()?;
+    let length = format::write(view, progress, file.as_ref()).inspect_err(|_| snapshot_dir.discard(&name))?;
     let meta = meta_of(progress);
     // File systems that allocate late notice only now that it does not fit.
-    let kept = snapshot_dir.complete(name, file, length).and_then(|snapshot| {
-        snapshot_dir.adopt(&meta, &snapshot)?;
-        Ok(snapshot)
-    });
-    match kept {
-        Ok(snapshot) => Ok((meta, snapshot)),
-        Err(error) => current_instead(snapshot_dir, error),
-    }
+    let snapshot = snapshot_dir.complete(name, file, length)?;
+    snapshot_dir.adopt(&meta, &snapshot)?;
+    Ok((meta, snapshot))
 }
 
 /// The result of a build that did not fit on the disk. It is no reason to stop the node, since the snapshot would only

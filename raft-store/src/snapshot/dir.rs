@@ -6,7 +6,7 @@ use crate::{
     error::StoreError,
     machine::progress::Progress,
     storage::{File, Folder, Storage},
-    types::SnapshotMeta,
+    types::{LogId, SnapshotMeta},
 };
 use std::sync::{
     Arc, Mutex, MutexGuard,
@@ -186,6 +186,39 @@ impl SnapshotDir {
         }
         Ok(true)
     }
+}
+
+/// A snapshot as it is found in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotNote {
+    /// The name of its file.
+    pub name: String,
+    /// The length of its file in bytes.
+    pub bytes: u64,
+    /// The last entry that it covers, or how it is damaged.
+    pub covers: Result<Option<LogId>, String>,
+}
+
+/// The complete snapshots in a folder, which stays as it is.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) fn snapshots_in(folder: &dyn Folder) -> Result<Vec<SnapshotNote>, StoreError> {
+    let mut names = folder.names()?;
+    names.retain(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+    names.sort_unstable();
+    let mut notes = Vec::with_capacity(names.len());
+    for name in names {
+        // A running node may have replaced it meanwhile.
+        let Some(file) = folder.open(&name)? else { continue };
+        let covers = format::verify(file.as_ref()).map(|progress| progress.applied);
+        notes.push(SnapshotNote {
+            bytes: file.length()?,
+            covers: covers.map_err(|error| error.to_string()),
+            name,
+        });
+    }
+    Ok(notes)
 }
 
 /// A guard: while it lives, a snapshot counts as being built.

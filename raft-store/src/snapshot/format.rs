@@ -86,7 +86,7 @@ fn push_pair(block: &mut Vec<u8>, number: u8, key: &[u8], value: &[u8]) {
 }
 
 /// A callback with the column, the key and the value of every pair.
-type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreError>;
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Column, &[u8], &[u8]) -> Result<(), StoreError>;
 
 /// Reads a whole snapshot and checks the checksum at its end. `visit` gets every pair before that.
 ///

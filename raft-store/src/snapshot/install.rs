@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Quarantined, StoreError},
     keys::meta,
-    machine::{Published, apply::encode_progress, load::load, row_hashes::RowHashes},
+    machine::{Published, apply::encode_progress, load::load, progress::Progress, row_hashes::RowHashes},
     record::{self, Kind},
     storage::{Batch, Column, File, KeyRange, Storage},
     types::SnapshotMeta,
@@ -71,8 +71,25 @@ fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Publis
     }
     storage.write(batch)?;
 
+    let (_, mut last) = copy(storage, |visit| format::read(file, visit))?;
+    last.delete(Column::Meta, meta::INSTALLING);
+    storage.write(last)?;
+    // Raft purges the log next. Then this state could not be rebuilt from anything else.
+    storage.flush()?;
+    load(storage)
+}
+
+/// Writes all pairs that `read` visits in bounded batches, and returns the progress that they are at with the last
+/// batch, which is not written yet.
+///
+/// # Errors
+/// The errors of `read`, and if the device fails or is full.
+pub(super) fn copy(
+    storage: &dyn Storage,
+    read: impl FnOnce(format::Visit<'_>) -> Result<Progress, StoreError>,
+) -> Result<(Progress, Batch), StoreError> {
     let mut batch = Batch::new();
-    let progress = format::read(file, &mut |column, key, value| {
+    let progress = read(&mut |column, key, value| {
         batch.put(column, key, value);
         if batch.bytes() >= BATCH_BYTES {
             storage.write(std::mem::take(&mut batch))?;
@@ -80,9 +97,5 @@ fn replace(storage: &dyn Storage, name: &str, file: &dyn File) -> Result<(Publis
         Ok(())
     })?;
     batch.put(Column::Meta, meta::PROGRESS, encode_progress(&progress));
-    batch.delete(Column::Meta, meta::INSTALLING);
-    storage.write(batch)?;
-    // Raft purges the log next. Then this state could not be rebuilt from anything else.
-    storage.flush()?;
-    load(storage)
+    Ok((progress, batch))
 }

@@ -78,6 +78,8 @@ pub trait File: Send + Sync + 'static {
 /// A folder of the operating system.
 pub struct OsFolder {
     path: PathBuf,
+    /// Whether files may be written.
+    may_write: bool,
 }
 
 impl OsFolder {
@@ -90,7 +92,12 @@ impl OsFolder {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_folder(parent)?;
         }
-        Ok(Self { path: path.into() })
+        Ok(Self { path: path.into(), may_write: true })
+    }
+
+    /// A folder whose files are only read. It may be missing.
+    pub(crate) fn open_to_read(path: &Path) -> Self {
+        Self { path: path.into(), may_write: false }
     }
 }
 
@@ -104,7 +111,11 @@ impl Folder for OsFolder {
     fn names(&self) -> Result<Vec<String>, StoreError> {
         let failed = |error| StoreError::from_io("listing a folder", &error);
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(failed)? {
+        let entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.may_write => return Ok(names),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             // A file whose name is not Unicode is not one of ours.
             if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
                 names.push(name);
@@ -125,7 +136,7 @@ impl Folder for OsFolder {
     }
 
     fn open(&self, name: &str) -> Result<Option<Arc<dyn File>>, StoreError> {
-        match fs::OpenOptions::new().read(true).write(true).open(self.path.join(name)) {
+        match fs::OpenOptions::new().read(true).write(self.may_write).open(self.path.join(name)) {
             Ok(file) => Ok(Some(Arc::new(OsFile(file)))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::from_io("opening a file", &error)),

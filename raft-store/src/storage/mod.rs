@@ -20,6 +20,7 @@ pub use simulated::SimulatedDisk;
 pub use simulated_failures::{Crash, Fault};
 
 pub(crate) use folder::open_to_read;
+pub(crate) use rocks::FILES;
 pub(crate) use tracked::{Released, TrackedStorage};
 
 pub use crate::column::Column;

@@ -40,6 +40,9 @@ const TEXT_LOGS: usize = 2;
 /// An upper bound of all keys: none begins with this many bytes 0xff.
 const COLUMN_END: [u8; 64] = [u8::MAX; 64];
 
+/// The folder of plain files in a data folder.
+pub(crate) const FILES: &str = "files";
+
 /// Storage on RocksDB.
 pub struct Rocks {
     db: DB,
@@ -56,11 +59,37 @@ impl Rocks {
     /// # Errors
     /// If another process has it open, if it is damaged, or if the device fails.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let folder = Arc::new(OsFolder::open(&dir.join("files"))?);
+        let folder = Arc::new(OsFolder::open(&dir.join(FILES))?);
         let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let columns = Column::ALL
             .map(|column| ColumnFamilyDescriptor::new(column.name(), column_options(column, &block_cache)));
         let db = DB::open_cf_descriptors(&database_options(), dir.join("db"), columns).map_err(opening)?;
+        Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
+    }
+
+    /// Opens an existing `dir/db` and `dir/files` for reading, also while a node runs on them: as of the node's last
+    /// flush. RocksDB writes its own log, which it cannot do without, into `text_log`.
+    ///
+    /// # Errors
+    /// If there is no database, if it is damaged, or if the device fails.
+    pub fn open_to_read(dir: &Path, text_log: &Path) -> Result<Self, StoreError> {
+        let folder = Arc::new(OsFolder::open_to_read(&dir.join(FILES)));
+        let block_cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+        let mut options = database_options();
+        options.create_if_missing(false);
+        options.create_missing_column_families(false);
+        // The node may be deleting files at this moment: all of them are opened at once.
+        options.set_track_and_verify_wals_in_manifest(false);
+        options.set_max_open_files(-1);
+        options.set_db_log_dir(text_log);
+        let columns = || {
+            Column::ALL.map(|column| {
+                ColumnFamilyDescriptor::new(column.name(), column_options(column, &block_cache))
+            })
+        };
+        let open = || DB::open_cf_descriptors_read_only(&options, dir.join("db"), columns(), false);
+        // A running node may have replaced a file between its name and its opening.
+        let db = open().or_else(|_| open()).or_else(|_| open()).map_err(opening)?;
         Ok(Self { db, block_cache, folder, flush_failure: Mutex::new(None) })
     }
 

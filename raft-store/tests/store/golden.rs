@@ -11,16 +11,19 @@ use nexus_domain::{
     command::{self, FeaturePatch, NewCheckpoint, NewDecision, NewFeature},
     document::{Checkpoint, Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, Holder, JoinToken, Lane,
-        LeaseState, Member, MemberRole, NodeRecord, Project, ReleaseReason, Role, Session, SessionMetadata,
-        SessionNote, Status, Ticket,
+        ApiKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, HistoryStart, Holder,
+        JoinToken, Lane, LeaseState, Member, MemberRole, NodeRecord, Project, ReleaseReason, ResetKind, Role,
+        Session, SessionMetadata, SessionNote, Status, Ticket,
     },
     event::{Cause, FeatureField, FieldValue},
     refusal::{Blocked, Blocker, Conflict, EntityKind, HolderNote},
     reply_cache::{KeyedReply, KeyedRequest, ReplySlot, Request, SequenceId, SlottedReply},
     settings::{Registration, SettingsPatch},
 };
-use nexus_raft_store::storage::{Column, SimulatedDisk, Storage as _};
+use nexus_raft_store::{
+    NewHistory,
+    storage::{Column, SimulatedDisk, Storage as _},
+};
 use openraft::storage::RaftLogStorage as _;
 use serde::{
     Deserialize, Deserializer,
@@ -163,6 +166,9 @@ fn variants_and_fields_are_where_they_always_were() {
         Checkpoint,
         Decision,
         Learning,
+        HistoryStart,
+        ResetKind,
+        NewHistory,
     );
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/shapes.txt");
     if std::env::var_os("NEXUS_BLESS").is_some() {

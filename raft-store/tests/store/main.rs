@@ -14,6 +14,7 @@ mod garbage;
 mod golden;
 mod history;
 mod machine;
+mod new_history;
 mod node;
 mod openraft_suite;
 mod quarantine;

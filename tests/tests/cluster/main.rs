@@ -10,9 +10,9 @@
 //!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents, also through
 //!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
-//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`full_disk`], [`damage`],
-//!   [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is
-//!   wrong; [`starting`], what a start refuses; [`tls`], and how
+//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`], [`full_disk`],
+//!   [`damage`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
+//!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
 //!   certificates change while work goes on.
 
 mod backup;
@@ -45,6 +45,8 @@ mod peer_port;
 mod people;
 mod quotas;
 mod references;
+mod regions;
+mod restore;
 mod runs;
 mod sessions;
 mod sockets;

@@ -124,7 +124,7 @@ async fn a_subscriber_that_is_too_late_gets_the_oldest_revision() {
     let oldest = stage.happen(1);
     stage.forget(oldest);
     let Step::Compacted(notice) = late.next().await.unwrap() else { panic!("it got events") };
-    assert_eq!(notice, Notice::Compacted { project_id: project(1).0, oldest: oldest.0 });
+    assert_eq!(notice, Notice::Compacted { project_id: project(1).0, oldest: oldest.0, reset: false });
     let mut anew = Conversation::new(api.clone(), caller(ANA));
     let join = |since: u64| Request::Join { project_id: project(1).0.to_string(), since: Some(since) };
     assert_eq!(anew.answer(join(0)).await.unwrap(), [notice]);

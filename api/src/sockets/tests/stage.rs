@@ -4,8 +4,9 @@ use crate::{
     api::Api,
     auth::{Caller, NewKey},
     cluster::{
-        Backup, Cluster, Committed, Consistency, History, NodeStatus, Operation, OperationError,
-        OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, View, WriteRequest,
+        Backup, Cluster, Committed, Consistency, History, Measurements, NodeStatus, Operation,
+        OperationError, OperationOutcome, ReadView, SharedView, StorageFailure, Unavailable, View,
+        WriteRequest,
     },
     config::ApiConfig,
     events::RenderedEvent,
@@ -454,6 +455,10 @@ impl Cluster for Stage {
     }
 
     fn status(&self) -> NodeStatus {
+        unreachable!("no test asks for it")
+    }
+
+    fn measurements(&self) -> Measurements {
         unreachable!("no test asks for it")
     }
 

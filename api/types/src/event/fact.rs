@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// The values of `type`.
-pub(super) const TYPES: [&str; 15] = [
+pub(super) const TYPES: [&str; 16] = [
     "feature_created",
     "feature_updated",
     "feature_deleted",
@@ -27,6 +27,7 @@ pub(super) const TYPES: [&str; 15] = [
     "session_closed",
     "member_added",
     "member_removed",
+    "history_reset",
 ];
 
 /// An engineer in an event.
@@ -164,6 +165,18 @@ pub enum Fact {
         /// The role of the member in the project.
         role: MemberRole,
     },
+    /// The cluster was restored from an earlier state, and what came after `through` is lost. All sessions have ended
+    /// or are about to.
+    HistoryReset {
+        /// Whether it was restored from a backup or recovered from the data of one node.
+        kind: Reset,
+        /// The revision of this event: no smaller fence is valid any more.
+        from: u64,
+        /// The last revision before it that was kept. The revisions between the two belong to nothing.
+        through: u64,
+        /// The id that the cluster had before.
+        former_cluster_id: Uuid,
+    },
 }
 
 impl Fact {
@@ -179,7 +192,8 @@ impl Fact {
             | Self::FilesReleased { .. }
             | Self::SessionEnded { .. }
             | Self::SessionClosed { .. }
-            | Self::MemberRemoved { .. } => true,
+            | Self::MemberRemoved { .. }
+            | Self::HistoryReset { .. } => true,
             Self::FeatureCreated { .. }
             | Self::SessionStarted { .. }
             | Self::LearningAdded { .. }
@@ -216,6 +230,14 @@ impl Fact {
             Self::SessionClosed { .. } => format!("the session of {who} is over"),
             Self::MemberAdded { member, .. } => format!("{} joined the project{by}", member.name),
             Self::MemberRemoved { member, .. } => format!("{} left the project{by}", member.name),
+            Self::HistoryReset { kind, through, .. } => {
+                let how = match kind {
+                    Reset::Restored => "restored from a backup",
+                    Reset::Recovered => "recovered from one node",
+                    Reset::Unknown => "restored",
+                };
+                format!("the cluster was {how}: what came after revision {through} is lost")
+            }
         }
     }
 }
@@ -245,6 +267,19 @@ fn short(text: &str) -> String {
     }
 }
 
+/// Why a history was reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// The cluster was restored from a backup.
+    Restored,
+    /// The cluster was recovered from the data of one node, without a quorum.
+    Recovered,
+    /// A reason that a newer server knows.
+    #[serde(other)]
+    Unknown,
+}
+
 /// Why something was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -265,6 +300,8 @@ pub enum Reason {
     MemberRemoved,
     /// A lead or an admin took it away.
     Forced,
+    /// The cluster was restored from an earlier state.
+    HistoryReset,
     /// A reason that a newer server knows.
     #[serde(other)]
     Unknown,
@@ -282,6 +319,7 @@ impl Reason {
             Self::Expired => "nothing was heard of the session",
             Self::MemberRemoved => "the engineer left the project",
             Self::Forced => "taken away",
+            Self::HistoryReset => "the cluster was restored",
             Self::Unknown => "for another reason",
         }
     }

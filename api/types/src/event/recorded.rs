@@ -2,7 +2,7 @@
 
 use super::{
     envelope::{By, Event},
-    fact::{Fact, FeatureName, Person, Reason},
+    fact::{Fact, FeatureName, Person, Reason, Reset},
 };
 use crate::{
     feature::Feature,
@@ -11,7 +11,7 @@ use crate::{
 };
 use nexus_domain::{
     EngineerId, Event as DomainEvent, Recorded, State,
-    entity::{self, Holder, Member, ReleaseReason, Session, Status},
+    entity::{self, Holder, Member, ReleaseReason, ResetKind, Session, Status},
     event::{FeatureField, FieldValue},
     pattern::Pattern,
 };
@@ -133,6 +133,14 @@ fn fact(state: &State, event: &DomainEvent) -> Option<(Fact, Option<Holder>)> {
             let (member, role) = member(state, removed);
             (Fact::MemberRemoved { member, role }, None)
         }
+        DomainEvent::HistoryReset { start, .. } => {
+            let kind = match start.kind {
+                ResetKind::Restored => Reset::Restored,
+                ResetKind::Recovered => Reset::Recovered,
+            };
+            let (from, through, former_cluster_id) = (start.from.0, start.through.0, start.former.0);
+            (Fact::HistoryReset { kind, from, through, former_cluster_id }, None)
+        }
         // Clients are not sent what happens in no project, nor what the cluster does for itself.
         DomainEvent::ClusterFormed { .. }
         | DomainEvent::BootstrapTokenUsed
@@ -159,7 +167,9 @@ fn fact(state: &State, event: &DomainEvent) -> Option<(Fact, Option<Holder>)> {
         | DomainEvent::ProjectDeletionFinished(_)
         | DomainEvent::ListsReplaced { .. }
         | DomainEvent::ListsForgotten { .. }
-        | DomainEvent::RulesRaised(_) => return None,
+        | DomainEvent::RulesRaised(_)
+        | DomainEvent::HistoryBegan { .. }
+        | DomainEvent::FormerHistoryEnded(_) => return None,
     };
     Some(found)
 }
@@ -219,5 +229,6 @@ const fn reason(reason: &ReleaseReason) -> Reason {
         ReleaseReason::Expired => Reason::Expired,
         ReleaseReason::MemberRemoved => Reason::MemberRemoved,
         ReleaseReason::Forced { .. } => Reason::Forced,
+        ReleaseReason::HistoryReset => Reason::HistoryReset,
     }
 }

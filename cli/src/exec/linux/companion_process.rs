@@ -138,7 +138,8 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     let mut command = Command::new(env::current_exe()?);
     let followed = follow::FollowOrder { command: parent_id(), checkouts: followed.to_vec() };
     command.args(["exec-companion", "follow", &serde_json::to_string(&followed)?]);
-    // The servers, their authorities and the key are fixed now: the command may change the saved login before it is read again.
+    // The servers, their authorities and the key are fixed now: the command may change the saved login before it is
+    // read again.
     let out = Output::new(true, true);
     let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
     let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();

@@ -10,6 +10,7 @@ mod add_learning;
 mod add_member;
 mod admit_node;
 mod api_key;
+mod begin_history;
 mod cancel_feature;
 mod change_role;
 mod claim_paths;
@@ -147,6 +148,7 @@ commands! {
     keep_answer::KeepAnswer,
     raise_rules::RaiseRules,
     reset_key::ResetKey,
+    begin_history::BeginHistory,
 }
 
 impl Command {

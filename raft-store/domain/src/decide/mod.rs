@@ -5,7 +5,8 @@
 //! - `quota`, `lists`, `dependencies`, `conflicts`, `holdings`: limits and collisions. `expense`: what may take much
 //!   work.
 //! - `sessions`, `checkpoints`, `features`, `picks`, `roadmap`: what belongs to one subject.
-//! - `session_end`, `expiry`, `engineer_deletion`, `project_deletion`: what ends, in a bounded part an entry.
+//! - `session_end`, `expiry`, `history_reset`, `engineer_deletion`, `project_deletion`: what ends, in a bounded part an
+//!   entry.
 
 pub mod access;
 pub(crate) mod checkpoints;
@@ -17,6 +18,7 @@ pub(crate) mod engineer_deletion;
 pub(crate) mod expense;
 pub(crate) mod expiry;
 pub(crate) mod features;
+pub(crate) mod history_reset;
 pub(crate) mod holdings;
 pub(crate) mod lists;
 pub(crate) mod picks;

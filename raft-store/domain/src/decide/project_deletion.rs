@@ -20,7 +20,7 @@ pub(crate) fn begun(state: &State, project: &Project, revision: Revision) -> Pro
         project: project.id,
         made_by: project.created_by,
         rows_gone: None,
-        events_from: state.settings.oldest_events(revision).max(project.made_at),
+        events_from: state.oldest_events(revision).max(project.made_at),
         case: project.case,
     }
 }

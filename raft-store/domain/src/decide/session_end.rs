@@ -133,6 +133,9 @@ const fn note(reason: &ReleaseReason) -> &'static str {
             "The session was lost: nothing was heard of it until its lease and its grace were over."
         }
         ReleaseReason::MemberRemoved => "The session ended: its engineer left the project.",
+        ReleaseReason::HistoryReset => {
+            "The session ended: the cluster was restored from an earlier state, and what came after it is lost."
+        }
         ReleaseReason::Released
         | ReleaseReason::Completed
         | ReleaseReason::Cancelled

@@ -73,6 +73,8 @@ pub enum ReleaseReason {
         /// The reason that they gave.
         reason: Label,
     },
+    /// The history of the cluster was reset, by a restore or a recovery.
+    HistoryReset,
 }
 
 /// An amount of claims: those of a session or a project, or those that a command adds or releases.

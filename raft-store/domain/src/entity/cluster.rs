@@ -4,7 +4,7 @@ use crate::{
     entity::TokenDigest,
     ids::{ClusterId, InstanceId, JoinTokenId, NodeId},
     short_text::Label,
-    time::{ClusterTime, WallTime},
+    time::{ClusterTime, Revision, WallTime},
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,32 @@ pub struct ClusterOrigin {
     pub formed_at: WallTime,
     /// The digest of the token that makes the first admin; `None` once it is used.
     pub bootstrap: Option<TokenDigest>,
+}
+
+/// Why the history of a cluster was reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ResetKind {
+    /// The cluster was restored from a backup: what was written after it is lost.
+    Restored,
+    /// The cluster was recovered from the data folder of one node, without a quorum: what other nodes acknowledged may
+    /// be lost.
+    Recovered,
+}
+
+/// The beginning of a new history, above every index that the former one can have reached. The indexes between the two
+/// belong to no entry: whoever knows one of them has seen something that is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HistoryStart {
+    /// The log index of the first entry of the new history.
+    pub from: Revision,
+    /// The last log index of the former history that was kept.
+    pub through: Revision,
+    /// The id of the cluster before.
+    pub former: ClusterId,
+    /// Why the history was reset.
+    pub kind: ResetKind,
+    /// Whether there are sessions, tickets or join tokens of the former history left, which the next entries end.
+    pub is_ending: bool,
 }
 
 /// A node id that was handed out. Records are kept for ever, since ids are never reused.

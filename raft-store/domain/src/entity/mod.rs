@@ -11,7 +11,7 @@ mod session;
 mod ticket;
 
 pub use claim::{Claim, ClaimKey, ClaimMode, ClaimUsage, ReleaseReason};
-pub use cluster::{ClusterOrigin, JoinToken, NodeRecord};
+pub use cluster::{ClusterOrigin, HistoryStart, JoinToken, NodeRecord, ResetKind};
 pub use engineer::{ApiKey, Engineer, KeyPrefix, Role, TokenDigest};
 pub use feature::{BoardKey, Feature, FeatureLists, Holder, Lane, ReplacedLists, Status};
 pub use project::{Member, MemberRole, Project, ProjectDeletion};

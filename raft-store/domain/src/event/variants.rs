@@ -5,10 +5,11 @@ use super::{FeatureField, FieldValue};
 use crate::{
     document::{Decision, LatestCheckpoint, Learning},
     entity::{
-        ApiKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, Holder, JoinToken, Member,
-        NodeRecord, Project, ProjectDeletion, ReleaseReason, ReplacedLists, Session, Ticket,
+        ApiKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, HistoryStart, Holder,
+        JoinToken, Member, NodeRecord, Project, ProjectDeletion, ReleaseReason, ReplacedLists, Session,
+        Ticket,
     },
-    ids::{EngineerId, FeatureId, ProjectId},
+    ids::{ClusterId, EngineerId, FeatureId, ProjectId},
     pattern::Pattern,
     row::RowKey,
     rules::RulesVersion,
@@ -176,6 +177,24 @@ pub enum Event {
     },
     /// The cluster applies a newer version of the rules from now on.
     RulesRaised(RulesVersion),
+    /// The cluster began a new history, as another cluster.
+    HistoryBegan {
+        /// The cluster's new id.
+        cluster: ClusterId,
+        /// The two ends of what is lost.
+        start: Arc<HistoryStart>,
+        /// The first node of the new history.
+        node: Arc<NodeRecord>,
+    },
+    /// The history was reset, as each project's feed announces it.
+    HistoryReset {
+        /// The project of the feed.
+        project: ProjectId,
+        /// The two ends of what is lost.
+        start: Arc<HistoryStart>,
+    },
+    /// The last session, ticket and join token of the history before this index was ended.
+    FormerHistoryEnded(Revision),
 }
 
 impl Event {
@@ -190,7 +209,9 @@ impl Event {
             | Self::FeatureCompleted(feature)
             | Self::LearningAdded { feature, .. } => Some(feature.project),
             Self::DecisionAdded(decision) => Some(decision.project),
-            Self::FilesClaimed { project, .. } | Self::FilesReleased { project, .. } => Some(*project),
+            Self::FilesClaimed { project, .. }
+            | Self::FilesReleased { project, .. }
+            | Self::HistoryReset { project, .. } => Some(*project),
             Self::SessionStarted(session)
             | Self::SessionDisconnected(session)
             | Self::SessionEnded(session) => Some(session.project),
@@ -221,7 +242,9 @@ impl Event {
             | Self::ProjectDeletionFinished(_)
             | Self::ListsReplaced { .. }
             | Self::ListsForgotten { .. }
-            | Self::RulesRaised(_) => None,
+            | Self::RulesRaised(_)
+            | Self::HistoryBegan { .. }
+            | Self::FormerHistoryEnded(_) => None,
         }
     }
 
@@ -277,7 +300,10 @@ impl Event {
             | Self::ProjectDeletionFinished(_)
             | Self::ListsReplaced { .. }
             | Self::ListsForgotten { .. }
-            | Self::RulesRaised(_) => None,
+            | Self::RulesRaised(_)
+            | Self::HistoryBegan { .. }
+            | Self::HistoryReset { .. }
+            | Self::FormerHistoryEnded(_) => None,
         }
     }
 }
@@ -403,6 +429,12 @@ impl State {
             }
             // The text is a document, which no rule reads.
             Event::LearningAdded { .. } => {}
+            // It announces what another event of the entry does.
+            Event::HistoryReset { .. } => {}
+            Event::HistoryBegan { cluster, start, node } => {
+                self.begin_history(*cluster, start, node, touched);
+            }
+            Event::FormerHistoryEnded(from) => self.end_former_history(*from, touched),
             Event::DecisionAdded(decision) => {
                 touched.insert(RowKey::Decision(decision.project, decision.id));
                 self.put_decision(decision.project, decision.id, decision.position);

@@ -136,6 +136,7 @@ impl State {
             | RowKey::Rules
             | RowKey::SlottedReply(_)
             | RowKey::ReplacedLists(..)
+            | RowKey::HistoryStart(_)
             | RowKey::ProjectDeletion(_) => return,
         }
         touched.insert(key.clone());

@@ -2,10 +2,11 @@
 //!
 //! A state is one value of persistent ordered maps: a clone costs a few pointers, so a reader or a snapshot keeps its
 //! version while apply goes on. `rows` converts it to rows and back, `changes` changes single rows, `queries`
-//! reads it; `reply_cache` and `texts` have what changes without events of the feed, `reply_index` the order in which
-//! replies are evicted.
+//! reads it; `history_starts` has the resets of the history; `reply_cache` and `texts` have what changes without
+//! events of the feed, `reply_index` the order in which replies are evicted.
 
 mod changes;
+mod history_starts;
 mod queries;
 mod reply_cache;
 mod reply_index;
@@ -20,8 +21,9 @@ use crate::{
     cleanup::CleanupLimits,
     document::{LatestCheckpoint, LogPosition},
     entity::{
-        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, JoinToken, KeyPrefix,
-        Member, NodeRecord, Project, ProjectDeletion, ReplacedLists, Session, Ticket, TokenDigest,
+        ApiKey, BoardKey, Claim, ClaimKey, ClaimMode, ClusterOrigin, Engineer, Feature, HistoryStart,
+        JoinToken, KeyPrefix, Member, NodeRecord, Project, ProjectDeletion, ReplacedLists, Session, Ticket,
+        TokenDigest,
     },
     ids::{DecisionId, EngineerId, FeatureId, JoinTokenId, KeyId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
@@ -87,6 +89,8 @@ pub struct State {
     pub(crate) engineer_deletions: OrdSet<EngineerId>,
     /// Replaced lists of features, by the entry that replaced them.
     pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
+    /// The resets of the history, by the first index of the new one.
+    pub(crate) history_starts: OrdMap<Revision, Arc<HistoryStart>>,
 
     // Indexes: built from the rows.
     pub(crate) emails: OrdMap<Email, EngineerId>,

@@ -67,10 +67,12 @@ impl State {
         self.tickets.get(&digest)
     }
 
-    /// The cluster time at which the next lease, token or ticket expires; now, if a deletion goes on.
+    /// The cluster time at which the next lease, token or ticket expires; now, if a deletion goes on, or the end of
+    /// what a former history left.
     pub fn next_deadline(&self) -> Option<ClusterTime> {
-        // Every entry deletes a further part.
-        if !self.project_deletions.is_empty() || !self.engineer_deletions.is_empty() {
+        // Every entry deletes or ends a further part.
+        let is_ending = self.history_start().is_some_and(|start| start.is_ending);
+        if is_ending || !self.project_deletions.is_empty() || !self.engineer_deletions.is_empty() {
             return Some(self.clock.cluster);
         }
         self.deadlines.get_min().map(|(at, _)| *at)

@@ -53,6 +53,7 @@ impl State {
             RowKey::EngineerDeletion(engineer) => {
                 Row::EngineerDeletion(*self.engineer_deletions.get(engineer)?)
             }
+            RowKey::HistoryStart(from) => Row::HistoryStart(self.history_starts.get(from)?.clone()),
         })
     }
 
@@ -85,6 +86,7 @@ impl State {
             .chain(self.text_counts.iter().map(|(key, count)| Row::TextCount(*key, *count)))
             .chain(self.project_deletions.values().copied().map(Row::ProjectDeletion))
             .chain(self.engineer_deletions.iter().copied().map(Row::EngineerDeletion))
+            .chain(self.history_starts.values().cloned().map(Row::HistoryStart))
             .chain(
                 self.replaced_lists
                     .iter()
@@ -122,6 +124,7 @@ impl State {
                 Row::TextCount(key, count) => state.put_text_count(key, count),
                 Row::ProjectDeletion(deletion) => state.put_project_deletion(deletion),
                 Row::EngineerDeletion(engineer) => state.put_engineer_deletion(engineer),
+                Row::HistoryStart(start) => state.put_history_start(start),
                 Row::ReplacedLists(project, feature, at, kept) => {
                     state.put_replaced_lists(project, feature, at, kept);
                 }

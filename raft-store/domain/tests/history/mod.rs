@@ -49,6 +49,8 @@ pub(crate) enum Ask {
     Heartbeats(Vec<(u128, Option<&'static str>)>, Vec<(u128, Option<&'static str>)>),
     /// A decision about a feature, which may supersede an earlier one.
     Decide(Option<Slug>, bool),
+    /// A reset of the cluster's history.
+    Reset,
     /// A checkpoint: its session, feature, kind and context.
     Checkpoint((u128, Option<&'static str>), &'static str, CheckpointKind, &'static str),
 }
@@ -110,6 +112,7 @@ pub(crate) fn asks() -> impl Strategy<Value = Ask> {
         1 => who().prop_map(|(engineer, agent)| Ask::End(engineer, agent)),
         3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(heartbeats, keep_alives)| Ask::Heartbeats(heartbeats, keep_alives)),
         2 => Just(plain(command::Tick.into())),
+        1 => Just(Ask::Reset),
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
             .prop_map(move |(n, role)| plain(command::AddMember { project, engineer: engineer(n), role }.into())),
         1 => (0..ENGINEERS).prop_map(move |n| plain(command::RemoveMember { project, engineer: engineer(n) }.into())),

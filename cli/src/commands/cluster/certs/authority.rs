@@ -1,5 +1,5 @@
-//! The authorities of a cluster in a folder: `ca.crt` has their certificates, and the first of them issues; `ca.key` has
-//! their keys, in any order. There are two while one is being replaced by another.
+//! The authorities of a cluster in a folder: `ca.crt` has their certificates, and the first of them issues; `ca.key`
+//! has their keys, in any order. There are two while one is being replaced by another.
 
 use super::files::{self, CA_CERTIFICATE, CA_KEY, Found, NewFile, Readers};
 use crate::{commands::expiry, error::Error};
@@ -22,7 +22,7 @@ const BEGINS_BEFORE: Duration = Duration::from_secs(3600);
 /// Seconds of a day.
 const DAY_SECS: u64 = 86_400;
 
-/// An authority.
+/// One authority of the cluster, with its key.
 pub(super) struct Authority {
     /// The cluster whose nodes it issues certificates to.
     pub(super) cluster: Uuid,

@@ -38,7 +38,7 @@ pub(super) struct Found {
     pub(super) certificate: Certificate,
 }
 
-/// Who may read a file.
+/// The readers that a file is meant for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readers {
     /// Its owner alone: it holds a key.

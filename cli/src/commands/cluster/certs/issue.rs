@@ -33,7 +33,7 @@ pub(crate) struct Issue {
         conflicts_with = "joining"
     )]
     node: Option<u64>,
-    /// For a node that joins, whose id is not known before; the certificate then names the cluster alone
+    /// Name the cluster alone: for a node that joins, whose id is not known before
     #[arg(long)]
     joining: bool,
     /// Names and addresses that clients ask the node by [default: localhost,127.0.0.1,::1]

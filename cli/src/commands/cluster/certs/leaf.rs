@@ -25,7 +25,7 @@ pub(super) fn folder(dir: &Path, node: Option<u64>) -> PathBuf {
     dir.join(node.map_or_else(|| JOINING.to_owned(), |node| format!("node-{node}")))
 }
 
-/// What a certificate is for.
+/// The subject and the term of a certificate.
 pub(super) struct Wanted {
     pub(super) name: CertificateName,
     pub(super) hosts: Vec<String>,
@@ -89,7 +89,7 @@ impl Leaf {
         u32::try_from(seconds / 86_400).unwrap_or_default().clamp(1, MAX_DAYS)
     }
 
-    /// For whom it is, in words: `node 3`.
+    /// The node that it is for, in words: `node 3`.
     pub(super) fn whom(&self) -> String {
         self.name.node.map_or_else(|| "nodes that join".to_owned(), |node| format!("node {node}"))
     }

@@ -1,8 +1,8 @@
 //! `nexus cluster certs`: a private authority for a cluster, and the certificates of its nodes. It works on files of
 //! this machine; only `rotate` asks the cluster.
 //!
-//! - [`init`]: makes the authority. [`issue`]: makes the certificate of a node. [`rotate`]: replaces the authority while
-//!   the cluster runs. [`show`]: what is in a file.
+//! - [`init`]: makes the authority. [`issue`]: makes the certificate of a node. [`rotate`]: replaces the authority
+//!   while the cluster runs. [`show`]: what is in a file.
 //! - [`members`]: which certificates the running nodes show.
 //! - [`authority`]: the authorities in a folder, and what they issue. [`leaf`]: the folder of one node.
 //! - [`host`]: the hosts that a certificate is for. [`files`]: reads and writes whole files.

@@ -44,11 +44,11 @@ pub(crate) struct Rotate {
     days: u32,
 }
 
-/// What a step has done.
+/// The result of one step.
 struct Step {
     /// Its name for programs.
     phase: &'static str,
-    /// What it was, for people.
+    /// A sentence about it, for people.
     done: String,
     /// The files to copy, each with the node that it is for.
     copies: Vec<(PathBuf, String)>,
@@ -81,7 +81,7 @@ impl Rotate {
         self.print(context, &authorities, &step)
     }
 
-    /// Step 1.
+    /// Makes the new authority: step 1.
     fn begin(&self, authorities: &mut Authorities, leaves: &[Leaf]) -> Result<Step, Error> {
         let former = authorities.newest();
         let (old, new) =
@@ -95,7 +95,7 @@ impl Rotate {
         Ok(Step { phase: "trusting", done, copies: self.bundles(leaves), next: self.command("") })
     }
 
-    /// Step 2.
+    /// Lets the new authority issue: step 2.
     async fn reissue(
         &self,
         context: &Context<'_>,
@@ -130,7 +130,7 @@ impl Rotate {
         Ok(Step { phase: "issuing", done, copies, next: self.command(" --finish") })
     }
 
-    /// Step 3.
+    /// Drops the old authority: step 3.
     async fn end(
         &self,
         context: &Context<'_>,
@@ -207,14 +207,14 @@ impl Rotate {
     }
 }
 
-/// What a member lacks before certificates may be from the new authority.
+/// Tells what a member lacks before certificates may be from the new authority.
 fn trusts(shown: &NodeCertificates, new: &Certificate) -> Option<String> {
     let is_known =
         shown.authorities.iter().any(|known| known.serial == new.serial && known.subject == new.subject);
     (!is_known).then(|| "trusts the old one alone".to_owned())
 }
 
-/// What a member lacks before the old authority may be dropped.
+/// Tells what a member lacks before the old authority may be dropped.
 fn uses(shown: &NodeCertificates, old: &str) -> Option<String> {
     let of_old = |certificate: &Option<Certificate>| {
         certificate.as_ref().is_some_and(|certificate| certificate.issuer == old)

@@ -33,7 +33,7 @@ pub(crate) struct Show {
     path: PathBuf,
 }
 
-/// What is printed of one certificate.
+/// The parts of one certificate that are printed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown {

@@ -1,0 +1,74 @@
+//! `nexusd restore`: builds a data folder from a backup.
+
+use super::{
+    folders::{Place, RESTORING},
+    founder::{self, NewCluster, Plan},
+};
+use crate::raft::clock::Clock;
+use anyhow::{Context, ensure};
+use nexus_api::mint::Mint;
+use nexus_api_types::Moment;
+use nexus_domain::NodeId;
+use nexus_raft_store::{
+    BackupFile, check_backup, restore,
+    storage::{Rocks, Storage},
+};
+use std::{fs, path::Path, sync::Arc};
+
+/// Restores a backup into a data folder, which is missing or empty, and prints what to do next. With `is_dry_run`, it
+/// prints what it would do. Blocks on the device.
+///
+/// # Errors
+/// When the backup cannot be relied on, the folder is in use, or the device fails. Then the folder is as it was.
+pub fn run(
+    backup: &Path,
+    data_dir: &Path,
+    new: &NewCluster,
+    is_dry_run: bool,
+    (clock, mint): (&dyn Clock, &dyn Mint),
+) -> anyhow::Result<()> {
+    let unreliable = || format!("{} cannot be relied on", backup.display());
+    let contents = check_backup(backup).with_context(unreliable)?;
+    let cluster = contents.cluster.context("the backup is from before its cluster was formed")?;
+    let highest = NodeId(contents.highest_node);
+    let plan = Plan::new(new, (contents.revision, contents.at), highest, clock, mint)?;
+    check_is_free(data_dir)?;
+    println!("Backup     {}, cluster {cluster}", backup.display());
+    println!("Revision   {}, of {}", contents.revision, Moment(contents.at));
+    println!("State hash {:016x}", contents.hash);
+    println!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
+    if is_dry_run {
+        println!("Nothing was written: this was a dry run.");
+        return Ok(());
+    }
+    let place = Place::take(data_dir)?;
+    place.clean_up()?;
+    let building = place.begin(RESTORING, mint)?;
+    let built = {
+        let opened = BackupFile::open(backup).with_context(unreliable)?;
+        let storage: Arc<dyn Storage> = Arc::new(Rocks::open(building.path())?);
+        restore::<anyhow::Error>(&storage, &opened, |_| plan.founder()).context("the restore failed")?
+    };
+    ensure!(built.hash() == contents.hash, "the backup has changed while it was restored");
+    founder::complete(building.path(), &built, mint)?;
+    check_is_free(place.data_dir())?;
+    place.put(building)?;
+    println!("Restored to {}.", place.data_dir().display());
+    founder::print_next(place.data_dir(), &plan);
+    Ok(())
+}
+
+fn check_is_free(data_dir: &Path) -> anyhow::Result<()> {
+    match fs::read_dir(data_dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot use {}", data_dir.display())),
+        Ok(mut entries) => {
+            ensure!(
+                entries.next().is_none(),
+                "{} is not empty: give a new folder with --data-dir; a restore never replaces data",
+                data_dir.display()
+            );
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `nexusd recover`: makes a cluster of one node from the data folder of a node whose cluster has lost its quorum for
+//! good. What the others acknowledged and this node never received is lost.
+
+use super::{
+    folders::{NodeLock, Place, RECOVERING},
+    founder::{self, NewCluster, Plan},
+    inspection::{self, shown},
+};
+use crate::raft::clock::Clock;
+use anyhow::{Context, bail, ensure};
+use nexus_api::mint::Mint;
+use nexus_domain::{ClusterId, State};
+use nexus_raft_store::{
+    Inspection, inspect, recover,
+    storage::{Rocks, Storage},
+};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
+    sync::Arc,
+};
+
+/// How the operator confirms a recovery.
+#[derive(Clone, Debug)]
+pub struct Confirmation {
+    /// The id of the cluster that is given up, typed out. Without it, a terminal is asked.
+    pub cluster: Option<String>,
+    /// Whether a node that has lost something that it had acknowledged is taken as well.
+    pub accepts_quarantined: bool,
+}
+
+/// Recovers a data folder in place, and prints what may be lost before, and what to do next after. The former folder is
+/// kept beside it. Blocks on the device.
+///
+/// # Errors
+/// When a node runs on the folder, it is damaged, the operator does not confirm, or the device fails. Then the folder
+/// is as it was.
+pub fn run(
+    data_dir: &Path,
+    new: &NewCluster,
+    confirmation: &Confirmation,
+    (clock, mint): (&dyn Clock, &dyn Mint),
+) -> anyhow::Result<()> {
+    ensure!(data_dir.join("db").is_dir(), "{} is no data folder of nexusd: it has no db", data_dir.display());
+    let place = Place::take(data_dir)?;
+    let data_dir = place.data_dir();
+    // This takes the lock of a node. RocksDB puts its own files in order, and no record is changed.
+    let former = Rocks::open(data_dir)
+        .with_context(|| format!("cannot open the data folder {}", data_dir.display()))?;
+    let found = inspect(&former, former.folder().as_ref());
+    check(&found, confirmation)?;
+    let state = found.state.as_ref().context("the state cannot be read")?;
+    let cluster = state.state.origin().context("this node has never been part of a cluster")?.cluster;
+    print_account(&found, &state.state, cluster);
+    confirm(cluster, confirmation)?;
+    place.clean_up()?;
+
+    let building = place.begin(RECOVERING, mint)?;
+    let mut planned = None;
+    let built = {
+        let storage: Arc<dyn Storage> = Arc::new(Rocks::open(building.path())?);
+        let named = |published: &nexus_raft_store::Published| {
+            let reached = (published.revision(), published.state.clock().wall);
+            let plan = Plan::new(new, reached, founder::highest_node(&published.state), clock, mint)?;
+            planned.insert(plan).founder()
+        };
+        recover::<anyhow::Error>(&storage, &former, named).context("the recovery failed")?
+    };
+    let plan = planned.context("the recovery named no node")?;
+    founder::complete(building.path(), &built, mint)?;
+    // A database that is closed after the exchange would delete files of the new folder.
+    drop(former);
+    let lock = NodeLock::take(data_dir)?;
+    let former = place.exchange(building, &clock.wall().0.to_string())?;
+    drop(lock);
+    println!("Recovered {}. The former folder is kept as {}.", data_dir.display(), former.display());
+    println!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
+    founder::print_next(data_dir, &plan);
+    Ok(())
+}
+
+/// Checks that everything can be taken over.
+fn check(found: &Inspection, confirmation: &Confirmation) -> anyhow::Result<()> {
+    ensure!(
+        !found.is_unfinished,
+        "this folder is unfinished: run the restore or the recovery that built it again"
+    );
+    ensure!(
+        !found.is_installing,
+        "a snapshot was being installed when this node stopped: start nexusd on the folder once, which finishes that, \
+         stop it, and recover again"
+    );
+    ensure!(
+        found.damage.is_empty(),
+        "this folder is damaged, and a recovery takes over nothing that it cannot read: use that of another node, or \
+         restore a backup:\n  {}",
+        found.damage.join("\n  ")
+    );
+    if let Some(why) = &found.quarantined {
+        ensure!(
+            confirmation.accepts_quarantined,
+            "this node is quarantined: {why}. Its votes do not matter to a new cluster, but it has lost entries that it had \
+             acknowledged. If no other node has them, say --accept-quarantined"
+        );
+    }
+    Ok(())
+}
+
+/// Says what the folder has, and what may be lost.
+fn print_account(found: &Inspection, state: &State, cluster: ClusterId) {
+    let log = found.log.unwrap_or_default();
+    let applied = found.state.as_ref().and_then(|state| state.applied());
+    let committed = log.committed.max(applied);
+    let index = |id: Option<nexus_raft_store::LogId>| id.map_or(0, |id| id.index);
+    let tail = index(log.last).saturating_sub(index(committed));
+    println!("Cluster    {cluster}");
+    println!("Vote       {}", shown(log.vote));
+    println!("Log        up to {}", shown(log.last));
+    println!("Committed  {}", shown(committed));
+    println!("Applied    {}", shown(applied));
+    println!("Members    {}", inspection::members(found));
+    println!("Node ids   up to {}", founder::highest_node(state));
+    println!();
+    println!("May be lost: every write after {} that other nodes acknowledged and", index(log.last));
+    println!("this node never received. Prefer the node whose log ends last, or one that runs.");
+    if tail > 0 {
+        println!("May appear: the last {tail} entries of this node may never have been committed; they will");
+        println!("count as committed, and clients that were told otherwise may see them.");
+    }
+    println!("All sessions, claims, tickets and join tokens end. The cluster gets a new id, so that no node");
+    println!("of the former one can come back to it.");
+    println!();
+}
+
+fn confirm(cluster: ClusterId, confirmation: &Confirmation) -> anyhow::Result<()> {
+    let typed = match &confirmation.cluster {
+        Some(given) => given.clone(),
+        None if std::io::stdin().is_terminal() => {
+            print!("Type the id of the cluster that is given up: ");
+            std::io::stdout().flush()?;
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line)?;
+            line
+        }
+        None => bail!("a recovery gives up the former cluster: confirm it with --cluster-id {cluster}"),
+    };
+    ensure!(
+        typed.trim() == cluster.to_string(),
+        "this folder belongs to cluster {cluster}, which is not what was typed; nothing was changed"
+    );
+    Ok(())
+}
