@@ -30,7 +30,7 @@ Examples:
   nexus cluster certs init
   nexus cluster certs issue --node 1 --host a.example.com,10.0.0.1
   nexus cluster certs show certs
-  nexus cluster certs issue --node 1 --renew    # a new certificate, before the old one ends
+  nexus cluster certs issue --node 1 --renew    # before the certificate ends
   nexus cluster certs rotate                    # another authority, in three steps")]
 pub(crate) enum Certs {
     Init(init::Init),

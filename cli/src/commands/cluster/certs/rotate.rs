@@ -28,7 +28,7 @@ use std::path::PathBuf;
 Examples:
   nexus cluster certs rotate              # step 1; once it is copied, again for step 2
   nexus cluster certs rotate --finish     # step 3
-  nexus cluster certs rotate --offline    # the cluster is down, or cannot be asked from here")]
+  nexus cluster certs rotate --offline    # without asking the cluster")]
 pub(crate) struct Rotate {
     /// Folder of the authority
     #[arg(long, value_name = "DIR", default_value = "certs")]
