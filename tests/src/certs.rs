@@ -41,14 +41,13 @@ impl Certs {
     /// # Panics
     /// When the command fails.
     pub fn run(&self, args: &[&str]) -> String {
-        let Output { status, stdout, stderr } = Command::new(binary("nexus"))
-            .args(["cluster", "certs"])
-            .args(args)
-            .arg("--dir")
-            .arg(&self.dir)
-            .env("HOME", &self.dir)
-            .output()
-            .expect("nexus can be started");
+        let mut command = Command::new(binary("nexus"));
+        command.args(["cluster", "certs"]).args(args);
+        if args.first() != Some(&"show") {
+            command.arg("--dir").arg(&self.dir);
+        }
+        let Output { status, stdout, stderr } =
+            command.env("HOME", &self.dir).output().expect("nexus can be started");
         let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         assert!(status.success(), "nexus cluster certs {args:?}: {said}");
         said

@@ -73,7 +73,10 @@ impl Client {
 
     /// The same client through another node.
     pub fn via(&self, base: impl Into<String>) -> Self {
-        Self { base: base.into(), ..self.clone() }
+        let base = base.into();
+        let is_as_before = base.starts_with("https:") == self.base.starts_with("https:");
+        let http = if is_as_before { self.http.clone() } else { Self::new(base.clone()).http };
+        Self { http, base, ..self.clone() }
     }
 
     /// The same client with a key.
