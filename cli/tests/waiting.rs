@@ -92,6 +92,23 @@ fn a_watch_goes_on_through_an_outage() {
 }
 
 #[test]
+fn a_watch_goes_on_after_a_restore_with_the_news_of_it() {
+    let over = failure(403, "NOT_PROJECT_MEMBER", "you are not in the project", Value::Null);
+    let lost = json!({ "since": ["lost"], "compacted": { "oldest": 1000, "reset": true } });
+    let server = Server::start()
+        .on(PROJECT, data(project("billing", ID)))
+        .on(EVENTS, events(&[8]))
+        .on(EVENTS, failure(400, "VALIDATION_ERROR", "since: this revision is lost", lost))
+        .on(EVENTS, events(&[1000]))
+        .on(EVENTS, over);
+    let ended = Person::at_work(&[server.url()]).types("watch");
+    assert_eq!(ended.stdout.lines().count(), 2, "{ended:#?}");
+    assert!(ended.stderr.contains("restored from an earlier state: goes on at revision 1000"), "{ended:#?}");
+    let asked = server.requests().iter().any(|request| request.line.contains("since=999"));
+    assert!(asked, "the first event that it reads tells of the reset");
+}
+
+#[test]
 fn following_an_unreachable_cluster_fails_at_once() {
     let server = Server::start().on(EVENTS, away());
     let ended = Person::at_work(&[server.url()]).types("events --follow");

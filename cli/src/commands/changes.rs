@@ -87,7 +87,18 @@ impl Changes {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         let wait = longest_wait(context.client.deadline().total(), context.client.server_count())
             .min(left.unwrap_or(LONGEST_POLL));
-        self.ask(context, wait).await
+        let answered = self.ask(context, wait).await;
+        match answered.as_ref().err().and_then(reset_at).filter(|_| self.is_heard) {
+            Some(from) => {
+                // What was seen last is lost. The next answer begins with the news of the reset.
+                context.out.note(format_args!(
+                    "The cluster was restored from an earlier state: goes on at revision {from}"
+                ));
+                self.since = from - 1;
+                Ok(Events { items: Vec::new(), next_since: self.since, has_more: true })
+            }
+            None => answered,
+        }
     }
 
     /// The same, for as long as there is time: that no server answers is waited for as well.
@@ -154,6 +165,14 @@ impl Changes {
         self.since = events.next_since;
         Ok(events)
     }
+}
+
+/// The first revision after a reset of the history that has lost the revision asked for.
+fn reset_at(error: &Error) -> Option<u64> {
+    let Error::Refused(refused) = error else { return None };
+    let compacted = refused.body.details.as_ref()?.get("compacted")?;
+    compacted.get("reset")?.as_bool().filter(|is_reset| *is_reset)?;
+    compacted.get("oldest")?.as_u64().filter(|from| *from > 0)
 }
 
 #[cfg(test)]

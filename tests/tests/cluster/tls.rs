@@ -70,10 +70,10 @@ async fn three_nodes_and_their_clients_talk_by_tls_alone() {
     std::fs::create_dir_all(&home).expect("a folder");
     let key = team.admin.key().expect("a key").to_owned();
     let servers = cluster.urls().join(",");
-    let (ok, said) = nexus(&home, &["--server", &servers, "login", "--key", &key]);
+    let (ok, said) = nexus(&home, &["--server", &servers, "login", "--token", &key]);
     assert!(!ok && said.contains("--ca"), "{said}");
     let ca = certs.ca().display().to_string();
-    let (ok, said) = nexus(&home, &["--ca", &ca, "--server", &servers, "login", "--key", &key]);
+    let (ok, said) = nexus(&home, &["--ca", &ca, "--server", &servers, "login", "--token", &key]);
     assert!(ok, "{said}");
     let leader = cluster.leader().await;
     cluster.node(leader).kill();
