@@ -14,7 +14,7 @@ use nexus_node::{
         from_node::{self, Confirmation},
         inspection,
     },
-    run::{RunningNode, ServiceManager, Sources, check_health},
+    run::{RunningNode, ServiceManager, Sources, check_certificates, check_health},
     serve::open_files,
     settings::{
         args::{Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs, StartArgs},
@@ -22,7 +22,6 @@ use nexus_node::{
         logging,
         values::check_addr,
     },
-    tls::Certificates,
 };
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -125,8 +124,7 @@ fn start(args: StartArgs) -> anyhow::Result<StartOptions> {
     let only_check = args.check_config;
     let config = Config::from_args(args)?;
     if only_check {
-        let certificates = Certificates::read(config.tls)?;
-        if let Some(name) = certificates.current().name() {
+        if let Some(name) = check_certificates(&config)? {
             println!("The certificate names {name}.");
         }
         println!("The settings are fine.");

@@ -124,7 +124,8 @@ impl Certificate {
     pub fn node_name(&self) -> Option<CertificateName> {
         let mut names = self.names.iter().filter(|name| name.starts_with(SCHEME));
         match (names.next(), names.next()) {
-            (Some(name), None) => name.parse().ok(),
+            // Some tools write UUIDs in capitals.
+            (Some(name), None) => name.to_ascii_lowercase().parse().ok(),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 use crate::{membership::change::Membership, node::Node, watch::reports::Reports};
 use nexus_domain::NodeId;
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A member has to be well for this long without a break.
 const MIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -16,8 +16,8 @@ const TOO_SOON: Duration = Duration::from_secs(60);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// The shortest time between two moves.
 const PAUSE: Duration = Duration::from_secs(30);
-/// A member that lacks more entries is not ready: a move waits until it has all of them.
-const MAX_LAG: u64 = 64;
+/// Longest wait for a member to take over. Until it does, nothing else is proposed either.
+const MOVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member with a higher priority than the leader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,21 +99,21 @@ impl PreferredLeader {
         for member in self.node.members() {
             let priority = self.reports.priority_of(member.id);
             if priority > own {
+                // Under load, some entries are always under way: the move itself waits for the last of them.
                 let answers = member.last_seen.is_some_and(|seen| seen <= self.node.timing.lease());
-                let has_all = member.lag.is_some_and(|lag| lag <= MAX_LAG);
-                let is_well =
-                    member.can_lead() && answers && has_all && self.reports.has_good_disk(member.id);
+                let is_well = member.can_lead() && answers && self.reports.has_good_disk(member.id);
                 preferred.push(Preferred { id: member.id, priority, is_well });
             }
         }
         let Some(to) = self.preference.next(Instant::now(), &preferred) else { return };
         // While members change, the next check is soon enough.
         let Some(_guard) = self.membership.try_freeze() else { return };
-        match self.membership.transfer_leader(Some(to)).await {
-            Ok(_) => tracing::info!(%to, "leadership moved to the member with the highest priority"),
-            Err(why) => {
+        match timeout(MOVE_TIMEOUT, self.membership.transfer_leader(Some(to))).await {
+            Ok(Ok(_)) => tracing::info!(%to, "leadership moved to the member with the highest priority"),
+            Ok(Err(why)) => {
                 tracing::warn!(%to, ?why, "leadership not moved to the member with the highest priority");
             }
+            Err(_) => tracing::warn!(%to, "the member with the highest priority has not taken over in time"),
         }
     }
 }

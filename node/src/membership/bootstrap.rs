@@ -13,6 +13,7 @@ use crate::{
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
     settings::origin::Origin,
+    tls,
 };
 use anyhow::{Context, bail};
 use nexus_api_types::{
@@ -302,7 +303,13 @@ async fn join_through(
     request: &JoinRequest,
 ) -> Result<Joined, JoinError> {
     let url = format!("{server}/api/cluster/members");
-    let later = |error: reqwest::Error| JoinError::Later(innermost(&error));
+    let later = |error: reqwest::Error| match refusal_by_tls(&error) {
+        // Waiting mends no certificate.
+        Some(reason) => {
+            JoinError::Final(format!("TLS: {reason} (--join-ca FILE names the ca.crt of the cluster)"))
+        }
+        None => JoinError::Later(innermost(&error)),
+    };
     let response = http.post(url).json(request).send().await.map_err(later)?;
     let status = response.status();
     if status.is_success() {
@@ -314,6 +321,12 @@ async fn join_through(
         Err(_) => format!("HTTP status {status}"),
     };
     if status.is_client_error() { Err(JoinError::Final(message)) } else { Err(JoinError::Later(message)) }
+}
+
+/// The reason of TLS in an error of reqwest, if it has one.
+fn refusal_by_tls(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    sources.filter_map(|error| error.downcast_ref::<std::io::Error>()).find_map(tls::reason::explain)
 }
 
 /// The reason at the bottom of an error: what reqwest puts around it says only that a request failed.

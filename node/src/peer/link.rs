@@ -237,9 +237,14 @@ impl LinkTask {
             let takes_calls = !frames.is_full() && !is_outdated;
             select! {
                 event = frames.next_event(true) => match event {
-                    Ok(FrameEvent::Received(frame)) => if let Err(error) = calls.receive(frame) {
-                        return Some(error.into());
-                    },
+                    Ok(FrameEvent::Received(frame)) => {
+                        if let Err(error) = calls.receive(frame) {
+                            return Some(error.into());
+                        }
+                        if is_outdated && calls.waiting.is_empty() {
+                            return None;
+                        }
+                    }
                     Ok(FrameEvent::Writable) => {}
                     Err(error) => return Some(error.into()),
                 },
@@ -255,6 +260,12 @@ impl LinkTask {
                     }
                     if let Some(call) = next && let Err(error) = calls.write(frames, call) {
                         return Some(error.into());
+                    }
+                }
+                () = outdated.cancelled(), if !is_outdated => {
+                    is_outdated = true;
+                    if calls.waiting.is_empty() {
+                        return None;
                     }
                 }
                 _ = check.tick() => {

@@ -19,4 +19,4 @@ pub use health_check::check_health;
 pub use running::RunningNode;
 pub use service_manager::ServiceManager;
 pub use sources::Sources;
-pub use start::{Opened, Starting};
+pub use start::{Opened, Starting, check_certificates};

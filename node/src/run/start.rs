@@ -26,7 +26,7 @@ use axum::Router;
 use futures::future::BoxFuture;
 use nexus_api::{Api, ApiConfig};
 use nexus_api_types::certificate::CertificateName;
-use nexus_domain::{InstanceId, NodeId};
+use nexus_domain::{ClusterId, InstanceId, NodeId};
 use nexus_raft_store::{LogStore, Member, NewHistory, StateMachine, StoreHandle, open_folder};
 use openraft::errors::{InitializeError, RaftError};
 use std::{collections::BTreeMap, fs, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
@@ -91,7 +91,7 @@ impl RunningNode {
         let secret = secret::at_start(&config, &*sources.mint)?;
         let stored = identity::load_or_make(&store, InstanceId(sources.mint.id())).await?;
         if let Some(name) = certificates.current().name() {
-            check_name(name, &config.origin, &stored)?;
+            check_name(name, &config.origin, stored.cluster)?;
         }
         let own = listeners.own_member(&config, stored.instance)?;
         let new_history = store.new_history().await?;
@@ -221,6 +221,7 @@ impl Listening {
             );
         }
         stored.node = Some(outcome.node);
+        self.certificates.belong_to(outcome.node.0);
         stored.cluster = stored.cluster.or(outcome.cluster);
         // The operator's secret takes precedence over that of the join: secrets are changed by hand.
         let secret = secret.or(outcome.secret).context("the cluster let this node in without a secret")?;
@@ -330,9 +331,25 @@ impl Listening {
     }
 }
 
-/// Refuses a certificate that names another cluster or node than this one.
-fn check_name(name: CertificateName, origin: &Origin, stored: &StoredIdentity) -> anyhow::Result<()> {
-    if let Some(cluster) = stored.cluster.filter(|cluster| cluster.0 != name.cluster) {
+/// Reads the certificates of these settings as a start does, and returns the name in them.
+///
+/// # Errors
+/// When a start would refuse them.
+pub fn check_certificates(config: &Config) -> anyhow::Result<Option<CertificateName>> {
+    let name = Certificates::read(config.tls.clone())?.current().name();
+    if let Some(name) = name {
+        check_name(name, &config.origin, None)?;
+    }
+    if let (Origin::Join { .. }, Some(ca)) = (&config.origin, &config.join_ca) {
+        fs::read(ca).with_context(|| format!("--join-ca {} cannot be read", ca.display()))?;
+    }
+    Ok(name)
+}
+
+/// Refuses a certificate that names another cluster than the one that the data folder belongs to, or another node than
+/// this one.
+fn check_name(name: CertificateName, origin: &Origin, stored: Option<ClusterId>) -> anyhow::Result<()> {
+    if let Some(cluster) = stored.filter(|cluster| cluster.0 != name.cluster) {
         anyhow::bail!(
             "the certificate is for the cluster {}, and the data folder belongs to the cluster {cluster}. Make one \
              with nexus cluster certs init --cluster-id {cluster}",

@@ -26,12 +26,19 @@ impl Authority {
 
     /// Writes `node.crt` and `node.key` with these URIs, valid until the end of a year.
     pub(crate) fn issue(&self, dir: &Path, uris: &[&str], year: i32) {
+        self.issue_for(dir, uris, year, true);
+    }
+
+    /// The same; not for clients unless `can_call`.
+    pub(crate) fn issue_for(&self, dir: &Path, uris: &[&str], year: i32, can_call: bool) {
         let mut params =
             CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let uris = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap()));
         params.subject_alt_names.extend(uris);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        if can_call {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
+        }
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(year, 12, 31);
         let key = KeyPair::generate().unwrap();

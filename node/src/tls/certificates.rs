@@ -15,7 +15,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -43,8 +43,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Reads the files.
-    fn read(files: &TlsFiles) -> Result<Self, TlsProblem> {
+    /// Reads the files. `in_time` refuses a certificate that is not valid now.
+    fn read(files: &TlsFiles, in_time: bool) -> Result<Self, TlsProblem> {
         let mut shown = NodeCertificates::default();
         let peers = match (&files.peers, &files.authorities) {
             (Some(pair_files), Some(bundle)) => {
@@ -52,7 +52,7 @@ impl Generation {
                 let authorities = files::certificates(bundle)?;
                 let read = |authority| files::read_certificate(bundle, authority);
                 shown.authorities = authorities.iter().map(read).collect::<Result<_, _>>()?;
-                let configs = configs::peers(files, &pair, bundle, &authorities)?;
+                let configs = configs::peers(files, &pair, bundle, &authorities, in_time)?;
                 shown.peers = Some(pair.certificate);
                 Some(configs)
             }
@@ -119,6 +119,8 @@ struct Seen {
 pub struct Certificates {
     files: TlsFiles,
     current: RwLock<Arc<Generation>>,
+    /// The id of this node; 0 while it is not known.
+    own: AtomicU64,
     reloads: AtomicU64,
     failed_reloads: AtomicU64,
 }
@@ -129,11 +131,13 @@ impl Certificates {
     /// # Errors
     /// When a file cannot be read or used.
     pub fn read(files: TlsFiles) -> Result<Self, TlsProblem> {
-        let generation = Generation::read(&files)?;
+        // A node starts with certificates that have ended, and says so: new ones may be on their way.
+        let generation = Generation::read(&files, false)?;
         warn_of_the_end(&generation.shown);
         Ok(Self {
             files,
             current: RwLock::new(Arc::new(generation)),
+            own: AtomicU64::new(0),
             reloads: AtomicU64::new(0),
             failed_reloads: AtomicU64::new(0),
         })
@@ -142,6 +146,11 @@ impl Certificates {
     /// The generation in use.
     pub fn current(&self) -> Arc<Generation> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells which node these certificates are for, once that is known.
+    pub fn belong_to(&self, node: u64) {
+        self.own.store(node, Ordering::Relaxed);
     }
 
     /// How often new certificates were taken since the node started, and how often new files could not be used.
@@ -161,7 +170,19 @@ impl Certificates {
                 () = ask.notified() => true,
                 () = stop.cancelled() => return,
             };
-            self.look(&mut seen, is_asked);
+            // A file on a disk or network that hangs must hold up neither others nor the end of the node.
+            let this = self.clone();
+            let looking = tokio::task::spawn_blocking(move || {
+                this.look(&mut seen, is_asked);
+                seen
+            });
+            seen = tokio::select! {
+                looked = looking => match looked {
+                    Ok(looked) => looked,
+                    Err(_) => return,
+                },
+                () = stop.cancelled() => return,
+            };
         }
     }
 
@@ -189,11 +210,15 @@ impl Certificates {
     /// # Errors
     /// When a file cannot be read or used, or the certificate names another node. What was in use stays in use.
     pub fn reload(&self) -> Result<(), TlsProblem> {
-        let next = Generation::read(&self.files)?;
         let before = self.current();
+        // What has not ended is not given up for what has.
+        let had_ended = before.shown.peers.as_ref().is_some_and(|peers| peers.not_after < now_s());
+        let next = Generation::read(&self.files, !had_ended)?;
         if let (Some(before), Some(now)) = (before.name(), next.name()) {
-            let is_same = before.cluster == now.cluster && (before.node.is_none() || before.node == now.node);
-            if !is_same {
+            let own = Some(self.own.load(Ordering::Relaxed)).filter(|own| *own > 0);
+            // A node that came back under a new id may get a certificate for that one.
+            let is_for_this = now.node == before.node || now.node.is_none() || now.node == own;
+            if before.cluster != now.cluster || !is_for_this {
                 return Err(TlsProblem::Renamed { before, now });
             }
         }
@@ -210,11 +235,15 @@ impl Certificates {
     }
 }
 
+/// Seconds since 1970, by this machine's clock.
+fn now_s() -> i64 {
+    let age = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
+    i64::try_from(age).unwrap_or(i64::MAX)
+}
+
 /// Warns of certificates that end soon or have ended.
 fn warn_of_the_end(shown: &NodeCertificates) {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |age| age.as_secs());
-    let soon = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(WARN_BEFORE_S);
+    let soon = now_s().saturating_add(WARN_BEFORE_S);
     let ends = [("nodes", &shown.peers), ("clients", &shown.clients)];
     for (of, certificate) in ends {
         if let Some(certificate) = certificate.as_ref().filter(|certificate| certificate.not_after < soon) {
@@ -305,10 +334,32 @@ mod tests {
             certificates.current().shown().authorities.iter().map(|it| it.subject.clone()).collect();
         assert_eq!(issuers, ["CN=new", "CN=old"]);
 
+        new.issue(dir.path(), &[FIRST], 2021);
+        assert!(certificates.reload().is_err(), "one that has ended takes the place of none that has not");
+        new.issue_for(dir.path(), &[FIRST], 2090, false);
+        assert!(certificates.reload().is_err(), "one for servers alone cannot call");
         new.issue(dir.path(), &[SECOND], 2090);
         assert!(matches!(certificates.reload(), Err(TlsProblem::Renamed { .. })));
         assert_eq!(certificates.current().name().unwrap().to_string(), FIRST);
         assert_eq!(certificates.reloads().0, 1);
+        // It lost its data, and is another node now.
+        certificates.belong_to(2);
+        certificates.reload().unwrap();
+        assert_eq!(certificates.current().name().unwrap().to_string(), SECOND);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_for_any_node_is_followed_by_one_of_this_node_alone() {
+        let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("the cluster's"));
+        let joining = FIRST.strip_suffix("/1").unwrap();
+        let certificates = authority::certificates(dir.path(), &authority, joining);
+        certificates.belong_to(1);
+        authority.issue(dir.path(), &[SECOND], 2090);
+        assert!(matches!(certificates.reload(), Err(TlsProblem::Renamed { .. })));
+        authority.issue(dir.path(), &[FIRST], 2090);
+        certificates.reload().unwrap();
+        authority.issue(dir.path(), &[joining], 2090);
+        certificates.reload().unwrap();
     }
 
     #[tokio::test]

@@ -29,12 +29,14 @@ pub(super) struct PeerConfigs {
     pub(super) name: CertificateName,
 }
 
-/// The settings for peers, with this certificate and the authorities of `bundle`.
+/// The settings for peers, with this certificate and the authorities of `bundle`. `in_time` refuses a certificate that
+/// is not valid now.
 pub(super) fn peers(
     files: &TlsFiles,
     pair: &KeyPair,
     bundle: &Path,
     authorities: &[CertificateDer<'static>],
+    in_time: bool,
 ) -> Result<PeerConfigs, TlsProblem> {
     let of_pair = files.peers.as_ref().map_or(bundle, |pair| &pair.cert);
     let name = pair.certificate.node_name().ok_or_else(|| {
@@ -47,16 +49,21 @@ pub(super) fn peers(
     let provider = Arc::new(ring::default_provider());
     let roots = Arc::new(roots(bundle, authorities)?);
     let verifier = PeerVerifier { roots: roots.clone(), provider: provider.clone() };
-    verifier
-        .check(&pair.chain[0], &pair.chain[1..], UnixTime::now())
-        .or_else(|error| if is_out_of_time(&error) { Ok(()) } else { Err(error) })
-        .map_err(|error| {
-            let reason = format!("none of the authorities in {} issued it ({error})", bundle.display());
-            TlsProblem::of(of_pair, reason)
-        })?;
     let clients = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
         .build()
         .map_err(|error| TlsProblem::of(bundle, error.to_string()))?;
+    // As the peers will check it, at both ends.
+    let (own, intermediates, now) = (&pair.chain[0], &pair.chain[1..], UnixTime::now());
+    let as_called = verifier.check(own, intermediates, now);
+    let as_caller = clients.verify_client_cert(own, intermediates, now).map(drop);
+    for checked in [as_called, as_caller] {
+        match checked {
+            Err(error) if in_time || !is_out_of_time(&error) => {
+                return Err(TlsProblem::of(of_pair, unaccepted(&error, bundle)));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
     let unfit = |error: Error| unfit(of_pair, &error);
     let mut server = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])
@@ -112,6 +119,20 @@ fn unfit(path: &Path, error: &Error) -> TlsProblem {
         error => error.to_string(),
     };
     TlsProblem::of(path, reason)
+}
+
+/// Why peers would not accept this node's certificate.
+fn unaccepted(error: &Error, bundle: &Path) -> String {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            format!("none of the authorities in {} issued it", bundle.display())
+        }
+        Error::InvalidCertificate(
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. },
+        ) => "it is not for both ends of a connection (extended key usage: serverAuth and clientAuth)"
+            .to_owned(),
+        error => format!("other nodes would not accept it: {error}"),
+    }
 }
 
 /// Whether a certificate is only too old or too new: a node starts with it, and says so, since a new one may be on its

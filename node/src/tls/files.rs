@@ -4,7 +4,7 @@ use nexus_api_types::certificate::{Certificate, CertificateName};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -124,6 +124,10 @@ pub(super) fn read_certificate(
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsProblem> {
     let open = || {
+        // Opening a pipe would wait for a writer.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes).map(|_| bytes)
     };

@@ -7,8 +7,12 @@ use std::io;
 
 /// The reason of TLS in an error of a stream; none when it has another one.
 pub fn explain(error: &io::Error) -> Option<String> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
-    Some(match error {
+    let inner = error.get_ref()?;
+    // Some libraries wrap the error of the stream once more.
+    if let Some(wrapped) = inner.downcast_ref::<io::Error>() {
+        return explain(wrapped);
+    }
+    Some(match inner.downcast_ref::<Error>()? {
         Error::InvalidCertificate(problem) => of_certificate(problem),
         Error::NoCertificatesPresented => {
             "it shows no certificate, and nodes of this cluster have one".to_owned()

@@ -4,7 +4,7 @@ use super::{
     authority::{Authorities, Phase},
     files::{self, CA_CERTIFICATE, Lock, NODE_CERTIFICATE, NODE_KEY},
     host,
-    leaf::{self, Leaf, MAX_DAYS, Wanted},
+    leaf::{self, DEFAULT_DAYS, Leaf, MAX_DAYS, Wanted},
 };
 use crate::{answer::Answer, commands::expiry, config::atomic, context::Context, error::Error, text::format};
 use clap::Args;
@@ -46,7 +46,7 @@ pub(crate) struct Issue {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Days until the certificate ends, at most 3650
-    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
     days: u32,
     /// Replace the certificate and the key in the folder; the hosts stay, unless --host names others
     #[arg(long)]

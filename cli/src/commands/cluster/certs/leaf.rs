@@ -14,6 +14,8 @@ use std::{
 
 /// Days of the longest certificate of a node. Whoever copies its key can use it until it ends.
 pub(super) const MAX_DAYS: u32 = 3_650;
+/// Days of a certificate of a node, unless others are asked for.
+pub(super) const DEFAULT_DAYS: u32 = 365;
 
 /// The folder of a certificate that names no node.
 const JOINING: &str = "joining";

@@ -4,7 +4,7 @@
 use super::{
     authority::{Authorities, Authority, Phase},
     files::{CA_CERTIFICATE, Lock, NODE_CERTIFICATE, NODE_KEY},
-    leaf::{self, Leaf, Wanted},
+    leaf::{self, DEFAULT_DAYS, Leaf, Wanted},
     members::Members,
 };
 use crate::{answer::Answer, context::Context, error::Error};
@@ -119,7 +119,12 @@ impl Rotate {
         let mut copies = Vec::new();
         for leaf in leaves {
             if leaf.found.certificate.issuer != subject {
-                let wanted = Wanted { name: leaf.name, hosts: leaf.hosts(), days: leaf.days() };
+                // One that ended with the old authority was meant to last longer.
+                let end = leaf.found.certificate.not_after;
+                let is_cut =
+                    authorities.former().is_some_and(|former| former.found.certificate.not_after == end);
+                let days = if is_cut { leaf.days().max(DEFAULT_DAYS) } else { leaf.days() };
+                let wanted = Wanted { name: leaf.name, hosts: leaf.hosts(), days };
                 leaf::write(authorities, &wanted, &leaf.folder, false)?;
             }
             for name in [CA_CERTIFICATE, NODE_KEY, NODE_CERTIFICATE] {
@@ -200,7 +205,7 @@ impl Rotate {
         if step.phase != "finished" {
             out.note(
                 "Nodes take new files within seconds, without a restart. Certificates that were written elsewhere by \
-                 --out need the same: nexus cluster certs issue --renew --out DIR",
+                 --out need the same: nexus cluster certs issue --node N --renew --out DIR",
             );
         }
         Ok(())
