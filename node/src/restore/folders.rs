@@ -336,9 +336,10 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_runs_keeps_its_folder() {
+    fn the_lock_of_a_node_needs_a_database_and_makes_none() {
         let folder = tempfile::tempdir().unwrap();
         assert!(NodeLock::take(folder.path()).is_err(), "there is no database");
+        assert!(!folder.path().join("db").exists());
         fs::create_dir(folder.path().join("db")).unwrap();
         fs::write(folder.path().join("db").join("LOCK"), "").unwrap();
         NodeLock::take(folder.path()).unwrap();
