@@ -40,7 +40,8 @@ fn main() {
     let code = match run(Cli::parse()) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("Error: {error:#}");
+            // A standard error that nobody reads any more must not change the exit code.
+            let _ = writeln!(std::io::stderr(), "Error: {error:#}");
             1
         }
     };
@@ -173,8 +174,8 @@ fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
 }
 
 fn restore(args: RestoreArgs) -> anyhow::Result<()> {
-    let RestoreArgs { from, data_dir, cluster_id, new, dry_run } = args;
-    let new = new_cluster(new, cluster_id)?;
+    let RestoreArgs { from, data_dir, new_cluster_id, new, dry_run } = args;
+    let new = new_cluster(new, new_cluster_id)?;
     from_backup::run(&from, &data_dir, &new, dry_run, (&SystemClock, &SystemMint))
 }
 

@@ -82,6 +82,9 @@ pub enum StoreError {
          which removes this folder and builds a new one"
     )]
     Unfinished,
+    /// A new history cannot be built from this data, or for this cluster.
+    #[error("no new history can begin: {0}")]
+    NewHistory(String),
     /// The store stopped after an earlier failure.
     #[error("the store has stopped: {0}")]
     Stopped(String),

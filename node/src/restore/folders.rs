@@ -1,6 +1,7 @@
 //! The folders beside a data folder: one that is being built for it, and one that it has replaced. Only folders that
 //! are being built are ever deleted, and they are found by their names.
 
+use super::{account::say, ownership::Owner};
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;
 use rustix::{
@@ -10,7 +11,7 @@ use rustix::{
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,8 @@ const REPLACED: &str = ".before-recover-";
 pub(super) struct Place {
     data_dir: PathBuf,
     parent: PathBuf,
+    /// Gets what is made here, if another user makes it.
+    owner: Owner,
     /// Held for as long as the place.
     _lock: fs::File,
 }
@@ -33,24 +36,22 @@ impl Place {
     /// Takes the place of a data folder, which may be missing.
     ///
     /// # Errors
-    /// When the folder above it cannot be made, or another restore or recovery runs in it.
+    /// When the folder above it cannot be made, another restore or recovery runs in it, or it is a mount point.
     pub(super) fn take(data_dir: &Path) -> anyhow::Result<Self> {
-        let data_dir = std::path::absolute(data_dir)
-            .with_context(|| format!("cannot tell where {} is", data_dir.display()))?;
-        // A link is followed, so that its target is replaced and not the link.
-        let data_dir = fs::canonicalize(&data_dir).unwrap_or(data_dir);
-        let parent = match (data_dir.parent(), data_dir.file_name()) {
-            (Some(parent), Some(_)) => parent.to_owned(),
-            _ => bail!("{} cannot be a data folder: give a folder below another one", data_dir.display()),
-        };
+        let (data_dir, parent) = check_is_replaceable(data_dir)?;
+        let owner = Owner::of(&data_dir);
+        let missing: Vec<&Path> = parent.ancestors().take_while(|folder| !folder.exists()).collect();
         fs::create_dir_all(&parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        for made in missing.into_iter().rev() {
+            owner.give(made)?;
+        }
         let lock = fs::File::open(&parent).with_context(|| format!("cannot open {}", parent.display()))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => {
                 bail!("another restore or recovery runs in {}: wait for it, then try again", parent.display())
             }
             // Some network file systems have no locks.
-            _ => Ok(Self { data_dir, parent, _lock: lock }),
+            _ => Ok(Self { data_dir, parent, owner, _lock: lock }),
         }
     }
 
@@ -68,7 +69,7 @@ impl Place {
             fs::remove_dir_all(&left).with_context(|| {
                 format!("cannot remove {}, which an interrupted run left", left.display())
             })?;
-            println!("Removed {}, which an interrupted run left.", left.display());
+            say!("Removed {}, which an interrupted run left.", left.display());
         }
         Ok(())
     }
@@ -91,6 +92,7 @@ impl Place {
     /// # Errors
     /// When the device fails, or somebody has used the name meanwhile.
     pub(super) fn put(&self, mut built: Building) -> anyhow::Result<()> {
+        self.owner.give(&built.path)?;
         sync(&built.path)?;
         fs::rename(&built.path, &self.data_dir).with_context(|| {
             format!("cannot rename {} to {}", built.path.display(), self.data_dir.display())
@@ -105,6 +107,7 @@ impl Place {
     /// # Errors
     /// When the device fails. The data folder is then what it was, or what was built.
     pub(super) fn exchange(&self, mut built: Building, time: &str) -> anyhow::Result<PathBuf> {
+        self.owner.give(&built.path)?;
         sync(&built.path)?;
         let former = sibling(&self.data_dir, &format!("{REPLACED}{time}"));
         let failed =
@@ -170,11 +173,57 @@ impl NodeLock {
             .write(true)
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            anyhow::anyhow!("a nexusd was started on {}: stop it, then try again", data_dir.display())
-        })?;
-        Ok(Self(file))
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(file)),
+            Err(Errno::ACCESS | Errno::AGAIN) => bail!(
+                "another process has this data folder open: stop the nexusd that runs on {}, then try again",
+                data_dir.display()
+            ),
+            Err(error) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
     }
+}
+
+/// Checks that another folder can take the name of a data folder, which may be missing. Returns its absolute path and
+/// that of the folder above it.
+///
+/// # Errors
+/// When it is a mount point, which no folder can replace, or has none above it.
+pub(super) fn check_is_replaceable(data_dir: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let absolute = std::path::absolute(data_dir)
+        .with_context(|| format!("cannot tell where {} is", data_dir.display()))?;
+    // A link is followed, so that its target is replaced and not the link.
+    let data_dir = fs::canonicalize(&absolute).unwrap_or(absolute);
+    let parent = match (data_dir.parent(), data_dir.file_name()) {
+        (Some(parent), Some(_)) => parent.to_owned(),
+        _ => bail!("{} cannot be a data folder: give a folder below another one", data_dir.display()),
+    };
+    if is_mount_point(&data_dir, &parent) {
+        let (shown, inner) = (data_dir.display(), data_dir.join("data"));
+        let inner = inner.display();
+        ensure!(
+            !data_dir.join("db").exists(),
+            "{shown} is a mount point: name a folder in it, such as {inner}, after you have moved what is in \
+             {shown} to there"
+        );
+        bail!("{shown} is a mount point: name a folder in it, such as {inner}");
+    }
+    Ok((data_dir, parent))
+}
+
+/// Whether a file system, or a part of one, begins at a folder.
+fn is_mount_point(folder: &Path, parent: &Path) -> bool {
+    // A part that is mounted from the same file system has the same device.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        let found = statx(CWD, folder, AtFlags::empty(), StatxFlags::BASIC_STATS);
+        if found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)) {
+            return true;
+        }
+    }
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    device(folder).zip(device(parent)).is_some_and(|(own, above)| own != above)
 }
 
 /// Checks that a data folder is one that a node may start on: no folder that is being built, and no name that a
@@ -269,6 +318,31 @@ mod tests {
         fs::create_dir(&data).unwrap();
         place.put(building).unwrap();
         assert!(data.join("whole").exists());
+    }
+
+    /// Where the system mounts the processes.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mount_point_is_refused_before_anything_is_built() {
+        let refused = check_is_replaceable(Path::new("/proc")).unwrap_err().to_string();
+        assert!(
+            refused.contains("/proc is a mount point: name a folder in it, such as /proc/data"),
+            "{refused}"
+        );
+        assert!(Place::take(Path::new("/proc")).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        check_is_replaceable(folder.path()).unwrap();
+        check_is_replaceable(&folder.path().join("missing").join("data")).unwrap();
+    }
+
+    #[test]
+    fn the_lock_of_a_node_needs_a_database_and_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(NodeLock::take(folder.path()).is_err(), "there is no database");
+        assert!(!folder.path().join("db").exists());
+        fs::create_dir(folder.path().join("db")).unwrap();
+        fs::write(folder.path().join("db").join("LOCK"), "").unwrap();
+        NodeLock::take(folder.path()).unwrap();
     }
 
     #[test]

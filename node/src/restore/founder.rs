@@ -1,16 +1,17 @@
 //! The node that begins a new history: ids that nobody has used, a new secret, and a first log index above every one
 //! that the former cluster can have reached.
 
+use super::account::say;
 use crate::{
     membership::identity::{self, StoredIdentity},
-    peer::secret::ClusterSecret,
+    peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
     raft::clock::Clock,
 };
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;
 use nexus_domain::{ClusterId, InstanceId, NodeId, Revision, State, WallTime};
-use nexus_raft_store::{Founder, Inspection, Member, Published, inspect_folder};
-use std::path::Path;
+use nexus_raft_store::{Founder, Inspection, Member, Published, inspect_folder, storage::Rocks};
+use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt as _, path::Path};
 
 /// A log index grows by less than this each second, on average since 1970: so a history that begins at the present
 /// second times this lies above all earlier ones.
@@ -19,18 +20,48 @@ const INDEXES_OF_SECOND: u32 = 20;
 const PRUNING: u64 = 1 << 10;
 /// Every client's JSON represents smaller numbers exactly. This leaves room for thousands of years of writes.
 const MAX_FIRST: u64 = 1 << 52;
+/// The highest index that an operator may give. A later restore, which begins above all that this one reaches, needs as
+/// much room again.
+const MAX_ABOVE: u64 = 1 << 51;
 
 /// The operator's choices for the new cluster.
 #[derive(Clone, Debug)]
 pub struct NewCluster {
-    /// The id of the cluster; a random one if it is not given.
+    /// The id of the cluster, which none had before; a random one if it is not given.
     pub cluster: Option<ClusterId>,
-    /// The first log index is above this one.
+    /// The first log index is above this one, at most [`MAX_ABOVE`].
     pub above: Option<u64>,
     /// The address for other nodes, `host:port`.
     pub peer_addr: String,
     /// The address for clients, `host:port`.
     pub client_addr: String,
+}
+
+impl NewCluster {
+    /// Checks the choices against the id of the former cluster.
+    ///
+    /// # Errors
+    /// When the id is that one or none at all, or the log index is too high.
+    pub(super) fn check(&self, former: ClusterId) -> anyhow::Result<()> {
+        if let Some(cluster) = self.cluster {
+            ensure!(
+                cluster != former,
+                "--new-cluster-id {cluster} is the id of the former cluster, whose nodes would come back to \
+                 the new one: give an id that no cluster has had, or leave --new-cluster-id out for a random one"
+            );
+            ensure!(
+                !cluster.0.is_nil(),
+                "--new-cluster-id {cluster} names no cluster: give another id, or leave --new-cluster-id out \
+                 for a random one"
+            );
+        }
+        let above = self.above.unwrap_or(0);
+        ensure!(
+            above <= MAX_ABOVE,
+            "--above {above} is too high: give at most {MAX_ABOVE}, so that a later restore has room above it"
+        );
+        Ok(())
+    }
 }
 
 /// The ids of a new cluster and its first node.
@@ -44,28 +75,33 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan for what follows a revision that was reached at a time.
+    /// The plan for what follows the history of a former cluster, whose last revision was reached at a time.
     ///
     /// # Errors
-    /// When the clock is earlier than that time, and the operator gave no index.
+    /// When the choices are [refused](NewCluster::check), or the clock is earlier than that time and no index that the
+    /// operator gave makes up for it.
     pub(super) fn new(
         new: &NewCluster,
+        former: ClusterId,
         (revision, at): (Revision, WallTime),
         highest_node: NodeId,
         clock: &dyn Clock,
         mint: &dyn Mint,
     ) -> anyhow::Result<Self> {
+        new.check(former)?;
+        let above = new.above.unwrap_or(0);
         let now = clock.wall();
-        ensure!(
-            new.above.is_some() || now >= at,
-            "the clock of this machine is behind the data, which was written at {}: set it, or give a log index above \
-             every one that anybody saw with --above N",
-            nexus_api_types::Moment(at)
-        );
         let seconds = u64::try_from(now.0 / 1_000).unwrap_or(0);
         // A gap of one index at least, which a reset of the history is recognised by.
         let least = (revision.0 + 2).max(seconds << INDEXES_OF_SECOND);
-        let least = least.max(new.above.map_or(0, |above| above.saturating_add(1)));
+        // A lower index changes nothing, so that it says nothing about the clock either.
+        ensure!(
+            above >= least || now >= at,
+            "the clock of this machine is behind the data, which was written at {}: set it, or give a log index above \
+             every one that anybody saw, and well above {least}, with --above N",
+            nexus_api_types::Moment(at)
+        );
+        let least = least.max(above + 1);
         // The store prunes events at multiples of an index. The entries before `BeginHistory` must be none of them,
         // since the state does not know yet that indexes were skipped.
         let first = least.checked_next_multiple_of(PRUNING).map_or(u64::MAX, |multiple| multiple + 1);
@@ -131,30 +167,81 @@ pub(super) fn complete(folder: &Path, built: &Published, mint: &dyn Mint) -> any
 /// # Errors
 /// When there is no data folder, or it cannot be opened at all.
 pub(super) fn inspect(folder: &Path) -> anyhow::Result<Inspection> {
-    ensure!(folder.join("db").is_dir(), "{} is no data folder of nexusd: it has no db", folder.display());
+    check_is_data_folder(folder)?;
+    read_beside(folder, |text_log| inspect_folder(folder, text_log))
+}
+
+/// Opens a data folder, and writes nothing into it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(super) fn open_to_read(folder: &Path) -> anyhow::Result<Rocks> {
+    read_beside(folder, |text_log| Rocks::open_to_read(folder, text_log))
+}
+
+/// Reads a data folder. RocksDB's own log gets a place elsewhere, which is removed at once.
+fn read_beside<T>(
+    folder: &Path,
+    read: impl FnOnce(&Path) -> Result<T, nexus_raft_store::StoreError>,
+) -> anyhow::Result<T> {
     let text_log = std::env::temp_dir().join(format!("nexusd-inspect-{}", std::process::id()));
-    let found = inspect_folder(folder, &text_log);
-    let _ = std::fs::remove_dir_all(&text_log);
+    let found = read(&text_log);
+    let _ = fs::remove_dir_all(&text_log);
     found.with_context(|| format!("{} cannot be read", folder.display()))
+}
+
+/// Checks that this user can list a folder that has a database.
+///
+/// # Errors
+/// A sentence that says what to do.
+pub(super) fn check_is_data_folder(folder: &Path) -> anyhow::Result<()> {
+    match fs::read_dir(folder.join("db")) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            bail!("{} is no data folder of nexusd: it has no db", folder.display())
+        }
+        Err(error) => Err(unreadable(folder, error)),
+    }
+}
+
+/// The error of a folder that cannot be listed.
+pub(super) fn unreadable(folder: &Path, error: std::io::Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::PermissionDenied {
+        return anyhow::anyhow!(
+            "{} cannot be read by this user: run this as the user that nexusd runs as, or as root",
+            folder.display()
+        );
+    }
+    anyhow::Error::from(error).context(format!("{} cannot be read", folder.display()))
 }
 
 /// Prints what to do next.
 pub(super) fn print_next(data_dir: &Path, plan: &Plan) {
     let Member { peer_addr, client_addr, .. } = &plan.member;
-    println!("Next:");
-    println!("  nexusd start --data-dir {} \\", data_dir.display());
-    println!("      --listen {client_addr} --peer-listen {peer_addr}");
-    println!(
-        "  nexus cluster join-token        # then start each further node with an empty folder and --join"
-    );
-    println!(
+    say!("Next:");
+    say!("  nexusd start --data-dir {} \\", data_dir.display());
+    say!("      --listen {client_addr} --peer-listen {peer_addr}");
+    say!("  nexus cluster join-token        # then start each further node with an empty folder and --join");
+    say!(
         "Listening elsewhere, such as on 0.0.0.0, add --advertise {client_addr} --peer-advertise {peer_addr}."
     );
-    println!(
+    say!(
         "With TLS, the nodes need certificates that name cluster {}, and this one node {}.",
-        plan.cluster, plan.node
+        plan.cluster,
+        plan.node
     );
-    println!("Nodes of the former cluster stay out: empty their folders before they join this one.");
+    say!(
+        "The cluster has a new secret. If its nodes are configured with --cluster-secret-file or its variable, leave that \
+         out, or put the new one from {} into that file.",
+        data_dir.join(CLUSTER_SECRET_FILE).display()
+    );
+    if fs::metadata(data_dir).is_ok_and(|found| found.uid() == 0) {
+        say!(
+            "The folder belongs to root. If nexusd runs as another user, type chown -R USER {}",
+            data_dir.display()
+        );
+    }
+    say!("Nodes of the former cluster stay out: empty their folders before they join this one.");
 }
 
 #[cfg(test)]
@@ -163,10 +250,41 @@ mod tests {
     use super::*;
     use crate::raft::clock::SystemClock;
     use nexus_api::mint::SystemMint;
+    use uuid::Uuid;
+
+    const FORMER: ClusterId = ClusterId(Uuid::from_u128(1));
 
     fn plan(revision: u64, at: i64, above: Option<u64>) -> anyhow::Result<Plan> {
-        let new = NewCluster { cluster: None, above, peer_addr: "a:1".into(), client_addr: "a:2".into() };
-        Plan::new(&new, (Revision(revision), WallTime(at)), NodeId(3), &SystemClock, &SystemMint)
+        plan_of(None, revision, at, above)
+    }
+
+    fn plan_of(
+        cluster: Option<ClusterId>,
+        revision: u64,
+        at: i64,
+        above: Option<u64>,
+    ) -> anyhow::Result<Plan> {
+        let new = NewCluster { cluster, above, peer_addr: "a:1".into(), client_addr: "a:2".into() };
+        Plan::new(&new, FORMER, (Revision(revision), WallTime(at)), NodeId(3), &SystemClock, &SystemMint)
+    }
+
+    #[test]
+    fn a_new_cluster_has_an_id_of_its_own() {
+        let refused = |cluster| plan_of(Some(ClusterId(cluster)), 1_000, 0, None).unwrap_err().to_string();
+        assert!(refused(FORMER.0).contains("is the id of the former cluster"));
+        assert!(refused(Uuid::nil()).contains("names no cluster"));
+        let other = ClusterId(Uuid::from_u128(2));
+        assert_eq!(plan_of(Some(other), 1_000, 0, None).unwrap().cluster, other);
+    }
+
+    #[test]
+    fn a_folder_without_a_database_is_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_is_data_folder(folder.path()).unwrap_err().to_string().contains("it has no db"));
+        let denied = unreadable(folder.path(), ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("cannot be read by this user"));
+        fs::create_dir(folder.path().join("db")).unwrap();
+        check_is_data_folder(folder.path()).unwrap();
     }
 
     #[test]
@@ -178,7 +296,12 @@ mod tests {
         assert!(plan(first.first.0 + 900_000, 0, None).unwrap().first >= first.first);
         assert_eq!(plan(1_000, 0, Some(1 << 51)).unwrap().first, Revision((1 << 51) + PRUNING + 1));
         assert_eq!(first.first.0 % PRUNING, 1);
-        assert!(plan(1_000, 0, Some(u64::MAX - 1)).is_err());
+        for above in [(1 << 51) + 1, u64::MAX] {
+            assert!(plan(1_000, 0, Some(above)).unwrap_err().to_string().contains("is too high"));
+        }
+        // A lower index than the usual one changes neither the first index nor what the clock is checked for.
+        assert!(plan(1_000, 0, Some(7)).unwrap().first >= first.first);
+        assert!(plan(1_000, i64::MAX, Some(7)).unwrap_err().to_string().contains("--above"));
         assert!(plan(1_000, i64::MAX, None).unwrap_err().to_string().contains("--above"));
         assert!(plan(1_000, i64::MAX, Some(1 << 51)).is_ok());
     }

@@ -1,7 +1,8 @@
 //! `nexusd restore`: builds a data folder from a backup.
 
 use super::{
-    folders::{Place, RESTORING},
+    account::say,
+    folders::{self, Place, RESTORING},
     founder::{self, NewCluster, Plan},
 };
 use crate::raft::clock::Clock;
@@ -31,14 +32,15 @@ pub fn run(
     let contents = check_backup(backup).with_context(unreliable)?;
     let cluster = contents.cluster.context("the backup is from before its cluster was formed")?;
     let highest = NodeId(contents.highest_node);
-    let plan = Plan::new(new, (contents.revision, contents.at), highest, clock, mint)?;
+    let plan = Plan::new(new, cluster, (contents.revision, contents.at), highest, clock, mint)?;
     check_is_free(data_dir)?;
-    println!("Backup     {}, cluster {cluster}", backup.display());
-    println!("Revision   {}, of {}", contents.revision, Moment(contents.at));
-    println!("State hash {:016x}", contents.hash);
-    println!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
+    folders::check_is_replaceable(data_dir)?;
+    say!("Backup     {}, cluster {cluster}", backup.display());
+    say!("Revision   {}, of {}", contents.revision, Moment(contents.at));
+    say!("State hash {:016x}", contents.hash);
+    say!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
     if is_dry_run {
-        println!("Nothing was written: this was a dry run.");
+        say!("Nothing was written: this was a dry run.");
         return Ok(());
     }
     let place = Place::take(data_dir)?;
@@ -53,7 +55,7 @@ pub fn run(
     founder::complete(building.path(), &built, mint)?;
     check_is_free(place.data_dir())?;
     place.put(building)?;
-    println!("Restored to {}.", place.data_dir().display());
+    say!("Restored to {}.", place.data_dir().display());
     founder::print_next(place.data_dir(), &plan);
     Ok(())
 }
@@ -61,7 +63,7 @@ pub fn run(
 fn check_is_free(data_dir: &Path) -> anyhow::Result<()> {
     match fs::read_dir(data_dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot use {}", data_dir.display())),
+        Err(error) => Err(founder::unreadable(data_dir, error)),
         Ok(mut entries) => {
             ensure!(
                 entries.next().is_none(),

@@ -2,9 +2,10 @@
 //! good. What the others acknowledged and this node never received is lost.
 
 use super::{
+    account::say,
     folders::{NodeLock, Place, RECOVERING},
     founder::{self, NewCluster, Plan},
-    inspection::{self, shown},
+    inspection::{self, is_to_begin, shown},
 };
 use crate::raft::clock::Clock;
 use anyhow::{Context, bail, ensure};
@@ -41,16 +42,17 @@ pub fn run(
     confirmation: &Confirmation,
     (clock, mint): (&dyn Clock, &dyn Mint),
 ) -> anyhow::Result<()> {
-    ensure!(data_dir.join("db").is_dir(), "{} is no data folder of nexusd: it has no db", data_dir.display());
+    founder::check_is_data_folder(data_dir)?;
     let place = Place::take(data_dir)?;
     let data_dir = place.data_dir();
-    // This takes the lock of a node. RocksDB puts its own files in order, and no record is changed.
-    let former = Rocks::open(data_dir)
-        .with_context(|| format!("cannot open the data folder {}", data_dir.display()))?;
+    // No node starts on the folder meanwhile. Nothing is written into it: it stays as it was, whoever runs this.
+    let lock = NodeLock::take(data_dir)?;
+    let former = founder::open_to_read(data_dir)?;
     let found = inspect(&former, former.folder().as_ref());
     check(&found, confirmation)?;
     let state = found.state.as_ref().context("the state cannot be read")?;
     let cluster = state.state.origin().context("this node has never been part of a cluster")?.cluster;
+    new.check(cluster)?;
     print_account(&found, &state.state, cluster);
     confirm(cluster, confirmation)?;
     place.clean_up()?;
@@ -61,20 +63,19 @@ pub fn run(
         let storage: Arc<dyn Storage> = Arc::new(Rocks::open(building.path())?);
         let named = |published: &nexus_raft_store::Published| {
             let reached = (published.revision(), published.state.clock().wall);
-            let plan = Plan::new(new, reached, founder::highest_node(&published.state), clock, mint)?;
+            let plan =
+                Plan::new(new, cluster, reached, founder::highest_node(&published.state), clock, mint)?;
             planned.insert(plan).founder()
         };
         recover::<anyhow::Error>(&storage, &former, named).context("the recovery failed")?
     };
     let plan = planned.context("the recovery named no node")?;
     founder::complete(building.path(), &built, mint)?;
-    // A database that is closed after the exchange would delete files of the new folder.
     drop(former);
-    let lock = NodeLock::take(data_dir)?;
     let former = place.exchange(building, &clock.wall().0.to_string())?;
     drop(lock);
-    println!("Recovered {}. The former folder is kept as {}.", data_dir.display(), former.display());
-    println!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
+    say!("Recovered {}. The former folder is kept as {}.", data_dir.display(), former.display());
+    say!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
     founder::print_next(data_dir, &plan);
     Ok(())
 }
@@ -96,6 +97,13 @@ fn check(found: &Inspection, confirmation: &Confirmation) -> anyhow::Result<()> 
          restore a backup:\n  {}",
         found.damage.join("\n  ")
     );
+    let log = found.log.unwrap_or_default();
+    let is_applied = log.last <= found.state.as_ref().and_then(|state| state.applied());
+    ensure!(
+        !(is_to_begin(found) && is_applied),
+        "this folder was restored or recovered, and no node has begun its new history: start it with nexusd start \
+         and the addresses that it was made for, which nexusd inspect shows as its member, or restore the backup again"
+    );
     if let Some(why) = &found.quarantined {
         ensure!(
             confirmation.accepts_quarantined,
@@ -113,31 +121,32 @@ fn print_account(found: &Inspection, state: &State, cluster: ClusterId) {
     let committed = log.committed.max(applied);
     let index = |id: Option<nexus_raft_store::LogId>| id.map_or(0, |id| id.index);
     let tail = index(log.last).saturating_sub(index(committed));
-    println!("Cluster    {cluster}");
-    println!("Vote       {}", shown(log.vote));
-    println!("Log        up to {}", shown(log.last));
-    println!("Committed  {}", shown(committed));
-    println!("Applied    {}", shown(applied));
-    println!("Members    {}", inspection::members(found));
-    println!("Node ids   up to {}", founder::highest_node(state));
-    println!();
-    println!("May be lost: every write after {} that other nodes acknowledged and", index(log.last));
-    println!("this node never received. Prefer the node whose log ends last, or one that runs.");
+    say!("Cluster    {cluster}");
+    say!("Vote       {}", shown(log.vote));
+    say!("Log        up to {}", shown(log.last));
+    say!("Committed  {}", shown(committed));
+    say!("Applied    {}", shown(applied));
+    say!("Members    {}", inspection::members(found));
+    say!("Node ids   up to {}", founder::highest_node(state));
+    say!("");
+    say!("May be lost: every write after {} that other nodes acknowledged and", index(log.last));
+    say!("this node never received. Prefer the node whose log ends last, or one that runs.");
     if tail > 0 {
-        println!("May appear: the last {tail} entries of this node may never have been committed; they will");
-        println!("count as committed, and clients that were told otherwise may see them.");
+        say!("May appear: the last {tail} entries of this node may never have been committed; they will");
+        say!("count as committed, and clients that were told otherwise may see them.");
     }
-    println!("All sessions, claims, tickets and join tokens end. The cluster gets a new id, so that no node");
-    println!("of the former one can come back to it.");
-    println!();
+    say!("All sessions, claims, tickets and join tokens end. The cluster gets a new id, so that no node");
+    say!("of the former one can come back to it.");
+    say!("");
 }
 
 fn confirm(cluster: ClusterId, confirmation: &Confirmation) -> anyhow::Result<()> {
     let typed = match &confirmation.cluster {
         Some(given) => given.clone(),
         None if std::io::stdin().is_terminal() => {
-            print!("Type the id of the cluster that is given up: ");
-            std::io::stdout().flush()?;
+            let mut terminal = std::io::stdout();
+            write!(terminal, "Type the id of the cluster that is given up: ")?;
+            terminal.flush()?;
             let mut line = String::new();
             std::io::stdin().lock().read_line(&mut line)?;
             line

@@ -2,11 +2,16 @@
 
 use super::founder;
 use crate::membership::identity;
+use anyhow::Context;
 use nexus_api_types::Moment;
 use nexus_domain::entity::ResetKind;
 use nexus_raft_store::{Inspection, Published};
 use serde_json::{Value, json};
-use std::{fmt::Display, path::Path};
+use std::{
+    fmt::{self, Display, Write as _},
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
 /// Prints the content of a data folder, as text or as JSON. Returns whether it is in order. Blocks on the device.
 ///
@@ -14,12 +19,23 @@ use std::{fmt::Display, path::Path};
 /// When there is no data folder, or it cannot be opened at all.
 pub fn run(data_dir: &Path, as_json: bool) -> anyhow::Result<bool> {
     let found = founder::inspect(data_dir)?;
-    if as_json {
-        println!("{}", serde_json::to_string_pretty(&json(data_dir, &found))?);
+    let mut shown = if as_json {
+        serde_json::to_string_pretty(&json(data_dir, &found))?
     } else {
-        print(data_dir, &found);
-    }
+        text(data_dir, &found)?
+    };
+    shown.truncate(shown.trim_end().len());
+    shown.push('\n');
+    print(&mut std::io::stdout(), &shown)?;
     Ok(found.damage.is_empty() && found.quarantined.is_none() && !found.is_unfinished)
+}
+
+/// Prints a text. A reader that has closed the pipe has seen enough.
+fn print(out: &mut impl Write, text: &str) -> anyhow::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.context("cannot print what the folder contains"),
+    }
 }
 
 /// A log id or a vote; `-` if there is none.
@@ -40,74 +56,78 @@ pub(super) fn members(found: &Inspection) -> String {
     if shown.is_empty() { "-".to_owned() } else { shown.join(", ") }
 }
 
-fn print(data_dir: &Path, found: &Inspection) {
+fn text(data_dir: &Path, found: &Inspection) -> Result<String, fmt::Error> {
+    let mut out = String::new();
     let stored = found.identity.as_deref().and_then(|bytes| identity::decode(bytes).ok());
     let state = found.state.as_deref();
-    println!("Folder     {}, format {}, as of the last flush", data_dir.display(), found.format);
-    println!("Cluster    {}", shown(stored.and_then(|stored| stored.cluster)));
-    println!("Node       {}", shown(stored.and_then(|stored| stored.node)));
-    println!("Instance   {}", shown(stored.map(|stored| stored.instance)));
-    println!("Starts     {}", shown(stored.map(|stored| stored.starts)));
+    writeln!(out, "Folder     {}, format {}, as of the last flush", data_dir.display(), found.format)?;
+    writeln!(out, "Cluster    {}", shown(stored.and_then(|stored| stored.cluster)))?;
+    writeln!(out, "Node       {}", shown(stored.and_then(|stored| stored.node)))?;
+    writeln!(out, "Instance   {}", shown(stored.map(|stored| stored.instance)))?;
+    writeln!(out, "Starts     {}", shown(stored.map(|stored| stored.starts)))?;
     match &found.log {
-        None => println!("Log        damaged"),
+        None => writeln!(out, "Log        damaged")?,
         Some(log) => {
-            println!(
+            writeln!(
+                out,
                 "Log        {} entries, from {} to {}",
                 found.entries,
                 shown(log.first),
                 shown(log.last)
-            );
-            println!("Purged     {}", shown(log.purged));
-            println!("Vote       {}", shown(log.vote));
-            println!("Committed  {}", shown(log.committed));
+            )?;
+            writeln!(out, "Purged     {}", shown(log.purged))?;
+            writeln!(out, "Vote       {}", shown(log.vote))?;
+            writeln!(out, "Committed  {}", shown(log.committed))?;
         }
     }
-    println!("Applied    {}", shown(state.and_then(Published::applied)));
-    println!("Members    {}", members(found));
-    println!("Rules      {}", shown(state.map(|state| state.state.rules())));
-    println!("State hash {}", shown(state.map(|state| format!("{:016x}", state.hash()))));
-    println!("Wall time  {}", shown(state.map(|state| Moment(state.state.clock().wall))));
-    println!("Rows       {}", found.rows);
-    println!("Documents  {}", found.documents);
-    println!("Events     {}", found.events);
+    writeln!(out, "Applied    {}", shown(state.and_then(Published::applied)))?;
+    writeln!(out, "Members    {}", members(found))?;
+    writeln!(out, "Rules      {}", shown(state.map(|state| state.state.rules())))?;
+    writeln!(out, "State hash {}", shown(state.map(|state| format!("{:016x}", state.hash()))))?;
+    writeln!(out, "Wall time  {}", shown(state.map(|state| Moment(state.state.clock().wall))))?;
+    writeln!(out, "Rows       {}", found.rows)?;
+    writeln!(out, "Documents  {}", found.documents)?;
+    writeln!(out, "Events     {}", found.events)?;
     for snapshot in &found.snapshots {
         let covers =
             snapshot.covers.as_ref().map_or_else(Clone::clone, |covers| format!("up to {}", shown(*covers)));
-        println!("Snapshot   {}, {} bytes, {covers}", snapshot.name.escape_debug(), snapshot.bytes);
+        writeln!(out, "Snapshot   {}, {} bytes, {covers}", snapshot.name.escape_debug(), snapshot.bytes)?;
     }
     if let Some(start) = state.and_then(|state| state.state.history_start()) {
-        println!(
+        writeln!(
+            out,
             "History    {} at {}, after {} of {}",
             word(start.kind),
             start.from,
             start.through,
             start.former
-        );
+        )?;
     }
     if let Some(begins) = found.new_history.filter(|_| is_to_begin(found)) {
-        println!("To begin   a new history of cluster {}, after {}", begins.cluster, begins.through);
+        writeln!(out, "To begin   a new history of cluster {}, after {}", begins.cluster, begins.through)?;
     }
     if found.is_unfinished {
-        println!("Unfinished: an interrupted restore or recovery left it; nexusd start refuses it");
+        writeln!(out, "Unfinished: an interrupted restore or recovery left it; nexusd start refuses it")?;
     }
     if found.is_installing {
-        println!("Installing: a snapshot replaces the state; the next start finishes that");
+        writeln!(out, "Installing: a snapshot replaces the state; the next start finishes that")?;
     }
     if let Some(why) = &found.quarantined {
-        println!("Quarantined: {why}");
+        writeln!(out, "Quarantined: {why}")?;
     }
     for damaged in &found.damage {
-        println!("Damaged    {damaged}");
+        writeln!(out, "Damaged    {damaged}")?;
     }
     if found.damage.is_empty() && found.quarantined.is_none() && !found.is_unfinished {
-        println!("Every record can be read.");
+        writeln!(out, "Every record can be read.")?;
     }
+    Ok(out)
 }
 
 /// Whether the node still has to begin the new history that its folder was built for.
-fn is_to_begin(found: &Inspection) -> bool {
-    let origin = found.state.as_ref().and_then(|state| state.state.origin().map(|origin| origin.cluster));
-    found.new_history.is_some_and(|begins| origin != Some(begins.cluster))
+pub(super) fn is_to_begin(found: &Inspection) -> bool {
+    let state = found.state.as_ref();
+    found.new_history.is_some_and(|begins| state.is_none_or(|state| begins.is_to_begin(&state.state)))
 }
 
 const fn word(kind: ResetKind) -> &'static str {
@@ -188,4 +208,32 @@ fn json(data_dir: &Path, found: &Inspection) -> Value {
         "quarantined": found.quarantined,
         "damage": found.damage,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A place that takes no text.
+    struct Closed(ErrorKind);
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_an_inspection_quietly_and_a_full_disk_is_an_error() {
+        print(&mut Closed(ErrorKind::BrokenPipe), "text").unwrap();
+        assert!(print(&mut Closed(ErrorKind::StorageFull), "text").is_err());
+        let mut printed = Vec::new();
+        print(&mut printed, "text").unwrap();
+        assert_eq!(printed, b"text");
+    }
 }

@@ -3,15 +3,19 @@
 //! new history as the only member of a new cluster. Inspects a data folder. None of this runs beside Raft.
 //!
 //! Reading order:
+//! - `account`: the lines that the operator gets.
 //! - `folders`: the names of folders beside a data folder, and how one takes the place of another.
+//! - `ownership`: the user who gets what root makes.
 //! - `founder`: the node that begins the new history: its ids, its secret, its first log index.
 //! - [`from_backup`]: `nexusd restore`. [`from_node`]: `nexusd recover`. [`inspection`]: `nexusd inspect`.
 
+mod account;
 mod folders;
 mod founder;
 pub mod from_backup;
 pub mod from_node;
 pub mod inspection;
+mod ownership;
 
 pub use founder::NewCluster;
 

@@ -305,7 +305,8 @@ pub struct HealthArgs {
 /// The addresses and the first log index of a new cluster.
 #[derive(Debug, Args)]
 pub struct NewClusterArgs {
-    /// Begin the log above this index; without it, far above every index that the former cluster can have reached
+    /// Begin the log above this index, up to 2^51; it begins far above every index that the former cluster can have
+    /// reached in any case, unless the clock is wrong
     #[arg(long, value_name = "N")]
     pub above: Option<u64>,
     /// Address at which other nodes will reach this node
@@ -327,7 +328,7 @@ pub struct RestoreArgs {
     pub data_dir: PathBuf,
     /// Id of the new cluster, for certificates that were made for it; a random one by default
     #[arg(long, value_name = "UUID")]
-    pub cluster_id: Option<Uuid>,
+    pub new_cluster_id: Option<Uuid>,
     /// The addresses and the first log index
     #[command(flatten)]
     pub new: NewClusterArgs,

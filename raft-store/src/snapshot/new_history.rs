@@ -21,7 +21,7 @@ use crate::{
     storage::{Batch, Column, KeyRange, Order, Reader, Storage},
     types::{LeaderId, LogId, Member, StoredMembership, Vote},
 };
-use nexus_domain::{ClusterId, Revision, entity::ResetKind};
+use nexus_domain::{ClusterId, Revision, State, entity::ResetKind};
 use openraft::{Membership, vote::RaftVote as _};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -38,6 +38,13 @@ pub struct NewHistory {
     pub through: Revision,
     /// Why the history is reset.
     pub kind: ResetKind,
+}
+
+impl NewHistory {
+    /// Whether the node still has to begin it, by an entry that gives its state the new cluster's id.
+    pub fn is_to_begin(&self, state: &State) -> bool {
+        state.origin().map(|origin| origin.cluster) != Some(self.cluster)
+    }
 }
 
 /// The node that begins a new history.
@@ -59,8 +66,8 @@ pub struct Founder {
 /// device. Returns the state as it is stored.
 ///
 /// # Errors
-/// [`StoreError::Snapshot`] if the backup is damaged, an error of `found`, or one of the device. Then the storage is
-/// marked as unfinished.
+/// [`StoreError::Snapshot`] if the backup is damaged, [`StoreError::NewHistory`] if the cluster's id is not a new one,
+/// an error of `found`, or one of the device. Then the storage is marked as unfinished.
 pub fn restore<E: From<StoreError>>(
     storage: &Arc<dyn Storage>,
     backup: &BackupFile,
@@ -79,7 +86,8 @@ pub fn restore<E: From<StoreError>>(
 /// new node. Blocks on the device. Returns the state as it is stored.
 ///
 /// # Errors
-/// If a record of the node is damaged, an error of `found`, or one of the device. Then the storage is marked as
+/// [`StoreError::NewHistory`] if the node still has to begin a new history itself or the cluster's id is not a new one,
+/// other errors if a record of the node is damaged, of `found`, or of the device. Then the storage is marked as
 /// unfinished.
 pub fn recover<E: From<StoreError>>(
     storage: &Arc<dyn Storage>,
@@ -100,6 +108,12 @@ pub fn recover<E: From<StoreError>>(
     })?;
     let (published, row_hashes) = loaded(storage.as_ref(), &progress, last)?;
     let (published, term) = apply_all(storage.as_ref(), node, published, row_hashes)?;
+    // The log of such a node has indexes that the former cluster never had. The last one that it had would be lost.
+    if stored(node)?.is_some_and(|history| history.is_to_begin(&published.state)) {
+        return Err(E::from(StoreError::NewHistory(
+            "the node was built for one that it has not begun: start it with the addresses that it was built for".into(),
+        )));
+    }
     let founder = found(&published)?;
     Ok(finish(storage, published, &founder, ResetKind::Recovered, term)?)
 }
@@ -194,6 +208,11 @@ fn finish(
     term: u64,
 ) -> Result<Published, StoreError> {
     let Founder { cluster, first, node, member, identity } = founder;
+    let former = before.state.origin().map(|origin| origin.cluster);
+    // A node tells by the id whether the new history has begun. The former one's would silently skip the reset.
+    if former == Some(*cluster) || cluster.0.is_nil() {
+        return Err(StoreError::NewHistory(format!("{cluster} is not the id of a new cluster")));
+    }
     let through = before.revision();
     if first.0 <= through.0 + 1 {
         return Err(StoreError::Inconsistent(format!("a history after {through} cannot begin at {first}")));

@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 /// Not one at which old events are pruned.
 const FIRST: Revision = Revision((1 << 50) + 1);
+const FORMER: ClusterId = ClusterId(Uuid::from_u128(0xc1));
 const CLUSTER: ClusterId = ClusterId(Uuid::from_u128(0xc2));
 
 fn founder(_: &Published) -> Result<Founder, StoreError> {
@@ -36,7 +37,7 @@ fn founder(_: &Published) -> Result<Founder, StoreError> {
 async fn node_with_history(disk: SimulatedDisk, unapplied: usize) -> (Node, u64) {
     let mut node = Node::start(disk).await;
     let mut scribe = Scribe::new();
-    let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: None };
+    let origin = ClusterOrigin { cluster: FORMER, formed_at: WallTime(0), bootstrap: None };
     let beginning = scribe.beginning();
     let formed = scribe.ask(Actor::System, FormCluster { origin, nodes: Vec::new() }.into());
     let rest = scribe.features(20);
@@ -235,4 +236,38 @@ async fn a_history_does_not_begin_below_the_former_one() {
     let low = |found: &Published| Ok(Founder { first: Revision(found.revision().0 + 1), ..founder(found)? });
     let disk = SimulatedDisk::new();
     assert!(matches!(restore(&shared(&disk), &backup, low), Err(StoreError::Inconsistent(_))));
+}
+
+#[tokio::test]
+async fn a_history_does_not_begin_under_the_id_of_the_former_cluster_or_none() {
+    let former = SimulatedDisk::new();
+    let (mut node, _) = node_with_history(former.clone(), 0).await;
+    let (_folder, backup) = backup_of(&mut node).await;
+    for cluster in [FORMER, ClusterId(Uuid::nil())] {
+        let named = |found: &Published| Ok(Founder { cluster, ..founder(found)? });
+        for is_restore in [true, false] {
+            let disk = SimulatedDisk::new();
+            let built = if is_restore {
+                restore(&shared(&disk), &backup, named)
+            } else {
+                recover(&shared(&disk), &former, named)
+            };
+            assert!(matches!(built, Err(StoreError::NewHistory(_))), "{cluster}");
+            assert!(inspect(&disk, disk.folder().as_ref()).is_unfinished, "no node starts on it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_has_not_begun_its_new_history_is_not_recovered() {
+    let (mut node, _) = node_with_history(SimulatedDisk::new(), 0).await;
+    let (_folder, backup) = backup_of(&mut node).await;
+    let restored = SimulatedDisk::new();
+    restore(&shared(&restored), &backup, founder).unwrap();
+    let again = |found: &Published| {
+        let first = Revision(found.revision().0 + (1 << 10) + 1);
+        Ok(Founder { cluster: ClusterId(Uuid::from_u128(0xc3)), first, node: 5, ..founder(found)? })
+    };
+    let built = recover(&shared(&SimulatedDisk::new()), &restored, again);
+    assert!(matches!(built, Err(StoreError::NewHistory(_))));
 }

@@ -209,6 +209,10 @@ async fn a_backup_is_restored_elsewhere_and_nothing_from_before_is_taken_for_new
     let file = text(&file);
     let restore = with(&["restore", "--from", &file], &args);
     let dry = done(&[&restore[..], &["--dry-run"]].concat());
+    for id in [former_id.as_str().expect("an id"), "00000000-0000-0000-0000-000000000000"] {
+        let same = refused(&[&restore[..], &["--new-cluster-id", id]].concat());
+        assert!(same.contains(&format!("--new-cluster-id {id}")), "{same}");
+    }
     assert!(dry.contains("node 4"), "ids are never reused: {dry}");
     assert!(!folder.exists());
     let printed = done(&restore);
@@ -219,6 +223,12 @@ async fn a_backup_is_restored_elsewhere_and_nothing_from_before_is_taken_for_new
     assert_eq!((&found["stateHash"], &found["nodeId"]), (&json!(hash), &json!(4)));
     assert_eq!((&found["damage"], &found["log"]["entries"]), (&json!([]), &json!(0)));
     assert!(found["toBegin"].is_string());
+    assert!(printed.contains("--cluster-secret-file"), "{printed}");
+    let recover =
+        with(&["recover", "--as-single", "--cluster-id", former_id.as_str().expect("an id")], &args);
+    let too_early = refused(&recover);
+    assert!(too_early.contains("no node has begun its new history"), "{too_early}");
+    ends_well_without_a_reader(&["inspect", &text(&folder)]);
 
     cluster.nodes[0].start();
     cluster.all_ready().await;
@@ -279,10 +289,14 @@ async fn one_node_of_three_becomes_a_cluster_and_the_others_never_come_back_to_i
         "--advertise",
         &client,
     ];
+    let files = names(&folder.join("db"));
     let unconfirmed = refused(&recover);
     assert!(unconfirmed.contains(&format!("--cluster-id {id}")), "{unconfirmed}");
     let mistyped = refused(&[&recover[..], &["--cluster-id", "0"]].concat());
     assert!(mistyped.contains("not what was typed"), "{mistyped}");
+    let same = refused(&[&recover[..], &["--cluster-id", &id, "--new-cluster-id", &id]].concat());
+    assert!(same.contains("is the id of the former cluster"), "{same}");
+    assert_eq!(names(&folder.join("db")), files, "nothing was written");
     cluster.nodes[2].start();
     let url = cluster.nodes[2].url();
     eventually("it runs", || async {
@@ -331,6 +345,22 @@ fn beside(folder: &Path, infix: &str) -> Vec<PathBuf> {
     paths
         .filter(|path| path.file_name().is_some_and(|name| name.display().to_string().starts_with(&prefix)))
         .collect()
+}
+
+fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+    let entries = fs::read_dir(folder).expect("it can be listed");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("it can be listed").file_name()).collect();
+    names.sort();
+    names
+}
+
+/// Runs a command whose output nobody reads.
+fn ends_well_without_a_reader(args: &[&str]) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(binary("nexusd"));
+    let status = command.args(args).env_clear().stdin(Stdio::null()).stdout(writer).status();
+    assert!(status.expect("nexusd can be started").success(), "{args:?}");
 }
 
 /// Runs a command and kills it after a part of the time that it takes.
@@ -385,7 +415,7 @@ async fn a_restore_and_a_recovery_that_are_killed_leave_nothing_half_made() {
             assert!(start.contains("nexusd restore"), "{start}");
         }
     }
-    done(&restore);
+    ends_well_without_a_reader(&restore);
     assert!(beside(&folder, ".restoring-").is_empty(), "the next restore cleans up");
     fs::remove_dir_all(&folder).expect("it can be removed");
 
