@@ -217,9 +217,10 @@ def every_metric_that_is_named_exists():
 
 
 def commands(page):
-    """The commands of Nexus in a page: between backticks, or in an indented line."""
+    """The commands of Nexus in a page: between backticks, or in an indented line, up to a pipe."""
+    page = re.sub(r"\\\n\s*", "", page)
     inline = [re.sub(r"\s+", " ", found) for found in re.findall(r"`(nexusd? [^`]+)`", page)]
-    lines = re.findall(r"^    (nexusd? .*)$", page, re.M)
+    lines = re.findall(r"^ {4,}(?:sudo )?(nexusd? [^|\n]*)", page, re.M)
     return inline + [re.sub(r"\s+#.*", "", line) for line in lines]
 
 
@@ -554,10 +555,14 @@ def the_chart_starts_nodes_as_nexusd_takes_them():
     joins = started({"replicas": 4}, 3, NEXUS_JOIN_TOKEN="nexus_join_x")
     expect("start --join https://team-nexus-0." in joins and "--node-id" not in joins, joins)
     expect("--join" not in started({"replicas": 4}, 3), "a node that has joined needs no token")
-    restored = started(RESTORED, 0, NEXUS_JOIN_TOKEN="nexus_join_x")
+    restored = started(RESTORED, 0)
     expect("--join" not in restored and "--initial-cluster" not in restored, f"pod 0 has the restored data: {restored}")
     second = started(RESTORED | {"replicas": 3}, 1, NEXUS_JOIN_TOKEN="nexus_join_x")
     expect("start --join https://team-nexus-0." in second and "--node-id" not in second, second)
+    template = lambda values: rendered(values)["StatefulSet", "team-nexus"]["spec"]["template"]
+    expect(template(RESTORED) == template(RESTORED | {"replicas": 3}), "pod 0 does not restart when the others follow")
+    lost = started(RESTORED | {"replicas": 3}, 0, NEXUS_JOIN_TOKEN="nexus_join_x")
+    expect(",https://team-nexus-1." in lost, f"pod 0 joins through pod 1 when its volume is lost later: {lost}")
     expect("--initial-cluster" not in started(RESTORED, 2), "no node forms a cluster beside the restored one")
 
 
