@@ -34,6 +34,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* The first two pods, through either of which a node joins: one of them may be the node itself. */}}
+{{- define "nexus.joinUrls" -}}
+{{- range $ordinal := until (min 2 (max (int .Values.replicas) (int .Values.initialReplicas)) | int) -}}
+{{- if $ordinal }},{{ end -}}
+{{- printf "%s://%s-%d.%s:7401" (lower (include "nexus.scheme" $)) (include "nexus.name" $) $ordinal (include "nexus.peerDomain" $) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The names by which clients reach the service. */}}
 {{- define "nexus.hosts" -}}
 {{- $name := include "nexus.name" . -}}
