@@ -320,7 +320,7 @@ mod tests {
         assert!(data.join("whole").exists());
     }
 
-    /// Where the system mounts the processes.
+    /// The mount point of the system's processes.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_mount_point_is_refused_before_anything_is_built() {
