@@ -73,7 +73,11 @@ impl Trust {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file of certificates or keys, in PEM.
+///
+/// # Errors
+/// When it cannot be read, is longer than [`MAX_FILE_BYTES`], or is a pipe or a folder.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     // A pipe would keep the command waiting.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));

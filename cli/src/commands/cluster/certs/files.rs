@@ -1,7 +1,7 @@
 //! Files of certificates and keys: read up to a limit, and written so that a name always stands for a whole file, also
 //! after a crash.
 
-use crate::{config::atomic, error::Error};
+use crate::{client::trust, config::atomic, error::Error};
 use nexus_api_types::certificate::Certificate;
 use rustls::{
     crypto::ring,
@@ -10,7 +10,7 @@ use rustls::{
 };
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 use uuid::Uuid;
@@ -24,8 +24,6 @@ pub(super) const NODE_CERTIFICATE: &str = "node.crt";
 /// The key of a node.
 pub(super) const NODE_KEY: &str = "node.key";
 
-/// Bytes of the longest file: hundreds of certificates.
-const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Certificates of one file: no bundle of a cluster has more.
 const MAX_CERTIFICATES: usize = 64;
 
@@ -59,19 +57,10 @@ pub(super) struct NewFile<'a> {
 /// # Errors
 /// When it cannot be read, is longer than any such file, or is a pipe or a folder.
 pub(super) fn read(path: &Path) -> Result<String, Error> {
-    let read = || {
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        let mut text = Vec::new();
-        File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
-        if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(io::Error::other("it is longer than 1 MiB"));
-        }
-        // Bytes that are no text can stand between certificates alone.
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    };
-    read().map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))
+    let read = trust::read(path)
+        .map_err(|error| Error::local(format!("cannot read {}: {error}", path.display())))?;
+    // Bytes that are no text can stand between certificates alone.
+    Ok(String::from_utf8_lossy(&read).into_owned())
 }
 
 /// The certificates in a file, at least one.
