@@ -15,6 +15,7 @@
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
 
 mod duties;
+mod http_client;
 mod leader;
 pub mod membership;
 mod node;

@@ -6,6 +6,7 @@
 //! leaders in one term.
 
 use crate::{
+    http_client::{authorities, root_cause, tls_reason},
     membership::identity::StoredIdentity,
     peer::{
         PeerClient, PeerTarget, Welcome,
@@ -13,7 +14,6 @@ use crate::{
         service::{MembershipRequest, ServiceRequest, ServiceResponse},
     },
     settings::origin::Origin,
-    tls,
 };
 use anyhow::{Context, bail};
 use nexus_api_types::{
@@ -281,11 +281,7 @@ fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().timeout(JOIN_TIMEOUT);
     let builder = match ca {
         None => builder,
-        Some(path) => {
-            let unusable = || format!("--join-ca {} cannot be used", path.display());
-            let bundle = std::fs::read(path).with_context(unusable)?;
-            builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&bundle).with_context(unusable)?)
-        }
+        Some(path) => builder.tls_certs_only(authorities("--join-ca", path)?),
     };
     builder.build().context("cannot make an HTTP client")
 }
@@ -303,12 +299,12 @@ async fn join_through(
     request: &JoinRequest,
 ) -> Result<Joined, JoinError> {
     let url = format!("{server}/api/cluster/members");
-    let later = |error: reqwest::Error| match refusal_by_tls(&error) {
+    let later = |error: reqwest::Error| match tls_reason(&error) {
         // Waiting mends no certificate.
         Some(reason) => {
             JoinError::Final(format!("TLS: {reason} (--join-ca FILE names the ca.crt of the cluster)"))
         }
-        None => JoinError::Later(innermost(&error)),
+        None => JoinError::Later(root_cause(&error)),
     };
     let response = http.post(url).json(request).send().await.map_err(later)?;
     let status = response.status();
@@ -321,21 +317,6 @@ async fn join_through(
         Err(_) => format!("HTTP status {status}"),
     };
     if status.is_client_error() { Err(JoinError::Final(message)) } else { Err(JoinError::Later(message)) }
-}
-
-/// The reason of TLS in an error of reqwest, if it has one.
-fn refusal_by_tls(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.filter_map(|error| error.downcast_ref::<std::io::Error>()).find_map(tls::reason::explain)
-}
-
-/// The reason at the bottom of an error: what reqwest puts around it says only that a request failed.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

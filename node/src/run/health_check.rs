@@ -1,5 +1,6 @@
 //! Asks a node whether it is ready, as container engines and scripts do by `nexusd health`.
 
+use crate::http_client::{authorities, root_cause, tls_reason};
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::{path::Path, time::Duration};
@@ -24,7 +25,7 @@ pub async fn check_health(addr: &str, ca: Option<&Path>) -> anyhow::Result<Strin
         Err(error) => bail!(
             "no node answers at {addr} by {scheme}: {}; name the address of its --listen with --addr, and its \
              authorities with --ca if it has certificates",
-            root_cause(&error)
+            unanswered(&error)
         ),
     }
 }
@@ -32,13 +33,8 @@ pub async fn check_health(addr: &str, ca: Option<&Path>) -> anyhow::Result<Strin
 /// A client that asks no proxy: the node is this machine's own.
 fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
     // Without authorities, it asks in plain text. It does not need those of the system, which an image may lack.
-    let mut authorities = Vec::new();
-    if let Some(path) = ca {
-        let unusable = || format!("--ca {} cannot be used", path.display());
-        let bundle = std::fs::read(path).with_context(unusable)?;
-        authorities = reqwest::Certificate::from_pem_bundle(&bundle).with_context(unusable)?;
-    }
-    let builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().tls_certs_only(authorities);
+    let trusted = ca.map_or(Ok(Vec::new()), |path| authorities("--ca", path))?;
+    let builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().tls_certs_only(trusted);
     builder.build().context("cannot make an HTTP client")
 }
 
@@ -69,16 +65,12 @@ fn reason(status: u16, body: &Value) -> String {
     }
 }
 
-/// The innermost cause: reqwest's own text only repeats the address.
-fn root_cause(error: &reqwest::Error) -> String {
+/// Why a node did not answer.
+fn unanswered(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("nothing within {} s", TIMEOUT.as_secs());
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    tls_reason(error).unwrap_or_else(|| root_cause(error))
 }
 
 #[cfg(test)]
