@@ -35,7 +35,7 @@ pub use error::{Quarantined, StoreError};
 pub use inspect::{Inspection, inspect, inspect_folder};
 pub use latency::{LatencyCounts, LatencyHistogram};
 pub use log::{FlushStats, LogEnds, LogReader, LogStore};
-pub use machine::{ApplyStats, Published};
+pub use machine::{ApplyStats, PRUNE_EVERY, Published};
 pub use snapshot::{
     Backup, BackupContents, BackupFile, CHUNK_BYTES, Founder, NewHistory, SnapshotBuilder, SnapshotFile,
     SnapshotNote, SnapshotReceiver, check_backup, recover, restore,

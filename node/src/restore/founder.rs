@@ -10,14 +10,12 @@ use crate::{
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;
 use nexus_domain::{ClusterId, InstanceId, NodeId, Revision, State, WallTime};
-use nexus_raft_store::{Founder, Inspection, Member, Published, inspect_folder, storage::Rocks};
+use nexus_raft_store::{Founder, Inspection, Member, PRUNE_EVERY, Published, inspect_folder, storage::Rocks};
 use std::{fs, io::ErrorKind, os::unix::fs::MetadataExt as _, path::Path};
 
-/// A log index grows by less than this each second, on average since 1970: so a history that begins at the present
-/// second times this lies above all earlier ones.
-const INDEXES_OF_SECOND: u32 = 20;
-/// The distance of the indexes at which the store prunes events.
-const PRUNING: u64 = 1 << 10;
+/// Bits of the entries in a second. On average since 1970, a log has fewer than 2^20 entries each second: so a history
+/// that begins at the present second times 2^20 lies above all earlier ones.
+const ENTRY_BITS_OF_SECOND: u32 = 20;
 /// Every client's JSON represents smaller numbers exactly. This leaves room for thousands of years of writes.
 const MAX_FIRST: u64 = 1 << 52;
 /// The highest index that an operator may give. A later restore, which begins above all that this one reaches, needs as
@@ -93,7 +91,7 @@ impl Plan {
         let now = clock.wall();
         let seconds = u64::try_from(now.0 / 1_000).unwrap_or(0);
         // A gap of one index at least, which a reset of the history is recognised by.
-        let least = (revision.0 + 2).max(seconds << INDEXES_OF_SECOND);
+        let least = (revision.0 + 2).max(seconds << ENTRY_BITS_OF_SECOND);
         // A lower index changes nothing, so that it says nothing about the clock either.
         ensure!(
             above >= least || now >= at,
@@ -104,7 +102,7 @@ impl Plan {
         let least = least.max(above + 1);
         // The store prunes events at multiples of an index. The entries before `BeginHistory` must be none of them,
         // since the state does not know yet that indexes were skipped.
-        let first = least.checked_next_multiple_of(PRUNING).map_or(u64::MAX, |multiple| multiple + 1);
+        let first = least.checked_next_multiple_of(PRUNE_EVERY).map_or(u64::MAX, |multiple| multiple + 1);
         ensure!(first <= MAX_FIRST, "the first log index would be {first}; at most {MAX_FIRST} is possible");
         let instance = InstanceId(mint.id());
         let member =
@@ -294,8 +292,8 @@ mod tests {
         assert!(first.first.0 > 1_700_000_000 << 20, "a million indexes for each second since 1970");
         // A restore of the same backup a second later lies above everything that the first one can reach until then.
         assert!(plan(first.first.0 + 900_000, 0, None).unwrap().first >= first.first);
-        assert_eq!(plan(1_000, 0, Some(1 << 51)).unwrap().first, Revision((1 << 51) + PRUNING + 1));
-        assert_eq!(first.first.0 % PRUNING, 1);
+        assert_eq!(plan(1_000, 0, Some(1 << 51)).unwrap().first, Revision((1 << 51) + PRUNE_EVERY + 1));
+        assert_eq!(first.first.0 % PRUNE_EVERY, 1);
         for above in [(1 << 51) + 1, u64::MAX] {
             assert!(plan(1_000, 0, Some(above)).unwrap_err().to_string().contains("is too high"));
         }

@@ -27,7 +27,7 @@ use std::{
 
 /// Revisions between two deletions of old events, each as one range: few enough to keep the excess small, many enough
 /// that deleted ranges do not slow scans down.
-const PRUNE_EVERY: u64 = 1024;
+pub const PRUNE_EVERY: u64 = 1024;
 /// Bytes of events after which old ones are deleted, too: one entry may write a MiB and more.
 const PRUNE_EVERY_BYTES: u64 = 64 << 20;
 

@@ -15,6 +15,7 @@ pub(crate) mod progress;
 mod published;
 pub(crate) mod row_hashes;
 
+pub use apply::PRUNE_EVERY;
 pub use apply_stats::ApplyStats;
 pub(crate) use hash_history::HashHistory;
 pub use published::Published;
