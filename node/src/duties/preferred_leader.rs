@@ -16,8 +16,8 @@ const TOO_SOON: Duration = Duration::from_secs(60);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// The shortest time between two moves.
 const PAUSE: Duration = Duration::from_secs(30);
-/// Longest wait for a member to take over. Until it does, nothing else is proposed either.
-const MOVE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Shortest limit of the wait for a member to take over. Until it does, nothing else is proposed either.
+const MIN_MOVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A member with a higher priority than the leader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,10 +105,11 @@ impl PreferredLeader {
                 preferred.push(Preferred { id: member.id, priority, is_well });
             }
         }
-        let Some(to) = self.preference.next(Instant::now(), &preferred) else { return };
         // While members change, the next check is soon enough.
         let Some(_guard) = self.membership.try_freeze() else { return };
-        match timeout(MOVE_TIMEOUT, self.membership.transfer_leader(Some(to))).await {
+        let Some(to) = self.preference.next(Instant::now(), &preferred) else { return };
+        let longest = MIN_MOVE_TIMEOUT.max(self.node.timing.lease());
+        match timeout(longest, self.membership.transfer_leader(Some(to))).await {
             Ok(Ok(_)) => tracing::info!(%to, "leadership moved to the member with the highest priority"),
             Ok(Err(why)) => {
                 tracing::warn!(%to, ?why, "leadership not moved to the member with the highest priority");
