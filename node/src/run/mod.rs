@@ -1,11 +1,12 @@
 //! The life of a node.
 //!
 //! - `start`: opens its store, finds out who it is, starts Raft, and serves. `sources`: its time and its randomness.
-//!   `listeners`: its ports. `parts`: what it consists of.
+//!   `listeners`: its ports. `certificate_name`: whether its certificate is its own. `parts`: what it consists of.
 //! - `running`: waits for a failure; at the end hands leadership over and drains. `supervision`: keeps its
 //!   `service_manager` informed.
 //! - `health_check`: asks another process's node whether it is ready.
 
+mod certificate_name;
 mod health_check;
 mod listeners;
 mod parts;
@@ -15,8 +16,9 @@ mod sources;
 mod start;
 mod supervision;
 
+pub use certificate_name::check_certificates;
 pub use health_check::check_health;
 pub use running::RunningNode;
 pub use service_manager::ServiceManager;
 pub use sources::Sources;
-pub use start::{Opened, Starting, check_certificates};
+pub use start::{Opened, Starting};

@@ -1,7 +1,8 @@
 //! Reports to the service manager that started this process, by the datagrams of systemd's `sd_notify`: that the node
 //! is ready, what it does, and that it lives. Without a service manager, every report does nothing.
 //!
-//! A report is lost where the manager does not take it at once: nothing here waits, and nothing fails.
+//! A report is lost where the manager does not take it at once: nothing here waits, and nothing fails. The crate
+//! `sd-notify` waits, and knows no abstract names.
 
 use std::{
     env,

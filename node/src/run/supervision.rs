@@ -17,7 +17,6 @@ impl RunningNode {
     /// node's duties have run again, so that a runtime or a task of duties that hangs ends the process.
     pub async fn report_to(&self, manager: &ServiceManager) {
         if !manager.is_present() {
-            // Without a manager, SIGHUP ends the process, as it does when a terminal is closed.
             return std::future::pending().await;
         }
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
@@ -31,7 +30,7 @@ impl RunningNode {
             tokio::select! {
                 _ = checks.tick() => {}
                 Some(()) = hangup.recv() => {
-                    tracing::info!("reloading: certificates are read again; settings need a restart");
+                    // The certificates are read by those who follow their files; settings need a restart.
                     manager.reloading();
                     manager.ready(&reported);
                 }
