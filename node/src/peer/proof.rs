@@ -66,3 +66,25 @@ impl Greeting<'_> {
         keyed
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::peer::{hello::Purpose, identity::LocalIdentity};
+    use nexus_domain::InstanceId;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_proof_is_worthless_on_another_connection() {
+        let local = LocalIdentity::new(InstanceId(Uuid::nil()), "127.0.0.1:7401");
+        let secret = ClusterSecret::parse(&"5".repeat(64)).unwrap();
+        let (hello, welcome) = (Hello::new(&local, Purpose::Control, None), Welcome::new(&local));
+        let on = |binding| Greeting { hello: &hello, welcome: &welcome, nonce: &[1; 32], binding };
+        let proof = on(Some(&[1; 32])).prove(&secret, Side::Caller);
+        assert!(on(Some(&[1; 32])).is_proved(&secret, Side::Caller, &proof));
+        assert!(!on(Some(&[2; 32])).is_proved(&secret, Side::Caller, &proof), "another TLS connection");
+        assert!(!on(None).is_proved(&secret, Side::Caller, &proof), "one in plain text");
+        assert!(!on(Some(&[1; 32])).is_proved(&secret, Side::Called, &proof), "the other end");
+    }
+}

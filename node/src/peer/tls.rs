@@ -6,7 +6,7 @@ use crate::tls::{Certificates, Generation};
 use futures::future::BoxFuture;
 use nexus_api_types::certificate::{Certificate, CertificateName};
 use rustls::{
-    CommonState,
+    ConnectionCommon,
     pki_types::{CertificateDer, ServerName},
 };
 use std::{
@@ -47,6 +47,7 @@ impl Dial for TlsDial {
             match secure_as_caller(below, &generation).await {
                 // Whoever speaks no TLS closes such a connection without an alert.
                 Err(error) if is_no_tls(&error) && self.plain => {
+                    tracing::debug!(addr, "it speaks no TLS: in plain text, as --insecure-peers allows");
                     let outdated = generation.replaced();
                     Ok(Wire { outdated, ..self.below.dial(addr).await? })
                 }
@@ -65,10 +66,7 @@ async fn secure_as_caller(below: Wire, generation: &Generation) -> io::Result<Wi
     // Which host answers does not matter; the name is not sent either.
     let name = ServerName::try_from("node").map_err(io::Error::other)?;
     let stream = TlsConnector::from(config).connect(name, below.stream).await?;
-    let certified = certified(stream.get_ref().1, generation)?;
-    let binding = stream.get_ref().1.export_keying_material([0; 32], BINDING_LABEL, None);
-    let binding = binding.map_err(io::Error::other)?;
-    let certified = Some(Certified { binding, ..certified });
+    let certified = Some(certified(stream.get_ref().1, generation)?);
     Ok(Wire { stream: Box::new(stream), certified, outdated: generation.replaced() })
 }
 
@@ -124,24 +122,23 @@ async fn secure_as_called(mut below: Wire, generation: &Generation, plain: bool)
             return Err(error);
         }
     };
-    let certified = certified(stream.get_ref().1, generation)?;
-    let binding = stream.get_ref().1.export_keying_material([0; 32], BINDING_LABEL, None);
-    let binding = binding.map_err(io::Error::other)?;
-    let certified = Some(Certified { binding, ..certified });
+    let certified = Some(certified(stream.get_ref().1, generation)?);
     Ok(Wire { stream: Box::new(stream), certified, outdated: generation.over() })
 }
 
 /// Reads the names of both ends. The handshake is over, so the certificate is of an authority of this node.
-fn certified(state: &CommonState, generation: &Generation) -> io::Result<Certified> {
-    let other = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
-    if state.alpn_protocol() != Some(crate::tls::PEER_PROTOCOL) {
-        return Err(other("it speaks TLS, and is no port of nodes"));
+fn certified<Side>(connection: &ConnectionCommon<Side>, generation: &Generation) -> io::Result<Certified> {
+    // As an error of TLS, so that it is reported like those of rustls itself.
+    let refused = |reason: &str| io::Error::other(rustls::Error::General(reason.to_owned()));
+    if connection.alpn_protocol() != Some(crate::tls::PEER_PROTOCOL) {
+        return Err(refused("it speaks TLS, and is no port of nodes"));
     }
-    let theirs = state.peer_certificates().and_then(|chain| name(chain.first()?));
+    let theirs = connection.peer_certificates().and_then(|chain| name(chain.first()?));
     let theirs =
-        theirs.ok_or_else(|| other("its certificate names no node (nexus://CLUSTER-ID/node/NODE-ID)"))?;
-    let own = generation.name().ok_or_else(|| other("this node has no certificate"))?;
-    Ok(Certified { own, theirs, binding: [0; 32] })
+        theirs.ok_or_else(|| refused("its certificate names no node (nexus://CLUSTER-ID/node/NODE-ID)"))?;
+    let own = generation.name().ok_or_else(|| refused("this node has no certificate"))?;
+    let binding = connection.export_keying_material([0; 32], BINDING_LABEL, None);
+    Ok(Certified { own, theirs, binding: binding.map_err(io::Error::other)? })
 }
 
 fn name(certificate: &CertificateDer<'_>) -> Option<CertificateName> {

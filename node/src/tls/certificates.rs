@@ -61,6 +61,9 @@ impl Generation {
         let clients = match &files.clients {
             Some(pair_files) => {
                 let pair: KeyPair = files::key_pair(pair_files)?;
+                if in_time && pair.certificate.not_after < now_s() {
+                    return Err(TlsProblem::of(&pair_files.cert, "it has ended"));
+                }
                 let config = configs::clients(&pair_files.cert, &pair)?;
                 shown.clients = Some(pair.certificate);
                 Some(config)
@@ -177,10 +180,8 @@ impl Certificates {
                 seen
             });
             seen = tokio::select! {
-                looked = looking => match looked {
-                    Ok(looked) => looked,
-                    Err(_) => return,
-                },
+                // A panic is reported where it happens. What was seen is looked at once more.
+                looked = looking => looked.unwrap_or(Seen { fingerprint: Vec::new(), is_torn: false }),
                 () = stop.cancelled() => return,
             };
         }
@@ -212,7 +213,8 @@ impl Certificates {
     pub fn reload(&self) -> Result<(), TlsProblem> {
         let before = self.current();
         // What has not ended is not given up for what has.
-        let had_ended = before.shown.peers.as_ref().is_some_and(|peers| peers.not_after < now_s());
+        let former = [&before.shown.peers, &before.shown.clients];
+        let had_ended = former.into_iter().flatten().any(|certificate| certificate.not_after < now_s());
         let next = Generation::read(&self.files, !had_ended)?;
         if let (Some(before), Some(now)) = (before.name(), next.name()) {
             let own = Some(self.own.load(Ordering::Relaxed)).filter(|own| *own > 0);
@@ -346,6 +348,18 @@ mod tests {
         certificates.belong_to(2);
         certificates.reload().unwrap();
         assert_eq!(certificates.current().name().unwrap().to_string(), SECOND);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_for_clients_is_not_given_up_for_one_that_has_ended() {
+        let (dir, authority) = (tempfile::tempdir().unwrap(), Authority::new("a public one"));
+        authority.issue(dir.path(), &[], 2090);
+        let of_clients = TlsFiles { peers: None, authorities: None, ..authority::files(dir.path()) };
+        let certificates = Certificates::read(of_clients).unwrap();
+        authority.issue(dir.path(), &[], 2021);
+        assert!(certificates.reload().unwrap_err().to_string().contains("it has ended"));
+        authority.issue(dir.path(), &[], 2091);
+        certificates.reload().unwrap();
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ pub fn explain(error: &io::Error) -> Option<String> {
         }
         Error::AlertReceived(alert) => of_alert(*alert),
         Error::InvalidMessage(_) => "it does not speak TLS; this node does (--certs-dir)".to_owned(),
+        Error::General(reason) => reason.clone(),
         error => format!("the TLS handshake failed: {error}"),
     })
 }

@@ -9,17 +9,19 @@ use crate::{
         network::PeerNetworkFactory,
         service::{ServiceRequest, ServiceResponse},
         tls::{TlsDial, TlsListen},
+        wire::{Incoming, Listen, Wire},
     },
     tls::{
         Certificates, TlsFiles,
         authority::{self, Authority, trust},
     },
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use nexus_raft_store::Member;
 use openraft::{RaftNetworkFactory, RaftNetworkV2, network::RPCOption};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// The name of a node of the cluster of the cast.
 fn name(node: u64) -> String {
@@ -104,16 +106,8 @@ async fn a_certificate_of_another_authority_is_refused_with_the_reason_on_both_s
     // One that trusts both is refused by the other end, whose reason arrives as an alert.
     trust(stranger.path(), &[&foreign, &authority]);
     stranger.certificates.reload().unwrap();
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    let said = reason(
-        stranger
-            .peer
-            .client
-            .connect(&target("b", &member(2)), Purpose::Control)
-            .await
-            .map(|_| ())
-            .map_err(PeerError::NotSent),
-    );
+    let refused = stranger.peer.client.connect(&target("b", &member(2)), Purpose::Control).await;
+    let said = refused.err().unwrap().to_string();
     assert!(said.contains("does not know the authority of this node's certificate"), "{said}");
 }
 
@@ -162,6 +156,37 @@ async fn while_a_cluster_is_changed_over_nodes_talk_either_way() {
         let asked =
             from.client.request(&target(addr, &member(node)), ServiceRequest::ReadIndex, AMPLE_TIMEOUT).await;
         assert!(matches!(asked, Ok(ServiceResponse::ReadIndex(_))), "to {addr}: {asked:?}");
+    }
+}
+
+/// A listener whose connections have to end when a token is cancelled.
+struct Ending<L> {
+    below: L,
+    end: CancellationToken,
+}
+
+impl<L: Listen> Listen for Ending<L> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        Box::pin(async move {
+            let Incoming { remote, wire } = self.below.accept().await?;
+            let outdated = self.end.clone();
+            Ok(Incoming { remote, wire: Box::pin(async move { Ok(Wire { outdated, ..wire.await? }) }) })
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_end_that_was_called_ends_a_connection_of_former_certificates() {
+    for purpose in [Purpose::Control, Purpose::Append] {
+        let (network, end) = (MemoryNetwork::default(), CancellationToken::new());
+        let listen = Ending { below: network.listen("b"), end: end.clone() };
+        let _called = Peer::start(listen, network.dialer("b"), member(2), true);
+        let caller = Peer::on(&network, "a", member(1));
+        let mut connected = caller.client.connect(&target("b", &member(2)), purpose).await.unwrap();
+        assert!(connected.frames.next().now_or_never().is_none(), "it is open");
+        end.cancel();
+        let ended = tokio::time::timeout(AMPLE_TIMEOUT, connected.frames.next()).await;
+        assert!(matches!(ended, Ok(Err(_))), "{purpose:?} goes on");
     }
 }
 
