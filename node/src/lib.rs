@@ -12,7 +12,8 @@
 //!   members.
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
 //! - `duties`: what a leader does without being asked.
-//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
+//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
+//!   of requests to a collector.
 
 mod duties;
 mod http_client;
@@ -27,6 +28,7 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod tls;
+pub mod traces;
 mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;
