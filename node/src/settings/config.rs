@@ -101,6 +101,7 @@ struct File {
     initial_cluster: Option<String>,
     join: Option<String>,
     join_token: Option<String>,
+    replica: Option<bool>,
     cluster_secret: Option<String>,
     cluster_secret_file: Option<PathBuf>,
     insecure_peers: Option<bool>,
@@ -203,6 +204,7 @@ impl Config {
             args.initial_cluster.or(file.initial_cluster),
             args.join.or(file.join),
             args.join_token.or(file.join_token),
+            args.replica || file.replica.unwrap_or(false),
         )?;
         // A flag or a variable of either form overrides both forms in the file.
         let (value, path) = match (args.cluster_secret, args.cluster_secret_file) {

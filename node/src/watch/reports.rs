@@ -11,10 +11,10 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::disk::Disk,
+    watch::{disk::Disk, verdict::Verdict},
 };
 use futures::future::join_all;
-use nexus_api_types::cluster::NodePlace;
+use nexus_api_types::cluster::{Health, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
@@ -58,6 +58,7 @@ pub(crate) struct Reports {
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
     place: NodePlace,
+    verdict: Verdict,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -88,7 +89,8 @@ impl Reports {
         place: NodePlace,
     ) -> Self {
         let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        Self { node, peers, clock, disk, certificates, place, received, clock_correction_ms }
+        let verdict = Verdict::default();
+        Self { node, peers, clock, disk, certificates, place, verdict, received, clock_correction_ms }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -130,6 +132,7 @@ impl Reports {
                 () = self.ask_all() => {}
                 () = stop.cancelled() => return,
             }
+            self.verdict.note(self.health().await, self.wall());
             let off = self.correct_clock();
             if off != 0 && clock_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                 clock_logged = Some(Instant::now());
@@ -144,6 +147,29 @@ impl Reports {
                 () = stop.cancelled() => return,
             }
         }
+    }
+
+    /// How the cluster looks to this node, and since when.
+    pub(crate) fn verdict(&self) -> Option<(Health, WallTime)> {
+        self.verdict.last()
+    }
+
+    /// How the cluster looks to this node now.
+    async fn health(&self) -> Health {
+        if self.node.is_removed() {
+            return Health::Removed;
+        }
+        if !self.node.hears_leader().await {
+            return Health::NoLeader;
+        }
+        let members = self.node.members();
+        if members.iter().any(|member| self.divergence(member.id).is_some()) {
+            return Health::StateMismatch;
+        }
+        let is_silent = |member: &MemberProgress| {
+            member.is_voter && member.id != self.node.id && self.of(member.id).is_none()
+        };
+        if members.iter().any(is_silent) { Health::Degraded } else { Health::Healthy }
     }
 
     /// The report of this node.
@@ -172,10 +198,14 @@ impl Reports {
 
     /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
+        let flushes = self.node.store.flush_stats().latency().counts();
         NodeDetails {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             certificates: self.certificates.current().shown().clone(),
             place: self.place.clone(),
+            draining: self.node.is_draining(),
+            disk_used: Some(self.disk.database_bytes()),
+            flush_p99_us: flushes.p99().map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 
@@ -195,11 +225,32 @@ impl Reports {
         details.map_or(NodePlace::PRIORITY, |details| details.place.priority)
     }
 
-    /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their
-    /// disk is fast enough. Of these, the highest priority goes first.
+    /// Whether a node is drained: this one, or one that said so lately.
+    pub(crate) fn is_draining(&self, node: NodeId) -> bool {
+        if node == self.node.id {
+            return self.node.is_draining();
+        }
+        let received = self.lock();
+        let details = received.get(&node).and_then(|last| last.details.as_ref());
+        details.is_some_and(|details| details.draining)
+    }
+
+    /// Notes that a node is drained, or not any more, before its next report says so.
+    pub(crate) fn note_draining(&self, node: NodeId, is_draining: bool) {
+        let mut received = self.lock();
+        if let Some(details) = received.get_mut(&node).and_then(|last| last.details.as_mut()) {
+            details.draining = is_draining;
+        }
+    }
+
+    /// Voters that could take leadership over, the best one first: they answer, have caught up, are not drained, have
+    /// space, and their disk is fast enough. Of these, the highest priority goes first.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
         let mut able = self.node.members();
-        able.retain(|member| member.id != self.node.id && member.can_lead() && self.has_good_disk(member.id));
+        able.retain(|member| {
+            let (id, is_other) = (member.id, member.id != self.node.id);
+            is_other && member.can_lead() && self.has_good_disk(id) && !self.is_draining(id)
+        });
         able.sort_unstable_by_key(|member| (Reverse(self.priority_of(member.id)), member.lag, member.id));
         able.into_iter().map(|member| member.id)
     }
