@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
-use nexus_domain::{Millis, NodeId, Refusal, Reply, command, ids::JoinTokenId};
+use nexus_domain::{self as domain, Millis, NodeId, Refusal, Reply, command, ids::JoinTokenId};
 use std::time::Duration;
 
 /// Default validity of a join token.
@@ -72,6 +72,11 @@ pub(super) fn role_of(member: &MemberStatus, leader: Option<NodeId>) -> wire::No
     }
 }
 
+/// Whether a member is a replica: a learner that stays one.
+pub(super) fn is_replica(member: &MemberStatus, state: &domain::State) -> bool {
+    !member.voter && state.is_replica(member.id)
+}
+
 /// Shows the status of the cluster as this node knows it, with the knowledge of the leader if there is one.
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
@@ -101,7 +106,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
             version: member.version.clone(),
             round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
-            replica: view.state().is_replica(member.id),
+            replica: is_replica(member, view.state()),
             draining: member.draining,
             disk_used_bytes: member.disk_bytes,
             flush_p99_us: member.flush_p99.map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),

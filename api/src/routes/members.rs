@@ -1,6 +1,6 @@
 //! `/cluster/members`: the nodes of the cluster, and every change of them.
 
-use super::cluster::{leaders_status, role_of};
+use super::cluster::{is_replica, leaders_status, role_of};
 use crate::{
     api::Api,
     auth::{authenticate, token_digest},
@@ -99,7 +99,7 @@ async fn members(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
         ClusterMember {
             id: member.id.0,
             role: role_of(member, seen.leader),
-            replica: state.is_replica(member.id),
+            replica: is_replica(member, state),
             draining: member.draining,
             peer_addr: member.peer_addr.clone(),
             client_addr: member.client_addr.clone(),

@@ -28,7 +28,7 @@ impl Voters {
     }
 }
 
-/// What a change of the membership would do.
+/// The effect that a change of the membership would have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangePlan {

@@ -350,7 +350,7 @@ pub struct Operated {
     /// The new leader, after a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<u64>,
-    /// What would be done, if the request was a dry run: nothing was done.
+    /// The plan of the change, if the request was a dry run: nothing was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<ChangePlan>,
 }

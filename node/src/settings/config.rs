@@ -347,6 +347,7 @@ mod tests {
     fn what_contradicts_itself_is_refused_with_the_way_out() {
         let cases = [
             (StartArgs { initial_cluster: Some("1=a:1".into()), ..args() }, "--node-id"),
+            (StartArgs { initial_cluster: Some("1=a:1".into()), replica: true, ..args() }, "demote"),
             (StartArgs { initial_cluster: Some("1=a:1".into()), node_id: Some(9), ..args() }, "not in"),
             (
                 StartArgs { initial_cluster: Some("1=a:1,2=a:1".into()), node_id: Some(1), ..args() },

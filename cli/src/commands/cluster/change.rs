@@ -1,4 +1,4 @@
-//! What all changes of the membership share: their plan, and the question before the cluster bears fewer losses.
+//! The plan that all changes of the membership begin with, and the question before the cluster bears fewer losses.
 
 use crate::{
     answer::Answer, client::Request, context::Context, error::Error, output::Table, output::Tone,
