@@ -65,7 +65,7 @@ impl LatencyHistogram {
 }
 
 impl LatencyCounts {
-    /// The bound below which 99 of 100 latencies are; the largest one where they are longer. None without any latency.
+    /// The bound below which 99 of 100 latencies are, or the largest one where they are longer; none without a latency.
     pub fn p99(&self) -> Option<Duration> {
         let is_below =
             |(_, up_to): &&(Duration, u64)| up_to.saturating_mul(100) >= self.count.saturating_mul(99);

@@ -94,8 +94,12 @@ async fn members(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
     let seen = leaders_status(&api).await.unwrap_or_else(|| api.cluster.status());
     let view = api.cluster.local();
     let state = view.state();
+    let formed_at = state.origin().map(|origin| origin.formed_at);
     let member = |member: &MemberStatus| {
         let record = state.node(member.id);
+        // The records of the first members have no time of their own.
+        let admitted_at =
+            record.map(|record| record.admitted_at).map(|at| at.max(formed_at.unwrap_or_default()));
         ClusterMember {
             id: member.id.0,
             role: role_of(member, seen.leader),
@@ -104,7 +108,7 @@ async fn members(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
             peer_addr: member.peer_addr.clone(),
             client_addr: member.client_addr.clone(),
             instance: record.map(|record| record.instance.0),
-            admitted_at: record.map(|record| Moment(record.admitted_at)),
+            admitted_at: admitted_at.map(Moment),
             replaces: record.and_then(|record| record.replaces).map(|former| former.0),
             lag: member.lag,
             version: member.version.clone(),

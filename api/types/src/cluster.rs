@@ -136,7 +136,7 @@ pub enum Health {
 /// The health of the cluster, as the node that answers has seen it since some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthVerdict {
-    /// The health.
+    /// The health that the node saw last.
     pub health: Health,
     /// The moment at which the node saw it change to that, or its start.
     pub since: Moment,

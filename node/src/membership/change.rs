@@ -11,6 +11,7 @@ use crate::{
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
 };
+use futures::future::join_all;
 use nexus_domain::{
     Answer, Command, NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label,
 };
@@ -212,25 +213,22 @@ impl Membership {
         answer.outcome.map(drop).map_err(|refusal| refused(refusal.to_string()))
     }
 
-    /// Tells a node that it is drained, or not any more.
+    /// Says to all members that answer that a node is drained, or not any more.
     async fn set_draining(&self, node: NodeId, is_draining: bool) -> Result<(), ServiceResponse> {
-        if node == self.node.id {
-            self.node.set_draining(is_draining);
-            return Ok(());
-        }
-        let Some(member) = self.node.member(node) else {
-            return Err(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)));
-        };
-        let (target, request) = (PeerTarget::member(node.0, &member), ServiceRequest::Drain { is_draining });
-        match self.peers.request(&target, request, DRAIN_TIMEOUT).await {
-            Ok(ServiceResponse::Done) => {
-                self.reports.note_draining(node, is_draining);
-                Ok(())
-            }
-            Ok(other) => {
-                Err(refused(format!("node {node} does not answer as a node of this version: {other:?}")))
-            }
-            Err(error) => Err(ServiceResponse::OutcomeUnknown { reason: format!("node {node}: {error}") }),
+        self.reports.set_draining(node, is_draining);
+        let members = self.node.members().into_iter();
+        let others = members.filter(|member| member.is_alive && member.id != self.node.id);
+        let asked = others.map(|other| async move {
+            let target = PeerTarget::member(other.id.0, &other.member);
+            let request = ServiceRequest::Drain { node, is_draining };
+            (other.id, self.peers.request(&target, request, DRAIN_TIMEOUT).await)
+        });
+        // The others hear of it by the next report, too.
+        match join_all(asked).await.into_iter().find(|(id, _)| *id == node) {
+            None | Some((_, Ok(ServiceResponse::Done))) => Ok(()),
+            Some((_, answer)) => Err(ServiceResponse::OutcomeUnknown {
+                reason: format!("node {node} does not confirm it: {answer:?}"),
+            }),
         }
     }
 

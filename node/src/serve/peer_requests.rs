@@ -66,8 +66,8 @@ impl PeerRequests {
             },
             ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
             ServiceRequest::Details => ServiceResponse::Details(self.reports.own_details().to_text()),
-            ServiceRequest::Drain { is_draining } if from.is_some() && from == node.leader_id() => {
-                node.set_draining(is_draining);
+            ServiceRequest::Drain { node: id, is_draining } if from.is_some() && from == node.leader_id() => {
+                self.reports.set_draining(id, is_draining);
                 ServiceResponse::Done
             }
             ServiceRequest::Drain { .. } => {

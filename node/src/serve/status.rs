@@ -107,7 +107,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
             flush_slow: report.flush_slow,
         }),
         diverged: report.diverged,
-        draining: details.as_ref().is_some_and(|details| details.draining),
+        draining: reports.is_draining(report.id),
         disk_bytes: details.as_ref().and_then(|details| details.disk_used),
         flush_p99: details.as_ref().and_then(|details| details.flush_p99_us).map(Duration::from_micros),
         place: details.as_ref().map(|details| details.place.clone()),

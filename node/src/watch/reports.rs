@@ -18,7 +18,7 @@ use nexus_api_types::cluster::{Health, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -59,6 +59,8 @@ pub(crate) struct Reports {
     certificates: Arc<Certificates>,
     place: NodePlace,
     verdict: Verdict,
+    /// The other nodes that are drained.
+    draining: Mutex<BTreeSet<NodeId>>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -88,9 +90,18 @@ impl Reports {
         certificates: Arc<Certificates>,
         place: NodePlace,
     ) -> Self {
-        let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        let verdict = Verdict::default();
-        Self { node, peers, clock, disk, certificates, place, verdict, received, clock_correction_ms }
+        Self {
+            node,
+            peers,
+            clock,
+            disk,
+            certificates,
+            place,
+            verdict: Verdict::default(),
+            draining: Mutex::default(),
+            received: Mutex::default(),
+            clock_correction_ms: AtomicI64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -225,22 +236,27 @@ impl Reports {
         details.map_or(NodePlace::PRIORITY, |details| details.place.priority)
     }
 
-    /// Whether a node is drained: this one, or one that said so lately.
+    /// Whether a node is drained: this one, or one that the leader or the node itself said so of.
     pub(crate) fn is_draining(&self, node: NodeId) -> bool {
         if node == self.node.id {
             return self.node.is_draining();
         }
-        let received = self.lock();
-        let details = received.get(&node).and_then(|last| last.details.as_ref());
-        details.is_some_and(|details| details.draining)
+        self.lock_draining().contains(&node)
     }
 
-    /// Notes that a node is drained, or not any more, before its next report says so.
-    pub(crate) fn note_draining(&self, node: NodeId, is_draining: bool) {
-        let mut received = self.lock();
-        if let Some(details) = received.get_mut(&node).and_then(|last| last.details.as_mut()) {
-            details.draining = is_draining;
+    /// Notes that a node is drained, or not any more. For this one, that makes it so.
+    pub(crate) fn set_draining(&self, node: NodeId, is_draining: bool) {
+        if node == self.node.id {
+            self.node.set_draining(is_draining);
+        } else if is_draining {
+            self.lock_draining().insert(node);
+        } else {
+            self.lock_draining().remove(&node);
         }
+    }
+
+    fn lock_draining(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        self.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Voters that could take leadership over, the best one first: they answer, have caught up, are not drained, have
@@ -287,6 +303,7 @@ impl Reports {
     async fn ask_all(&self) {
         let others = self.node.other_members();
         self.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
+        self.lock_draining().retain(|id| others.iter().any(|(other, _)| other == id));
         join_all(others.iter().map(|(id, target)| self.ask(*id, target))).await;
     }
 
@@ -303,6 +320,9 @@ impl Reports {
             Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
             _ => None,
         };
+        if let Some(details) = &details {
+            self.set_draining(id, details.draining);
+        }
         let mut reports = self.lock();
         let before = reports.remove(&id);
         let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));

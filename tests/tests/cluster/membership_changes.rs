@@ -4,11 +4,13 @@ use nexus_tests::{Client, Cluster, Socket, Team, Writer, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A node's role in the status, with the word for replicas; none while the cluster does not answer.
+/// A node's role, with the word for replicas; none while the cluster does not answer or the node lags.
 async fn role(client: &Client, id: u64) -> Option<String> {
     let answer = client.send(Method::GET, "/cluster/members", None).await.ok()?;
     let members = answer.body["data"]["members"].as_array()?;
     let found = members.iter().find(|member| member["id"] == id)?;
+    // The leader has heard it, and knows what it lacks.
+    found["lag"].as_u64().filter(|lag| *lag < 1_000)?;
     Some(if found["replica"] == true && found["role"] == "learner" {
         "replica".to_owned()
     } else {

@@ -59,7 +59,7 @@ fn each_request_and_answer_has_its_number() {
         ServiceRequest::Membership(MembershipRequest::Replace { old: node, new: NodeId(4) }),
         ServiceRequest::Membership(MembershipRequest::Drain { node, is_draining: true }),
         ServiceRequest::Membership(MembershipRequest::Plan(Box::new(MembershipRequest::Remove { node }))),
-        ServiceRequest::Drain { is_draining: true },
+        ServiceRequest::Drain { node, is_draining: true },
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
     let responses = [

@@ -63,6 +63,7 @@ fn verdict(status: &ClusterStatus) -> (Health, String, Tone) {
                     Tone::Warn,
                 );
             }
+            voters if status.tolerates_losses == 0 => format!(": {voters} voters, bears no loss"),
             voters => format!(": {voters} voters, bears the loss of {}", nodes(status.tolerates_losses)),
         };
         return (Health::Healthy, rest, Tone::Good);
