@@ -2,12 +2,17 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
+use nexus_api_types::{
+    certificate::NodeCertificates,
+    change_plan::ChangePlan,
+    cluster::{Health, NodePlace},
+};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
 };
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// A write, before the leader stamps it with a time.
 #[derive(Clone, Debug)]
@@ -122,11 +127,29 @@ pub enum Operation {
         peer_addr: String,
         /// The address that clients reach it at.
         client_addr: String,
+        /// Whether it joins as a replica.
+        replica: bool,
     },
     /// Makes a learner a voter.
     Promote(NodeId),
+    /// Makes a voter a replica: a learner that is not promoted by itself.
+    Demote(NodeId),
     /// Removes a member.
     Remove(NodeId),
+    /// Puts one member into the place of another one.
+    Replace {
+        /// The member that leaves.
+        old: NodeId,
+        /// The member that becomes a voter instead.
+        new: NodeId,
+    },
+    /// Prepares a node for a restart, or ends that.
+    Drain {
+        /// The id of the node.
+        node: NodeId,
+        /// Whether it is drained from now on.
+        draining: bool,
+    },
     /// Transfers leadership, to that node or to the best one.
     TransferLeader(Option<NodeId>),
     /// Makes a snapshot on this node, which purges the log before it.
@@ -217,6 +240,12 @@ pub struct MemberStatus {
     pub certificates: Option<NodeCertificates>,
     /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
     pub place: Option<NodePlace>,
+    /// Whether it is drained.
+    pub draining: bool,
+    /// Size of its database on disk, in bytes; none when it has not reported for some seconds.
+    pub disk_bytes: Option<u64>,
+    /// The time within which 99 of 100 flushes of its log ended; none when it has not reported for some seconds.
+    pub flush_p99: Option<Duration>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }
@@ -271,6 +300,10 @@ pub struct NodeStatus {
     pub elections_won: u64,
     /// Whether other members say that the cluster has removed this node.
     pub removed: bool,
+    /// Whether this node is drained.
+    pub draining: bool,
+    /// How the cluster looks to this node, and since when; none in the first seconds.
+    pub verdict: Option<(Health, WallTime)>,
     /// Time since a quorum acknowledged the leader; known to the leader alone.
     pub quorum_seen: Option<Duration>,
     /// The certificates that this node uses.
@@ -383,6 +416,12 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Carries out an operation on the cluster, through the leader.
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>>;
+
+    /// Plans an operation on the cluster, and does nothing. What would be refused is refused in the same way.
+    fn plan(&self, operation: Operation) -> BoxFuture<'_, Result<ChangePlan, OperationError>>;
+
+    /// Whether this node is drained, and when that changes.
+    fn draining(&self) -> watch::Receiver<bool>;
 
     /// The cluster's secret, encrypted for a joining node: only the holder of the join token can decrypt it. It is
     /// written in hexadecimal.

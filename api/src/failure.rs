@@ -93,8 +93,11 @@ impl From<Unavailable> for ApiError {
 impl From<OperationError> for ApiError {
     fn from(error: OperationError) -> Self {
         match error {
-            OperationError::Refused(message) => Self::new(Code::ValidationError, message),
-            OperationError::UnknownNode(_) => Self::not_found(error.to_string()),
+            // The same as what is kept for retries of the operation.
+            OperationError::Refused(why) => Refusal::Cluster(why).into(),
+            OperationError::UnknownNode(node) => {
+                Refusal::NotFound { kind: EntityKind::Node, name: node.to_string() }.into()
+            }
             OperationError::BadToken => Self::new(Code::Forbidden, error.to_string()),
             OperationError::Unavailable(unavailable) => unavailable.into(),
         }
@@ -173,7 +176,8 @@ impl From<Refusal> for ApiError {
             Refusal::IdempotencyKeyReused => (Code::IdempotencyKeyReused, None),
             // Nodes retry this themselves.
             Refusal::Superseded => (Code::ServiceUnavailable, None),
-            Refusal::Cluster(_) | Refusal::TooMuchWork { .. } => (Code::ValidationError, None),
+            Refusal::Cluster(_) => (Code::ValidationError, Some(json!({ "cluster": [message.clone()] }))),
+            Refusal::TooMuchWork { .. } => (Code::ValidationError, None),
         };
         Self { details, ..Self::new(code, message) }
     }

@@ -8,7 +8,7 @@ mod refusal_reason;
 
 pub(crate) use measured::Load;
 
-use crate::cluster::{Measurements, NodeStatus, Role};
+use crate::cluster::{Measurements, MemberStatus, NodeStatus, Role};
 use axum::http::Method;
 use nexus_api_types::socket::CloseCode;
 use nexus_domain::{
@@ -36,6 +36,7 @@ pub struct Metrics {
     storage_bytes: IntGauge,
     storage: IntGaugeVec,
     mismatch: IntGaugeVec,
+    members: IntGaugeVec,
     claims: IntGauge,
     features: IntGaugeVec,
     sessions: IntGaugeVec,
@@ -163,7 +164,7 @@ impl Default for Metrics {
             raft: gauges(
                 "nexus_raft",
                 "Raft on this node: term, commit, applied, last_log, snapshot, role (0 learner, 1 follower, \
-                 2 candidate, 3 leader, -1 stopped), is_leader, elections_won.",
+                 2 candidate, 3 leader, -1 stopped), is_leader, elections_won, is_draining.",
                 "value",
             ),
             peer_lag: gauges(
@@ -181,6 +182,11 @@ impl Default for Metrics {
                 "nexus_state_mismatch",
                 "1 for a node whose state was found to differ from this one's at the same log index.",
                 "node",
+            ),
+            members: gauges(
+                "nexus_members",
+                "Members of the cluster by role: voter, learner (a voter once it has caught up), replica.",
+                "role",
             ),
             claims: gauge("nexus_claims", "Paths that are held."),
             features: gauges("nexus_features", "Features by status.", "status"),
@@ -259,6 +265,7 @@ impl Metrics {
         self.raft.with_label_values(&["role"]).set(role(node.role));
         raft("is_leader", u64::from(node.role == Role::Leader));
         raft("elections_won", node.elections_won);
+        raft("is_draining", u64::from(node.draining));
         self.peer_lag.reset();
         for member in &node.members {
             if let Some(lag) = member.lag {
@@ -268,6 +275,11 @@ impl Metrics {
         self.mismatch.reset();
         for member in &node.members {
             self.mismatch.with_label_values(&[&member.id.to_string()]).set(i64::from(member.diverged));
+        }
+        for role in ["voter", "learner", "replica"] {
+            let is_so = |member: &&MemberStatus| role == member_role(member, state);
+            let count = node.members.iter().filter(is_so).count();
+            self.members.with_label_values(&[role]).set(signed(count as u64));
         }
         let storage = |name: &str, value: u64| self.storage.with_label_values(&[name]).set(signed(value));
         storage("free_bytes", node.disk_free);
@@ -318,6 +330,15 @@ impl Metrics {
             self.leases.with_label_values(&[kind]).set(count);
         }
         self.next_lease.set(Duration::from_millis(next.unwrap_or_default()).as_secs_f64());
+    }
+}
+
+/// The role of a member among those that are counted.
+fn member_role(member: &MemberStatus, state: &State) -> &'static str {
+    match (member.voter, state.is_replica(member.id)) {
+        (true, _) => "voter",
+        (false, true) => "replica",
+        (false, false) => "learner",
     }
 }
 

@@ -6,17 +6,79 @@
 
 use crate::{
     api::Api,
+    auth::Caller,
     cluster::{Consistency, Operation, OperationError, OperationOutcome},
     failure::ApiError,
-    write::{Done, Incoming},
+    openapi::Parameter,
+    read::query,
+    write::{Done, Incoming, Write},
 };
-use nexus_api_types::Code;
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+    response::{IntoResponse, Response},
+};
+use nexus_api_types::{Code, Data, cluster::Operated};
 use nexus_domain::{Actor, Refusal, Reply, command, decide::access, refusal::EntityKind};
 use std::time::Duration;
 
 /// Longest time for keeping the answer, which usually takes a few milliseconds. The operation is done by then, so its
 /// client does not wait longer for that.
 const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The parameter of every change of the membership.
+pub(crate) fn dry_run() -> Parameter {
+    let about = "`true` answers with the plan of the change, or with its refusal, and does nothing. An `Idempotency-Key` \
+                 is not used up.";
+    Parameter::word(DRY_RUN, about, &["true", "false"])
+}
+
+/// The name of the parameter.
+const DRY_RUN: &str = "dryRun";
+
+/// Whether a request only asks what it would do.
+pub(crate) struct DryRun(pub(crate) bool);
+
+impl FromRequestParts<Api> for DryRun {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
+        match query(parts)?.get(DRY_RUN).map(String::as_str) {
+            None | Some("false") => Ok(Self(false)),
+            Some("true") => Ok(Self(true)),
+            Some(_) => Err(ApiError::field(DRY_RUN, "must be true or false")),
+        }
+    }
+}
+
+/// Checks that the caller is an admin, against this node's own state: operations are no commands, which the state
+/// machine would check.
+pub(crate) fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
+    let view = api.cluster.local();
+    let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
+    Ok(access::admin(engineer, key)?)
+}
+
+/// Carries out an operation of an admin, and answers; or plans it, for a dry run.
+pub(crate) async fn operated(
+    api: &Api,
+    write: &Write,
+    dry_run: bool,
+    operation: Operation,
+) -> Result<Response, ApiError> {
+    if dry_run {
+        let plan = Some(api.cluster.plan(operation).await?);
+        return Ok(Json(Data { data: Operated { ok: true, leader: None, plan } }).into_response());
+    }
+    let done = operate(api, &write.incoming, write.caller.actor(), operation).await?;
+    let leader = match done.reply {
+        Reply::Done => None,
+        Reply::Leads(node) => Some(node.0),
+        _ => return Err(done.unexpected()),
+    };
+    Ok(done.answer(StatusCode::OK, Operated { ok: true, leader, plan: None }))
+}
 
 /// Carries out an operation, unless it was already carried out under this idempotency key.
 ///

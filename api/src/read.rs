@@ -60,7 +60,8 @@ impl FromRequestParts<Api> for Read {
     }
 }
 
-fn query(parts: &Parts) -> Result<HashMap<String, String>, ApiError> {
+/// The parameters in the query of a request.
+pub(crate) fn query(parts: &Parts) -> Result<HashMap<String, String>, ApiError> {
     let query = parts.uri.query().unwrap_or_default();
     serde_urlencoded(query).ok_or_else(|| ApiError::field("query", "is not a valid query string"))
 }

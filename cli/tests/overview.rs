@@ -3,7 +3,7 @@
 
 mod mock;
 
-use mock::{ID, OTHER, Person, Server, claim, data, failure, feature, held};
+use mock::{ID, OTHER, Person, Reply, Server, claim, data, failure, feature, held};
 use serde_json::{Value, json};
 
 #[test]
@@ -64,10 +64,10 @@ fn the_nodes_are_listed_with_how_many_may_be_lost() {
         ended.stdout,
         format!(
             "\
-NODE  ROLE    LAST SEEN      LAG  STATE    DISK FREE  CLIENTS
-1     leader  leads          0    equal    900.0 MiB  10.0.0.1:7401
-2     voter   20 ms ago      0    equal    900.0 MiB  10.0.0.2:7401  answers
-3     voter   1 min 1 s ago  0    unknown  -          10.0.0.3:7401
+NODE  ROLE    LAG  TRIP     FLUSH  USED  FREE       STATE
+1     leader  0    -        -      -     900.0 MiB  equal
+2     voter   0    answers  -      -     900.0 MiB  equal
+3     voter   0    -        -      -     -          silent
 
 Degraded: silent node 3; no further loss is borne
 Cluster     {ID}
@@ -90,20 +90,106 @@ fn a_join_token_alone_is_data() {
     assert_eq!(server.only_request().body, json!({ "ttlSeconds": 1800 }));
 }
 
+/// An answer to a change of the membership, with the plan that a dry run asks for.
+fn planned(may_lose: [u64; 2]) -> Reply {
+    let voters = |may_lose: u64| json!({ "voters": [1, 2, 3], "quorum": 2, "answering": [1, 2, 3], "mayLose": may_lose });
+    let [before, after] = may_lose.map(voters);
+    data(
+        json!({ "ok": true, "leader": 2, "plan": { "steps": ["something changes"], "before": before, "after": after } }),
+    )
+}
+
 #[test]
 fn nodes_are_promoted_removed_and_made_leader() {
-    let yes = || data(json!({ "ok": true }));
     let server = Server::start()
-        .on("POST /cluster/members/4/promote", yes())
-        .on("DELETE /cluster/members/4", yes())
-        .on("POST /cluster/leader", data(json!({ "leader": 2 })));
+        .on("POST /cluster/members/4/promote", planned([1, 1]))
+        .on("POST /cluster/members/4/demote", planned([1, 1]))
+        .on("POST /cluster/members/4/drain", planned([1, 1]))
+        .on("DELETE /cluster/members/4/drain", planned([1, 1]))
+        .on("DELETE /cluster/members/4", planned([0, 0]))
+        .on("POST /cluster/leader", planned([1, 1]));
     let ana = Person::at_work(&[server.url()]);
     assert_eq!(ana.types("cluster promote 4").done().stdout, "Node 4 is a voter\n");
+    assert_eq!(ana.types("cluster demote 4").done().stdout, "Node 4 is a replica without a vote\n");
+    assert_eq!(ana.types("cluster drain 4").done().stdout, "Node 4 is drained; node 2 leads\n");
+    assert_eq!(ana.types("cluster drain 4 --undo").done().stdout, "Node 4 is ready again\n");
     assert_eq!(ana.types("cluster remove 4").done().stdout, "Node 4 is out of the cluster\n");
     assert_eq!(ana.types("cluster transfer-leader --to 2").done().stdout, "Node 2 leads\n");
-    ana.types("cluster transfer-leader").done();
-    let requests = server.requests();
-    assert_eq!((&requests[2].body, &requests[3].body), (&json!({ "to": 2 }), &json!({})));
+    ana.types("cluster transfer-leader --yes").done();
+    let lines: Vec<String> = server.requests().iter().map(|request| request.line.clone()).collect();
+    assert_eq!(lines.len(), 13, "{lines:?}");
+    assert!(lines[0].contains("promote?dryRun=true") && lines[1].ends_with("promote"), "{lines:?}");
+    let bodies: Vec<Value> = server.requests()[10..].iter().map(|request| request.body.clone()).collect();
+    assert_eq!(bodies, [json!({ "to": 2 }), json!({ "to": 2 }), json!({})]);
+}
+
+#[test]
+fn whoever_makes_the_cluster_bear_fewer_losses_has_to_say_so() {
+    let server = Server::start().on("DELETE /cluster/members/4", planned([1, 0]));
+    let ana = Person::at_work(&[server.url()]);
+    let ended = ana.types("cluster remove 4");
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ended.stderr,
+        "Error: afterwards the cluster bears the loss of 0 nodes instead of 1\n\
+         Hint: --yes does it all the same; --dry-run shows the plan\n"
+    );
+    let plan = ana.types("cluster remove 4 --dry-run").done();
+    assert_eq!(
+        plan.stdout,
+        "        VOTERS   QUORUM  ANSWERING  MAY BE LOST\n\
+         before  1, 2, 3  2       1, 2, 3    1\n\
+         after   1, 2, 3  2       1, 2, 3    0\n\
+         \n\
+         1. something changes\n"
+    );
+    assert_eq!(plan.stderr, "Nothing was done: this was a dry run.\n");
+    assert_eq!(ana.types("cluster remove 4 --dry-run --json").done().json()["after"]["mayLose"], 0);
+    assert_eq!(ana.types("cluster remove 4 --json").code, 2);
+    let asked = server.requests();
+    assert!(asked.iter().all(|request| request.line.ends_with("?dryRun=true")), "{asked:?}");
+    assert_eq!(ana.types("cluster remove 4 --yes").done().stdout, "Node 4 is out of the cluster\n");
+    assert_eq!(ana.types("cluster remove 4 --yes --dry-run").code, 2);
+}
+
+fn members(members: Value) -> Reply {
+    data(json!({ "members": members }))
+}
+
+fn member(id: u64, role: &str, lag: u64) -> Value {
+    json!({ "id": id, "role": role, "replica": false, "peerAddr": "p:1", "clientAddr": "c:1", "instance": null,
+        "admittedAt": null, "lag": lag })
+}
+
+#[test]
+fn a_node_is_replaced_once_the_new_one_has_caught_up() {
+    let server = Server::start()
+        .on("GET /cluster/members", members(json!([member(6, "learner", 90_000)])))
+        .on("GET /cluster/members", members(json!([member(6, "learner", 3)])))
+        .on("POST /cluster/members/3/replace", planned([0, 1]));
+    let ended = Person::at_work(&[server.url()]).types("cluster replace 3 6").done();
+    assert_eq!(ended.stdout, "Node 6 is a voter in the place of node 3, which is out\n");
+    let last = server.requests().pop().expect("requests");
+    assert_eq!((last.line.as_str(), last.body), ("POST /api/cluster/members/3/replace", json!({ "by": 6 })));
+}
+
+#[test]
+fn the_command_for_a_new_machine_is_printed_and_its_node_followed() {
+    let made = json!({ "token": "join-me", "expiresAt": "2025-01-31T14:00:00.000Z" });
+    let server = Server::start()
+        .on("POST /cluster/join-tokens", data(made))
+        .on("GET /cluster/members", members(json!([member(1, "leader", 0)])))
+        .on("GET /cluster/members", members(json!([member(1, "leader", 0), member(7, "learner", 3)])))
+        .on("GET /cluster/members", members(json!([member(1, "leader", 0), member(7, "voter", 3)])));
+    let ended = Person::at_work(&[server.url()]).types("cluster add --wait").done();
+    assert_eq!(
+        ended.stdout,
+        format!(
+            "nexusd start --join {} --join-token join-me --data-dir DIR --listen HOST:7401 --peer-listen HOST:7501\n",
+            server.url()
+        )
+    );
+    assert!(ended.stderr.contains("Node 7 is a voter"), "{ended:#?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::{
     peer::PeerTarget,
     raft::setup::{Metrics, Raft, Timing},
 };
+use nexus_api_types::cluster_member::ClusterMember;
 use nexus_domain::{Command, NodeId, RulesVersion};
 use nexus_raft_store::{Member, Published, StoreHandle};
 use openraft::{Instant as _, async_runtime::watch::WatchReceiver};
@@ -16,10 +17,13 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
-/// A member that lacks at most this many entries has caught up: they are less than a second of writes.
-pub(crate) const MAX_LAG: u64 = 1_000;
+/// A member that lacks at most this many entries has caught up.
+pub(crate) const MAX_LAG: u64 = ClusterMember::MAX_LAG;
 
 /// Longest wait for Raft to say when it last heard its leader.
 const RAFT_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,6 +42,7 @@ pub(crate) struct Node {
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
     is_removed: Arc<AtomicBool>,
+    draining: Arc<watch::Sender<bool>>,
     duties_run: Arc<AtomicU64>,
 }
 
@@ -86,6 +91,7 @@ impl Node {
             timing,
             elections_won: Arc::default(),
             is_removed: Arc::default(),
+            draining: Arc::new(watch::Sender::new(false)),
             duties_run: Arc::default(),
         }
     }
@@ -258,6 +264,24 @@ impl Node {
     /// Notes whether the cluster has removed this node.
     pub(crate) fn set_removed(&self, is_removed: bool) {
         self.is_removed.store(is_removed, Ordering::Relaxed);
+    }
+
+    /// Whether this node is drained: it serves what is asked, and wants to lead and to be asked no more.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Notes whether this node is drained. A restart ends it.
+    pub(crate) fn set_draining(&self, is_draining: bool) {
+        let changes = |draining: &mut bool| std::mem::replace(draining, is_draining) != is_draining;
+        if self.draining.send_if_modified(changes) {
+            tracing::info!(is_draining, "this node is drained for a restart, or not any more");
+        }
+    }
+
+    /// Whether this node is drained, and when that changes.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// Counts a run of the duties, ten of which come in a second.

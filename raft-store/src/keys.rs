@@ -51,6 +51,7 @@ mod tag {
     pub(super) const SLOT: u8 = 10;
     pub(super) const ENGINEER_DELETION: u8 = 11;
     pub(super) const HISTORY_START: u8 = 12;
+    pub(super) const REPLICA: u8 = 13;
     pub(super) const PROJECT: u8 = 16;
     pub(super) const MEMBER: u8 = 17;
     pub(super) const FEATURE: u8 = 18;
@@ -161,6 +162,7 @@ pub(crate) fn append_row(key: &RowKey, to: &mut Vec<u8>) {
             KeyBytes::of_cluster(to, tag::ENGINEER_DELETION).uuid(engineer.0)
         }
         RowKey::HistoryStart(from) => KeyBytes::of_cluster(to, tag::HISTORY_START).number(from.0),
+        RowKey::Replica(node) => KeyBytes::of_cluster(to, tag::REPLICA).number(node.0),
     };
 }
 
@@ -346,6 +348,7 @@ mod tests {
         }));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Node(NodeId(number))));
         keys.extend([0, 255, 256, u64::MAX].map(|from| RowKey::HistoryStart(Revision(from))));
+        keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::Replica(NodeId(number))));
         keys.extend([0, 255, 256, u64::MAX].map(|number| RowKey::ApiKey(KeyPrefix(number))));
         keys
     }

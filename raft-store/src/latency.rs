@@ -64,6 +64,16 @@ impl LatencyHistogram {
     }
 }
 
+impl LatencyCounts {
+    /// The bound below which 99 of 100 latencies are, or the largest one where they are longer; none without a latency.
+    pub fn p99(&self) -> Option<Duration> {
+        let is_below =
+            |(_, up_to): &&(Duration, u64)| up_to.saturating_mul(100) >= self.count.saturating_mul(99);
+        let found = self.buckets.iter().find(is_below).or(self.buckets.last());
+        found.filter(|_| self.count > 0).map(|(bound, _)| *bound)
+    }
+}
+
 /// The bucket of a latency, whose upper bound is the first one that is not smaller.
 fn bucket_of(nanos: u64) -> usize {
     let above = nanos.saturating_sub(1) >> SMALLEST_EXPONENT;
@@ -106,6 +116,18 @@ mod tests {
         assert_eq!(counts.buckets[0], (Duration::from_nanos(16_384), 1));
         assert_eq!(counts.buckets[1], (Duration::from_nanos(32_768), 3));
         assert_eq!(counts.buckets[BOUNDS - 1], (Duration::from_nanos(1 << 34), 3));
+    }
+
+    #[test]
+    fn one_slow_flush_in_a_hundred_does_not_count_and_two_do() {
+        let of = |slow: usize| {
+            let histogram = LatencyHistogram::default();
+            (0..100 - slow).for_each(|_| histogram.record(Duration::from_micros(100)));
+            (0..slow).for_each(|_| histogram.record(Duration::from_millis(100)));
+            histogram.counts().p99().map(|bound| bound.as_micros())
+        };
+        assert_eq!((of(0), of(1), of(2)), (Some(131), Some(131), Some(134_217)));
+        assert_eq!(LatencyHistogram::default().counts().p99(), None);
     }
 
     #[test]

@@ -317,6 +317,15 @@ impl Cluster {
         number
     }
 
+    /// Starts a further node that joins through the others as a replica. Returns its number.
+    pub fn join_as_replica(&mut self, token: &str) -> u64 {
+        let servers: Vec<String> = self.nodes.iter().map(Node::url).collect();
+        let number = self.prepare_join(token, &servers);
+        self.node(number).origin.push("--replica".to_owned());
+        self.node(number).start();
+        number
+    }
+
     /// Makes a further node that joins through these, not started yet. Returns its number.
     pub fn prepare_join(&mut self, token: &str, servers: &[String]) -> u64 {
         // The number is never used again, also after others were forgotten: a new node has a new folder.

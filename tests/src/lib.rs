@@ -3,7 +3,8 @@
 //!
 //! - [`cluster`]: starts, kills, stops, wipes and adds nodes. The nodes end when the cluster is dropped. [`certs`]:
 //!   their certificates.
-//! - [`client`]: an HTTP client of any node. [`team`]: engineers, agents and a project.
+//! - [`client`]: an HTTP client of any node. [`writer`]: one that writes all the time.
+//! - [`team`]: engineers, agents and a project.
 //! - [`agent`]: agents in a checkout, as processes that call `nexus`.
 //! - [`transcript`]: typed commands and their output, as scripts that can be read without Rust.
 //! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all answers.
@@ -38,6 +39,7 @@ pub mod team;
 pub mod transcript;
 pub mod usage;
 pub mod work;
+pub mod writer;
 
 pub use agent::{Agent, Checkout};
 pub use certs::Certs;
@@ -47,3 +49,4 @@ pub use collector::Collector;
 pub use patience::{eventually, skipped};
 pub use socket::{Refused, Socket};
 pub use team::Team;
+pub use writer::Writer;

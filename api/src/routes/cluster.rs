@@ -1,23 +1,23 @@
-//! `/cluster`: status, membership and join tokens, for operators.
+//! `/cluster`: status, leadership and join tokens, for operators.
 
 use crate::{
     api::Api,
-    auth::{Caller, join_token, token_digest},
-    cluster::{Consistency, Operation, OperationError},
+    auth::{join_token, token_digest},
+    cluster::{MemberStatus, NodeStatus, Operation},
     failure::ApiError,
     openapi::{Operation as Description, Routes},
-    operate::operate,
+    operate::{DryRun, admin, dry_run, operated},
     usage,
-    write::{Incoming, Write},
+    write::Write,
 };
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{Data, Moment, cluster as wire};
-use nexus_domain::{Actor, Millis, NodeId, Refusal, Reply, command, decide::access, ids::JoinTokenId};
+use nexus_domain::{self as domain, Millis, NodeId, Refusal, Reply, command, ids::JoinTokenId};
 use std::time::Duration;
 
 /// Default validity of a join token.
@@ -29,36 +29,14 @@ const LEADER_STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) fn routes() -> Routes {
     let stated =
         Description::local("Show the cluster").about("Without a quorum, the answer is what this node knows.");
-    let joined = Description::open("Let a node join")
-        .about(
-            "`nexusd start --join` sends this request. The token is the only credential. Without TLS, whoever sees the \
-             request sees the token too, and can decrypt the secret with it.",
-        )
-        .body::<wire::JoinRequest>();
     Routes::new()
         .get("/cluster/status", status, stated.answers::<wire::ClusterStatus>(200).command("cluster status"))
-        .post(
-            "/cluster/members",
-            join,
-            joined.answers::<wire::Joined>(201).without_command("A node that starts with `--join` sends it."),
-        )
-        .delete(
-            "/cluster/members/{node}",
-            remove,
-            Description::write("Remove a node").answers::<wire::Operated>(200).command("cluster remove NODE"),
-        )
-        .post(
-            "/cluster/members/{node}/promote",
-            promote,
-            Description::write("Make a learner a voter")
-                .answers::<wire::Operated>(200)
-                .command("cluster promote NODE"),
-        )
         .post(
             "/cluster/leader",
             transfer,
             Description::write("Transfer leadership")
                 .optional_body::<wire::TransferLeader>()
+                .query(dry_run())
                 .answers::<wire::Operated>(200)
                 .command("cluster transfer-leader --to NODE"),
         )
@@ -79,12 +57,31 @@ pub(super) fn routes() -> Routes {
         )
 }
 
+/// The status as the leader knows it; none without a leader that a quorum acknowledges.
+pub(super) async fn leaders_status(api: &Api) -> Option<NodeStatus> {
+    let status = tokio::time::timeout(LEADER_STATUS_TIMEOUT, api.cluster.leader_status()).await;
+    status.ok().and_then(Result::ok)
+}
+
+/// The role of a member, given who leads.
+pub(super) fn role_of(member: &MemberStatus, leader: Option<NodeId>) -> wire::NodeRole {
+    match (leader == Some(member.id), member.voter) {
+        (true, _) => wire::NodeRole::Leader,
+        (false, true) => wire::NodeRole::Voter,
+        (false, false) => wire::NodeRole::Learner,
+    }
+}
+
+/// Whether a member is a replica: a learner that stays one.
+pub(super) fn is_replica(member: &MemberStatus, state: &domain::State) -> bool {
+    !member.voter && state.is_replica(member.id)
+}
+
 /// Shows the status of the cluster as this node knows it, with the knowledge of the leader if there is one.
 async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Result<Response, ApiError> {
     let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
     let own = api.cluster.status();
-    let status = tokio::time::timeout(LEADER_STATUS_TIMEOUT, api.cluster.leader_status()).await;
-    let leaders = status.ok().and_then(Result::ok);
+    let leaders = leaders_status(&api).await;
     let healthy = leaders.is_some();
     let seen = leaders.unwrap_or_else(|| own.clone());
     let view = api.cluster.local();
@@ -93,11 +90,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         .iter()
         .map(|member| wire::Node {
             id: member.id.0,
-            role: match (seen.leader == Some(member.id), member.voter) {
-                (true, _) => wire::NodeRole::Leader,
-                (false, true) => wire::NodeRole::Voter,
-                (false, false) => wire::NodeRole::Learner,
-            },
+            role: role_of(member, seen.leader),
             peer_addr: member.peer_addr.clone(),
             client_addr: member.client_addr.clone(),
             lag: member.lag,
@@ -113,6 +106,10 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
             version: member.version.clone(),
             round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
+            replica: is_replica(member, view.state()),
+            draining: member.draining,
+            disk_used_bytes: member.disk_bytes,
+            flush_p99_us: member.flush_p99.map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
             certificates: member.certificates.clone(),
             place: member.place.clone(),
         })
@@ -134,6 +131,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         applied: view.revision().0,
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
+        verdict: own.verdict.map(|(health, since)| wire::HealthVerdict { health, since: Moment(since) }),
         removed: own.removed,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
@@ -143,92 +141,20 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
     Ok(Json(Data { data: answer }).into_response())
 }
 
-/// Adds a joining node. The token is its only credential.
-async fn join(
+async fn transfer(
     State(api): State<Api>,
-    headers: axum::http::HeaderMap,
-    incoming: Incoming,
-) -> Result<Response, ApiError> {
-    let fields = incoming.fields()?;
-    if !fields.has("joinToken") {
-        // Without a token it is no joining node: another client gets the error of its rights first.
-        let caller = crate::auth::authenticate(&*api.cluster, &api.verifier, &headers).await?;
-        admin(&api, caller)?;
-    }
-    let body = fields.checked::<wire::JoinRequest>()?;
-    let (token, instance) = (body.join_token, body.instance);
-    let (peer_addr, client_addr) = (body.peer_addr.0, body.client_addr.0);
-    let digest = token_digest(&token);
-    let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
-    let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
-    let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
-    // A retry may come late, when its token has expired.
-    let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
-    let (state, now) = (view.state(), view.state().clock().cluster);
-    if state.join_token(digest).is_none_or(|token| now >= token.expires) {
-        return Err(OperationError::BadToken.into());
-    }
-    let cluster = state.origin().map(|origin| origin.cluster);
-    let cluster =
-        cluster.ok_or_else(|| ApiError::internal(&"a cluster that is not formed lets nobody in"))?;
-    let sealed_secret = api.cluster.seal_secret(&token, cluster, instance);
-    let joined = wire::Joined { node_id: node.0, cluster_id: cluster.0, sealed_secret };
-    Ok(done.answer(StatusCode::CREATED, joined))
-}
-
-async fn promote(
-    State(api): State<Api>,
-    Path(node): Path<String>,
+    DryRun(dry_run): DryRun,
     write: Write,
 ) -> Result<Response, ApiError> {
-    admin(&api, write.caller)?;
-    write.no_fields()?;
-    operated(&api, &write, Operation::Promote(node_id(&node)?)).await
-}
-
-async fn remove(
-    State(api): State<Api>,
-    Path(node): Path<String>,
-    write: Write,
-) -> Result<Response, ApiError> {
-    admin(&api, write.caller)?;
-    write.no_fields()?;
-    operated(&api, &write, Operation::Remove(node_id(&node)?)).await
-}
-
-async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     let to = write.body::<wire::TransferLeader>()?.to.map(|node| NodeId(node.0));
-    operated(&api, &write, Operation::TransferLeader(to)).await
+    operated(&api, &write, dry_run, Operation::TransferLeader(to)).await
 }
 
 async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     write.no_fields()?;
-    operated(&api, &write, Operation::Snapshot).await
-}
-
-/// Carries out an operation of an admin, and answers.
-async fn operated(api: &Api, write: &Write, operation: Operation) -> Result<Response, ApiError> {
-    let done = operate(api, &write.incoming, write.caller.actor(), operation).await?;
-    let leader = match done.reply {
-        Reply::Done => None,
-        Reply::Leads(node) => Some(node.0),
-        _ => return Err(done.unexpected()),
-    };
-    Ok(done.answer(StatusCode::OK, wire::Operated { ok: true, leader }))
-}
-
-fn node_id(text: &str) -> Result<NodeId, ApiError> {
-    text.parse().map(NodeId).map_err(|_| ApiError::field("nodeId", "must be a whole number"))
-}
-
-/// Checks that the caller is an admin, against this node's own state: operations are no commands, which the state
-/// machine would check.
-fn admin(api: &Api, caller: Caller) -> Result<(), ApiError> {
-    let view = api.cluster.local();
-    let (engineer, key) = caller.identity(&*api.cluster, view.state())?;
-    Ok(access::admin(engineer, key)?)
+    operated(&api, &write, false, Operation::Snapshot).await
 }
 
 async fn create_join_token(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {

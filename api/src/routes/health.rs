@@ -27,11 +27,14 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 /// A node that cannot answer a read in this time is not ready, since a load balancer does not wait longer.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The message of a drained node, which still serves what is asked.
+const DRAINING: &str = "draining: this node will be restarted; ask another one";
+
 pub(super) fn routes() -> Routes {
     let readiness = || {
         Operation::bare("Show whether this node can answer a linearizable read now")
             .answers_bare::<Readiness>(200, "It can.")
-            .answers_bare::<Readiness>(503, "It cannot: ask another node.")
+            .answers_bare::<Readiness>(503, "It cannot, or it is drained: ask another node.")
     };
     let lives = Operation::bare("Show that the process is alive").answers_bare::<Liveness>(200, "It is.");
     let counted = Operation::bare("Show metrics")
@@ -99,7 +102,8 @@ pub(crate) async fn readiness(api: &Api) -> Readiness {
 
     let status = api.cluster.status();
     let health = |ok: bool| if ok { "healthy" } else { "unhealthy" }.to_owned();
-    let ready = raft_ok && storage_ok && status.role != Role::Stopped;
+    let message = message.or_else(|| status.draining.then(|| DRAINING.to_owned()));
+    let ready = raft_ok && storage_ok && !status.draining && status.role != Role::Stopped;
     Readiness {
         status: if ready { Readiness::READY } else { Readiness::NOT_READY }.to_owned(),
         checks: Checks {

@@ -14,6 +14,7 @@ mod features;
 mod health;
 mod keys;
 mod learnings;
+mod members;
 mod projects;
 mod roadmap;
 mod sessions;
@@ -49,6 +50,7 @@ pub(crate) fn api() -> Routes {
         .merge(roadmap::routes())
         .merge(events::routes())
         .merge(cluster::routes())
+        .merge(members::routes())
         .merge(backup::routes())
         .merge(settings::routes())
         .merge(health::routes())

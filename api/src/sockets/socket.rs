@@ -12,9 +12,9 @@ use axum::{
 };
 use nexus_api_types::socket::{CloseCode, ErrorCode, Notice};
 use nexus_domain::EngineerId;
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, watch},
     time::{Instant, MissedTickBehavior, interval},
 };
 use tracing::Instrument;
@@ -30,6 +30,10 @@ const AUTHORISE_INTERVAL: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A client that sent nothing for this long, not even a pong, is gone.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// The sockets of a drained node are closed within this time and not at once: their clients all go to the other nodes,
+/// and each of them first reads what it missed.
+const DRAIN_SPREAD: Duration = Duration::from_secs(2);
 
 /// Takes the permits of one socket.
 ///
@@ -88,6 +92,21 @@ async fn run(api: Api, caller: Caller, id: uuid::Uuid, socket: WebSocket) {
     outbox.close(end).await;
 }
 
+/// Waits until the node is drained after this, and then for a part of [`DRAIN_SPREAD`] that differs from one socket to
+/// the next. A client that connects to a drained node wants it in spite of that, and is served.
+async fn drained(mut draining: watch::Receiver<bool>, id: uuid::Uuid) {
+    loop {
+        if draining.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if *draining.borrow_and_update() {
+            break;
+        }
+    }
+    let part = u32::from(id.as_bytes()[15]);
+    tokio::time::sleep(DRAIN_SPREAD * part / 256).await;
+}
+
 /// Serves the socket until it ends.
 async fn converse(
     api: &Api,
@@ -95,7 +114,8 @@ async fn converse(
     outbox: &mut Outbox,
     conversation: &mut Conversation,
 ) -> Result<std::convert::Infallible, End> {
-    let mut draining = api.drain.signal();
+    let mut stopping = api.drain.signal();
+    let mut drained = pin!(drained(api.cluster.draining(), id));
     let mut authorise = interval(AUTHORISE_INTERVAL);
     authorise.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pinged = Instant::now();
@@ -103,8 +123,11 @@ async fn converse(
     outbox.send(&Notice::Connected { connection_id: id }).await?;
     loop {
         tokio::select! {
-            () = draining.begun() => {
+            () = stopping.begun() => {
                 return Err(End::Close(CloseCode::GoingAway, "this node is stopping: resume on another one"));
+            }
+            () = &mut drained => {
+                return Err(End::Close(CloseCode::GoingAway, "this node will be restarted: resume on another one"));
             }
             received = outbox.receive() => match received? {
                 Received::Alive => {}

@@ -4,6 +4,7 @@ use crate::{
     Moment,
     body::{Seconds, TextField, Unknown, Whole, body, text_schema},
     certificate::NodeCertificates,
+    change_plan::ChangePlan,
 };
 use nexus_domain::{ids::InstanceId, settings::Registration};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,19 @@ pub struct Node {
     /// Microseconds from the node that answers to this one and back; none for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u64>,
+    /// Whether the node is a replica: a learner that is not promoted by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replica: bool,
+    /// Whether the node is drained, such as before a restart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
+    /// Bytes that its database takes on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_used_bytes: Option<u64>,
+    /// The time within which 99 of 100 flushes of its log ended since it was started, in microseconds: the next bound
+    /// of the histogram above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flush_p99_us: Option<u64>,
     /// Its certificates; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<NodeCertificates>,
@@ -101,6 +115,31 @@ impl Default for NodePlace {
     fn default() -> Self {
         Self { region: None, zone: None, priority: Self::PRIORITY }
     }
+}
+
+/// The health of the cluster in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// All voters answer.
+    Healthy,
+    /// There is a leader, and a voter is silent.
+    Degraded,
+    /// The node hears no leader.
+    NoLeader,
+    /// A member has another state after the same entries.
+    StateMismatch,
+    /// The cluster has removed the node that answers.
+    Removed,
+}
+
+/// The health of the cluster, as the node that answers has seen it since some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthVerdict {
+    /// The health that the node saw last.
+    pub health: Health,
+    /// The moment at which the node saw it change to that, or its start.
+    pub since: Moment,
 }
 
 /// The use of one quota.
@@ -142,6 +181,9 @@ pub struct ClusterStatus {
     pub state_hash: String,
     /// Whether this node could answer a linearizable read now.
     pub healthy: bool,
+    /// How the cluster looks to the node that answers, and since when; none in the first seconds after its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<HealthVerdict>,
     /// Whether the other nodes say that this one was removed from the cluster. Left out where they do not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
@@ -187,6 +229,8 @@ body! {
         peer_addr "peerAddr": Address,
         /// The address that clients reach it at.
         client_addr "clientAddr": Address,
+        /// Whether it joins as a replica, which is not promoted by itself.
+        replica: Option<bool>,
     }
 }
 
@@ -229,6 +273,14 @@ body! {
     pub struct TransferLeader => CheckedTransferLeader, Unknown::Refused {
         /// The id of the next leader; the best voter when absent.
         to: Option<Whole<1, { u64::MAX }>>,
+    }
+}
+
+body! {
+    /// Body of `POST /cluster/members/{node}/replace`.
+    pub struct ReplaceMember => CheckedReplaceMember, Unknown::Refused {
+        /// The id of the node that takes the place of this one.
+        by: Whole<1, { u64::MAX }>,
     }
 }
 
@@ -290,7 +342,7 @@ body! {
 }
 
 /// Answer of an operation on the cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operated {
     /// Always true. A failure has an error as its answer.
@@ -298,4 +350,7 @@ pub struct Operated {
     /// The new leader, after a transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<u64>,
+    /// The plan of the change, if the request was a dry run: nothing was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ChangePlan>,
 }

@@ -52,7 +52,7 @@ pub struct RaftCheck {
     pub term: u64,
     /// Log entries that are known to be committed and not applied here.
     pub lag: u64,
-    /// Why it is unhealthy.
+    /// Why it is unhealthy, or that the node is drained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

@@ -8,15 +8,17 @@
 //! - [`body`]: the bodies of requests, which are declared once for clients, servers and the documentation.
 //! - [`header`]: header names. [`moment`]: times. [`certificate`]: the names that certificates give to nodes.
 //! - One file per resource: [`engineer`], [`project`], [`feature`], [`claim`], [`session`],
-//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`], [`health`]. [`holder`]: the session of a holder, for
-//!   people.
+//!   [`checkpoint`], [`knowledge`], [`roadmap`], [`cluster`] with [`change_plan`] and [`cluster_member`], [`health`].
+//!   [`holder`]: the session of a holder, for people.
 //! - [`event`]: events. [`socket`]: the messages of the WebSocket. [`text`]: schemas of texts with a form of their own.
 
 pub mod body;
 pub mod certificate;
+pub mod change_plan;
 pub mod checkpoint;
 pub mod claim;
 pub mod cluster;
+pub mod cluster_member;
 pub mod code;
 pub mod engineer;
 pub mod envelope;

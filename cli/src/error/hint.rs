@@ -18,7 +18,9 @@ pub(super) fn of(refused: &Refused) -> String {
         Code::ValidationError if detail("holder").is_some() => {
             "nexus status shows who works on what; --session or NEXUS_SESSION acts as another session of yours"
         }
-        Code::ValidationError if refused.path.starts_with("/cluster/members") => {
+        Code::ValidationError
+            if refused.path.starts_with("/cluster/members") || refused.path == "/cluster/leader" =>
+        {
             "nexus cluster status shows the nodes as they are"
         }
         Code::ValidationError if detail("candidates").is_some() => {

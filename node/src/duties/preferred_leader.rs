@@ -1,5 +1,6 @@
-//! Moves leadership to the member with the highest priority, once it has been well for some time. A member whose
-//! network comes and goes gets it back less and less soon: each move costs the cluster a moment without a leader.
+//! Moves leadership to the member with the highest priority, once it has been well for some time, and away from a
+//! drained one. A member whose network comes and goes gets it back less and less soon: each move costs the cluster a
+//! moment without a leader.
 
 use crate::{membership::change::Membership, node::Node, watch::reports::Reports};
 use nexus_domain::NodeId;
@@ -94,14 +95,18 @@ impl PreferredLeader {
 
     /// Moves leadership if it is time for that. Called regularly.
     pub(super) async fn check(&mut self) {
-        let own = self.reports.priority_of(self.node.id);
+        // A drained leader, which was elected all the same, prefers everybody to itself.
+        let own = (!self.node.is_draining()).then(|| self.reports.priority_of(self.node.id));
         let mut preferred = Vec::new();
         for member in self.node.members() {
             let priority = self.reports.priority_of(member.id);
-            if priority > own {
+            if member.id != self.node.id && Some(priority) > own {
                 // Under load, some entries are always under way: the move itself waits for the last of them.
                 let answers = member.last_seen.is_some_and(|seen| seen <= self.node.timing.lease());
-                let is_well = member.can_lead() && answers && self.reports.has_good_disk(member.id);
+                let is_well = member.can_lead()
+                    && answers
+                    && self.reports.has_good_disk(member.id)
+                    && !self.reports.is_draining(member.id);
                 preferred.push(Preferred { id: member.id, priority, is_well });
             }
         }

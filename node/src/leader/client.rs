@@ -190,6 +190,7 @@ fn classify(response: ServiceResponse, leader: &impl Display) -> Attempt {
         | ServiceResponse::Refused(_)
         | ServiceResponse::Report(_)
         | ServiceResponse::Details(_)
+        | ServiceResponse::Plan(_)
         | ServiceResponse::NoRoom { .. } => Attempt::Answered(response),
     }
 }

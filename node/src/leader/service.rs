@@ -43,6 +43,7 @@ impl LeaderService {
             ServiceRequest::WhoIs { .. }
             | ServiceRequest::Report
             | ServiceRequest::Details
+            | ServiceRequest::Drain { .. }
             | ServiceRequest::ClusterTime(_) => {
                 ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
             }

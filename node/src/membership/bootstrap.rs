@@ -103,7 +103,9 @@ impl Bootstrap<'_> {
         }
         match origin {
             Origin::Initial { node_id, peers } => self.as_initial_member(*node_id, peers).await,
-            Origin::Join { servers, token } => self.by_joining(&http_client(ca)?, servers, token).await,
+            Origin::Join { servers, token, is_replica } => {
+                self.by_joining(&http_client(ca)?, servers, token, *is_replica).await
+            }
             Origin::Remembered => match remembered {
                 Some(node) => Ok(BootstrapOutcome::known(node, self.identity.cluster)),
                 None => bail!(
@@ -232,12 +234,15 @@ impl Bootstrap<'_> {
         http: &reqwest::Client,
         servers: &[String],
         token: &str,
+        is_replica: bool,
     ) -> anyhow::Result<BootstrapOutcome> {
         let request = JoinRequest {
             join_token: token.to_owned(),
             instance: self.identity.instance.0,
             peer_addr: self.own.peer_addr.clone(),
             client_addr: self.own.client_addr.clone(),
+            // Servers of earlier versions know no replicas, and refuse the field.
+            replica: is_replica.then_some(true),
         };
         let (mut round_log, mut refused_since) = (RoundLog::new(), None::<Instant>);
         loop {

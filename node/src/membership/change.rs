@@ -1,31 +1,33 @@
-//! Changes the membership, on the leader. Each change keeps a quorum alive, and goes through joint consensus where
+//! Changes the membership, on the leader: carries out what `plan` has found to be safe, through joint consensus where
 //! voters change.
 
 use crate::{
-    node::{MAX_LAG, MemberProgress, Node},
+    membership::plan::{CHANGE_IN_PROGRESS, Changes, Plan, Planner, Step, refused},
+    node::{MemberProgress, Node},
     peer::{
-        PeerClient, Welcome,
-        service::{ChangeRefusal, MembershipRequest, ServiceResponse},
+        PeerClient, PeerTarget, Welcome,
+        service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
     },
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
 };
-use nexus_domain::{NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label};
+use futures::future::join_all;
+use nexus_domain::{
+    Answer, Command, NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label,
+};
 use nexus_raft_store::{Member, TypeConfig};
 use openraft::{
-    ChangeMembers,
     async_runtime::watch::WatchReceiver,
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
 };
 use std::{
-    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::{Instant, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
 
 /// The outcome of a change that takes longer counts as unknown.
@@ -33,10 +35,8 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a joining node may take to answer when the leader dials it.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The answer to a change that has to wait for another one.
-const CHANGE_IN_PROGRESS: &str = "another change of the membership is under way";
-
-type Changes = ChangeMembers<u64, Member>;
+/// How long a node may take to answer that it is drained.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Changes the membership while this node leads.
 pub(crate) struct Membership {
@@ -44,6 +44,7 @@ pub(crate) struct Membership {
     peers: PeerClient,
     proposer: Arc<Proposer>,
     reports: Arc<Reports>,
+    planner: Planner,
     /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
     /// read, may together cost the quorum.
     change: Mutex<()>,
@@ -52,7 +53,8 @@ pub(crate) struct Membership {
 impl Membership {
     /// A membership that nothing changes yet.
     pub(crate) fn new(node: Node, peers: PeerClient, proposer: Arc<Proposer>, reports: Arc<Reports>) -> Self {
-        Self { node, peers, proposer, reports, change: Mutex::default() }
+        let planner = Planner::new(node.clone(), reports.clone());
+        Self { node, peers, proposer, reports, planner, change: Mutex::default() }
     }
 
     /// Keeps the membership as it is while the guard lives; none while a change is under way.
@@ -66,12 +68,40 @@ impl Membership {
             return ServiceResponse::NotLeader { leader: self.node.leader_id() };
         }
         let outcome = match request {
-            MembershipRequest::Join { token, replaces, member } => self.join(token, replaces, member).await,
-            MembershipRequest::Promote { node } => self.promote(node).await,
-            MembershipRequest::Remove { node } => self.remove(node).await,
+            MembershipRequest::Join { token, replaces, member } => {
+                self.join(token, replaces, member, false).await
+            }
+            MembershipRequest::JoinAsReplica { token, member } => {
+                self.join(Some(token), None, member, true).await
+            }
             MembershipRequest::TransferLeader { to } => self.transfer_leader(to).await,
+            MembershipRequest::Plan(request) => self.dry_run(&request).await,
+            request @ (MembershipRequest::Promote { .. }
+            | MembershipRequest::Demote { .. }
+            | MembershipRequest::Remove { .. }
+            | MembershipRequest::Replace { .. }
+            | MembershipRequest::Drain { .. }) => self.plan_and_carry_out(&request).await,
         };
         outcome.unwrap_or_else(|failed| failed)
+    }
+
+    async fn plan_and_carry_out(
+        &self,
+        request: &MembershipRequest,
+    ) -> Result<ServiceResponse, ServiceResponse> {
+        let _guard = self.change.lock().await;
+        let plan = self.planner.plan(request).await?;
+        self.carry_out(plan).await
+    }
+
+    /// Answers with the plan of a change. It is made under the lock, so that it is that of no half-done change.
+    async fn dry_run(&self, request: &MembershipRequest) -> Result<ServiceResponse, ServiceResponse> {
+        let _guard = self.change.lock().await;
+        let plan = self.planner.plan(request).await?;
+        let described = self.planner.describe(&plan).await?;
+        Ok(ServiceResponse::Plan(
+            serde_json::to_string(&described).expect("a plan has no map with other keys than texts"),
+        ))
     }
 
     /// Refuses a node whose program is too old to apply the log of this cluster.
@@ -87,12 +117,14 @@ impl Membership {
         )))
     }
 
-    /// Adds a joining node as a learner. A repeated request for the same data folder gets the same id.
+    /// Adds a joining node as a learner. A repeated request for the same data folder gets the same id. A replica that
+    /// lost its data comes back as one, in place of the former.
     async fn join(
         &self,
         token: Option<TokenDigest>,
         replaces: Option<NodeId>,
         member: Member,
+        wants_replica: bool,
     ) -> Result<ServiceResponse, ServiceResponse> {
         // A caller without a token must not make this node dial addresses of its choice.
         let is_known = token.is_none_or(|digest| self.node.published().state.join_token(digest).is_some());
@@ -115,15 +147,7 @@ impl Membership {
             token,
             replaces,
         };
-        let deadline = self.node.deadline();
-        let answer = match self.proposer.propose_as_system(command, deadline).await {
-            ProposeOutcome::Applied(answer) => answer,
-            ProposeOutcome::Refused(reason) => return Err(ServiceResponse::Unavailable { reason }),
-            ProposeOutcome::NotProposed(_) => {
-                return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
-            }
-            ProposeOutcome::Unknown(reason) => return Err(ServiceResponse::OutcomeUnknown { reason }),
-        };
+        let answer = self.propose(command).await?;
         let id = match answer.outcome {
             Ok(Reply::Node(record)) => record.id,
             Err(Refusal::JoinTokenInvalid) => return Err(ServiceResponse::Refused(ChangeRefusal::BadToken)),
@@ -133,156 +157,106 @@ impl Membership {
         let _guard = self.change.lock().await;
         // The rules may have been raised meanwhile. While the lock is held, they are not.
         self.check_rules(&welcome)?;
+        let lost_replica = replaces.filter(|former| self.node.published().state.is_replica(*former));
+        let is_replica = wants_replica || lost_replica.is_some();
         if self.node.member(id).is_none() {
-            self.change_members(ChangeMembers::AddNodes(BTreeMap::from([(id.0, member)]))).await?;
-            tracing::info!(node = %id, "a learner joined");
+            if is_replica {
+                // Before it is a learner, which would be promoted.
+                self.set_replica(id, true).await?;
+            }
+            let joins = Changes::AddNodes(BTreeMap::from([(id.0, member)]));
+            let voters = self.node.voters();
+            let leaves = lost_replica
+                .filter(|former| self.node.member(*former).is_some() && !voters.contains(&former.0))
+                .map(|former| Changes::RemoveNodes(BTreeSet::from([former.0])));
+            let change = match leaves {
+                Some(leaves) => Changes::Batch(vec![joins, leaves]),
+                None => joins,
+            };
+            self.change_members(change, false).await?;
+            tracing::info!(node = %id, is_replica, "a learner joined");
         }
         Ok(ServiceResponse::Joined(id))
     }
 
-    /// Makes a learner a voter.
-    async fn promote(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _guard = self.change.lock().await;
-        let learner = self.progress_of(node)?;
-        if learner.is_voter {
-            return Ok(ServiceResponse::Done);
+    /// Carries a plan out, step by step. The caller holds the lock of changes.
+    async fn carry_out(&self, plan: Plan) -> Result<ServiceResponse, ServiceResponse> {
+        let mut done = ServiceResponse::Done;
+        let mut steps = plan.steps.into_iter().peekable();
+        while let Some(step) = steps.next() {
+            match step {
+                Step::SetReplica { node, is_replica } => self.set_replica(node, is_replica).await?,
+                Step::Drain { node, is_draining } => self.set_draining(node, is_draining).await?,
+                Step::HandOver { to, .. } => {
+                    done = self.hand_over(to).await?;
+                    if steps.peek().is_some() {
+                        // The next leader plans the rest anew.
+                        return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
+                    }
+                }
+                Step::AddVoter { .. } | Step::RemoveVote { .. } | Step::Remove { .. } => {
+                    let sentence = step.to_string();
+                    if let Some((change, stays)) = step.changes() {
+                        self.change_members(change, stays).await?;
+                    }
+                    tracing::info!("the membership changed: {sentence}");
+                }
+            }
         }
-        if !learner.is_alive {
-            return Err(refused(format!("node {node} does not answer: as a voter it could cost the quorum")));
-        }
-        let lag = learner.lag.unwrap_or(u64::MAX);
-        if lag > MAX_LAG {
-            return Err(refused(format!(
-                "node {node} is {lag} entries behind: it becomes a voter by itself once it has caught up"
-            )));
-        }
-        self.make_voter(node).await?;
-        Ok(ServiceResponse::Done)
+        Ok(done)
     }
 
-    /// Makes a learner a voter. The caller holds the lock of changes.
-    async fn make_voter(&self, node: NodeId) -> Result<(), ServiceResponse> {
-        let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node.0]));
-        let published = self.node.published();
-        let replaced = published.state.node(node).and_then(|record| record.replaces);
-        let replaced = replaced.filter(|former| self.node.member(*former).is_some());
-        let before = self.node.voters();
-        let mut after = before.clone();
-        after.insert(node.0);
-        if let Some(former) = replaced {
-            after.remove(&former.0);
-        }
-        self.check_quorum_of(&after, &before, &format!("with node {node}")).await?;
-        let change = match replaced {
-            // In one joint step, so that the lost voter never counts without its replacement.
-            Some(former) => {
-                ChangeMembers::Batch(vec![voters, ChangeMembers::RemoveVoters(BTreeSet::from([former.0]))])
-            }
-            None => voters,
-        };
-        self.change_members(change).await?;
-        tracing::info!(%node, replaces = ?replaced, "a learner became a voter");
-        Ok(())
+    /// Says in the state whether a node is a replica, by an entry of the log.
+    async fn set_replica(&self, node: NodeId, is_replica: bool) -> Result<(), ServiceResponse> {
+        let command = command::SetReplica { node, is_replica };
+        let answer = self.propose(command).await?;
+        answer.outcome.map(drop).map_err(|refusal| refused(refusal.to_string()))
     }
 
-    /// Removes a member, if the remaining voters have a living quorum.
-    async fn remove(&self, node: NodeId) -> Result<ServiceResponse, ServiceResponse> {
-        let _guard = self.change.lock().await;
-        let progress = match self.progress_of(node) {
-            Ok(progress) => progress,
-            // An id is never used again: that of a former member is removed for good. A retry of the removal gets the
-            // same answer.
-            Err(_) if self.node.published().state.node(node).is_some() => return Ok(ServiceResponse::Done),
-            Err(unknown) => return Err(unknown),
-        };
-        let ids = BTreeSet::from([node.0]);
-        let change = if progress.is_voter {
-            let before = self.node.voters();
-            let mut rest = before.clone();
-            rest.remove(&node.0);
-            if rest.is_empty() {
-                return Err(refused(format!("node {node} is the last voter; the cluster needs it")));
-            }
-            self.check_quorum_of(&rest, &before, &format!("without node {node}")).await?;
-            if node == self.node.id {
-                // The next leader removes this node: a leader that is no longer a member would still have to commit its
-                // own removal.
-                self.transfer_leader(None).await?;
-                return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
-            }
-            // The removed voter does not stay as a learner: `change_membership` is called without `retain`.
-            ChangeMembers::RemoveVoters(ids)
-        } else {
-            ChangeMembers::RemoveNodes(ids)
-        };
-        self.change_members(change).await?;
-        tracing::info!(%node, "a member was removed");
-        Ok(ServiceResponse::Done)
-    }
-
-    /// Makes sure that a majority of these voters answers from now on: a change to voters that are gone can never be
-    /// committed, and nothing after it either (etcd#6420). Also makes sure that `before` are still the voters: another
-    /// change may go on although its client has disconnected.
-    async fn check_quorum_of(
-        &self,
-        voters: &BTreeSet<u64>,
-        before: &BTreeSet<u64>,
-        when: &str,
-    ) -> Result<(), ServiceResponse> {
-        let started = Instant::now();
-        self.node.raft.trigger().heartbeat().await.map_err(stopped)?;
-        loop {
-            let (waited, members) = (started.elapsed(), self.node.members());
-            let has_answered = |id: &u64| {
-                let seen = members.iter().find(|member| member.id.0 == *id);
-                *id == self.node.id.0
-                    || seen.and_then(|member| member.last_seen).is_some_and(|ago| ago < waited)
-            };
-            let silent: Vec<String> =
-                voters.iter().filter(|id| !has_answered(id)).map(u64::to_string).collect();
-            let (total, alive) = (voters.len(), voters.len() - silent.len());
-            if self.node.voters() != *before {
-                return Err(ServiceResponse::Unavailable { reason: CHANGE_IN_PROGRESS.to_owned() });
-            }
-            if alive > total / 2 {
-                return Ok(());
-            }
-            if started.elapsed() >= self.node.timing.lease() * 2 {
-                return Err(refused(format!(
-                    "{when}, only {alive} of {total} voters answer (silent: {}): no quorum would be left. \
-                     Bring a silent one back, or add a node first",
-                    silent.join(", ")
-                )));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Says to all members that answer that a node is drained, or not any more.
+    async fn set_draining(&self, node: NodeId, is_draining: bool) -> Result<(), ServiceResponse> {
+        self.reports.set_draining(node, is_draining);
+        let members = self.node.members().into_iter();
+        let others = members.filter(|member| member.is_alive && member.id != self.node.id);
+        let asked = others.map(|other| async move {
+            let target = PeerTarget::member(other.id.0, &other.member);
+            let request = ServiceRequest::Drain { node, is_draining };
+            (other.id, self.peers.request(&target, request, DRAIN_TIMEOUT).await)
+        });
+        // The others hear of it by the next report, too.
+        match join_all(asked).await.into_iter().find(|(id, _)| *id == node) {
+            None | Some((_, Ok(ServiceResponse::Done))) => Ok(()),
+            Some((_, answer)) => Err(ServiceResponse::OutcomeUnknown {
+                reason: format!("node {node} does not confirm it: {answer:?}"),
+            }),
         }
     }
 
-    /// Hands leadership over to a voter that is alive and has caught up: `to`, or the best one.
+    /// Proposes a command of the cluster itself.
+    async fn propose(&self, command: impl Into<Command>) -> Result<Answer, ServiceResponse> {
+        match self.proposer.propose_as_system(command, self.node.deadline()).await {
+            ProposeOutcome::Applied(answer) => Ok(answer),
+            ProposeOutcome::Refused(reason) => Err(ServiceResponse::Unavailable { reason }),
+            ProposeOutcome::NotProposed(_) => {
+                Err(ServiceResponse::NotLeader { leader: self.node.leader_id() })
+            }
+            ProposeOutcome::Unknown(reason) => Err(ServiceResponse::OutcomeUnknown { reason }),
+        }
+    }
+
+    /// Hands leadership over to a voter that is alive and has caught up: `to`, or the best one. Changes nothing else,
+    /// so that it need not wait for a change.
     pub(crate) async fn transfer_leader(
         &self,
         to: Option<NodeId>,
     ) -> Result<ServiceResponse, ServiceResponse> {
-        let to = match to {
-            Some(node) if node == self.node.id => return Ok(ServiceResponse::Leads(node)),
-            Some(node) => {
-                if !self.progress_of(node)?.can_lead() {
-                    return Err(refused(format!(
-                        "node {node} cannot lead now: it has to be a voter that answers and has caught up"
-                    )));
-                }
-                node
-            }
-            None => {
-                let members = self.node.members().into_iter();
-                let others = members.filter(|member| member.id != self.node.id && member.can_lead());
-                let best = others.min_by_key(|member| {
-                    let priority = self.reports.priority_of(member.id);
-                    (!self.reports.has_good_disk(member.id), Reverse(priority), member.lag, member.id)
-                });
-                best.ok_or_else(|| refused("no other voter answers and has caught up".to_owned()))?.id
-            }
-        };
+        match self.planner.transfer_leader(to)?.steps.first() {
+            Some(Step::HandOver { to, .. }) => self.hand_over(*to).await,
+            Some(_) | None => Ok(ServiceResponse::Leads(self.node.id)),
+        }
+    }
+
+    async fn hand_over(&self, to: NodeId) -> Result<ServiceResponse, ServiceResponse> {
         self.node.raft.trigger().transfer_leader(to.0).await.map_err(stopped)?;
         let mut metrics = self.node.raft.metrics();
         let deadline = self.node.deadline();
@@ -304,21 +278,27 @@ impl Membership {
         }
     }
 
-    /// Makes one learner a voter that has caught up. Called regularly.
+    /// Makes one learner a voter that has caught up and is no replica. Called regularly.
     pub(crate) async fn promote_learners(&self) {
         // Requested changes go first; the next call tries again.
         let Some(_guard) = self.try_freeze() else { return };
-        let members = self.node.members();
-        let next = members.iter().filter(|member| !member.is_voter && member.has_caught_up());
-        if let Some(node) = next.map(|member| member.id).min()
-            && let Err(why) = self.make_voter(node).await
-        {
+        let (members, published) = (self.node.members(), self.node.published());
+        let is_due = |member: &&MemberProgress| {
+            !member.is_voter && member.has_caught_up() && !published.state.is_replica(member.id)
+        };
+        let Some(node) = members.iter().filter(is_due).map(|member| member.id).min() else { return };
+        let promoted = async {
+            let plan = self.planner.plan(&MembershipRequest::Promote { node }).await?;
+            self.carry_out(plan).await
+        };
+        if let Err(why) = promoted.await {
             tracing::warn!(%node, ?why, "a learner could not become a voter yet");
         }
     }
 
-    async fn change_members(&self, change: Changes) -> Result<(), ServiceResponse> {
-        match timeout(CHANGE_TIMEOUT, self.node.raft.change_membership(change, false)).await {
+    /// Changes the membership in Raft. `stays` says whether a voter that is removed stays as a learner.
+    async fn change_members(&self, change: Changes, stays: bool) -> Result<(), ServiceResponse> {
+        match timeout(CHANGE_TIMEOUT, self.node.raft.change_membership(change, stays)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.explain(error)),
             Err(_) => Err(ServiceResponse::OutcomeUnknown {
@@ -342,16 +322,6 @@ impl Membership {
             RaftError::Fatal(error) => stopped(error),
         }
     }
-
-    /// The progress of a member.
-    fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
-        let found = self.node.members().into_iter().find(|member| member.id == node);
-        found.ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))
-    }
-}
-
-fn refused(why: String) -> ServiceResponse {
-    ServiceResponse::Refused(ChangeRefusal::Unsafe(why))
 }
 
 fn stopped(error: impl std::fmt::Display) -> ServiceResponse {

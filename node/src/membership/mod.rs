@@ -2,10 +2,12 @@
 //!
 //! - [`identity`]: the node's id and data folder. `secret`: where it gets the cluster's secret from. `token`: the
 //!   bootstrap token.
-//! - `bootstrap`: how a node forms, joins or rejoins a cluster. `change`: changes of the membership, on the leader.
+//! - `bootstrap`: how a node forms, joins or rejoins a cluster. `plan`: what a change of the
+//!   membership would do. `change`: carries it out, on the leader.
 
 pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub mod identity;
+mod plan;
 pub(crate) mod secret;
 pub(crate) mod token;

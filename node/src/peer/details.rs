@@ -20,6 +20,15 @@ pub struct NodeDetails {
     /// Its region, its zone, and its priority as the leader.
     #[serde(flatten)]
     pub place: NodePlace,
+    /// Whether it is drained, and does not want to lead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
+    /// Size of its database on disk, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_used: Option<u64>,
+    /// The bound below which 99 of 100 flushes of its log are, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flush_p99_us: Option<u64>,
 }
 
 impl NodeDetails {

@@ -42,6 +42,14 @@ pub enum ServiceRequest {
     ClusterTime(ClusterTime),
     /// Asks any node for more about itself than its report has.
     Details,
+    /// The leader says to all members that a node is drained for a restart, or not any more: to that node, which then is,
+    /// and to the others, each of which may be the next leader.
+    Drain {
+        /// The id of the node.
+        node: NodeId,
+        /// Whether the node is drained from now on.
+        is_draining: bool,
+    },
 }
 
 /// A change of the membership. New variants go at the end.
@@ -71,6 +79,34 @@ pub enum MembershipRequest {
         /// The next leader; none for the voter that is most up to date.
         to: Option<NodeId>,
     },
+    /// Adds a joining node as a replica: a learner that is not promoted by itself.
+    JoinAsReplica {
+        /// The digest of its join token.
+        token: TokenDigest,
+        /// Its addresses and its data folder.
+        member: Member,
+    },
+    /// Makes a voter a replica.
+    Demote {
+        /// The id of the voter.
+        node: NodeId,
+    },
+    /// Puts one member into the place of another one, in one joint step.
+    Replace {
+        /// The member that leaves.
+        old: NodeId,
+        /// The member that becomes a voter instead.
+        new: NodeId,
+    },
+    /// Prepares a node for a restart, or ends that.
+    Drain {
+        /// The id of the node.
+        node: NodeId,
+        /// Whether it is drained from now on.
+        is_draining: bool,
+    },
+    /// Asks for the plan of a change, which is not carried out.
+    Plan(Box<MembershipRequest>),
 }
 
 /// The answer to a [`ServiceRequest`]. New variants go at the end.
@@ -123,6 +159,10 @@ pub enum ServiceResponse {
     ///
     /// [`NodeDetails`]: super::details::NodeDetails
     Details(String),
+    /// Answers with a [`ChangePlan`] as JSON.
+    ///
+    /// [`ChangePlan`]: nexus_api_types::change_plan::ChangePlan
+    Plan(String),
 }
 
 /// Why a change of the membership was refused. Nothing was done.

@@ -25,13 +25,14 @@ use nexus_api::{
     },
     mint::Mint,
 };
+use nexus_api_types::change_plan::ChangePlan;
 use nexus_domain::{
     ClusterId, InstanceId, ProjectId, Proposal, Revision, SessionId, Stamp, WallTime, entity::HeartbeatMode,
     reply_cache::Request,
 };
 use nexus_raft_store::{EventsPage, Member, Published};
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// Longest time of one change of the membership, joint consensus included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(12);
@@ -185,20 +186,30 @@ impl Cluster for NodeCluster {
 
     fn operate(&self, operation: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         async move {
-            let request = match operation {
-                Operation::Join { token, instance, peer_addr, client_addr } => MembershipRequest::Join {
-                    token: Some(token),
-                    replaces: None,
-                    member: Member { peer_addr, client_addr, instance },
-                },
-                Operation::Promote(node) => MembershipRequest::Promote { node },
-                Operation::Remove(node) => MembershipRequest::Remove { node },
-                Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
-                Operation::Snapshot => return self.snapshot().await,
-            };
-            self.change_membership(request).await
+            match membership_request(operation) {
+                Some(request) => self.change_membership(request).await,
+                None => self.snapshot().await,
+            }
         }
         .boxed()
+    }
+
+    fn plan(&self, operation: Operation) -> BoxFuture<'_, Result<ChangePlan, OperationError>> {
+        async move {
+            let Some(change) = membership_request(operation) else { return Ok(ChangePlan::default()) };
+            let request = ServiceRequest::Membership(MembershipRequest::Plan(Box::new(change)));
+            let read = |response| match response {
+                ServiceResponse::Plan(text) => serde_json::from_str(&text).ok().map(Ok),
+                response => Some(Err(refusal(response)?)),
+            };
+            let policy = RetryPolicy::within(OPERATION_TIMEOUT);
+            self.leader.ask(request, policy, read).await.map_err(not_operated)
+        }
+        .boxed()
+    }
+
+    fn draining(&self) -> watch::Receiver<bool> {
+        self.node().draining()
     }
 
     fn seal_secret(&self, token: &str, cluster: ClusterId, joining: InstanceId) -> String {
@@ -263,12 +274,7 @@ impl NodeCluster {
             repeat: Repeat::IfNotCarriedOut,
         };
         let operated = self.leader.ask(ServiceRequest::Membership(request), policy, operated).await;
-        operated.map_err(|error| match error {
-            LeaderError::NotCarriedOut(why) => Unavailable::NotApplied(why).into(),
-            LeaderError::Unknown(why) => Unavailable::Unknown(why).into(),
-            LeaderError::Refused(error) => error,
-            LeaderError::Removed => Unavailable::NotApplied(REMOVED.to_owned()).into(),
-        })
+        operated.map_err(not_operated)
     }
 }
 
@@ -283,9 +289,46 @@ fn operated(response: ServiceResponse) -> Option<Result<OperationOutcome, Operat
         ServiceResponse::Done => Ok(OperationOutcome::Done),
         ServiceResponse::Joined(node) => Ok(OperationOutcome::Joined { node }),
         ServiceResponse::Leads(node) => Ok(OperationOutcome::Leader(node)),
-        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(OperationError::Refused(why)),
-        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => Err(OperationError::UnknownNode(node)),
-        ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(OperationError::BadToken),
-        _ => return None,
+        response => Err(refusal(response)?),
+    })
+}
+
+/// The refusal of a change, or of its plan.
+fn refusal(response: ServiceResponse) -> Option<OperationError> {
+    match response {
+        ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Some(OperationError::Refused(why)),
+        ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => Some(OperationError::UnknownNode(node)),
+        ServiceResponse::Refused(ChangeRefusal::BadToken) => Some(OperationError::BadToken),
+        _ => None,
+    }
+}
+
+fn not_operated(error: LeaderError<OperationError>) -> OperationError {
+    match error {
+        LeaderError::NotCarriedOut(why) => Unavailable::NotApplied(why).into(),
+        LeaderError::Unknown(why) => Unavailable::Unknown(why).into(),
+        LeaderError::Refused(error) => error,
+        LeaderError::Removed => Unavailable::NotApplied(REMOVED.to_owned()).into(),
+    }
+}
+
+/// The request to the leader; none for an operation of this node alone.
+fn membership_request(operation: Operation) -> Option<MembershipRequest> {
+    Some(match operation {
+        Operation::Join { token, instance, peer_addr, client_addr, replica } => {
+            let member = Member { peer_addr, client_addr, instance };
+            if replica {
+                MembershipRequest::JoinAsReplica { token, member }
+            } else {
+                MembershipRequest::Join { token: Some(token), replaces: None, member }
+            }
+        }
+        Operation::Promote(node) => MembershipRequest::Promote { node },
+        Operation::Demote(node) => MembershipRequest::Demote { node },
+        Operation::Remove(node) => MembershipRequest::Remove { node },
+        Operation::Replace { old, new } => MembershipRequest::Replace { old, new },
+        Operation::Drain { node, draining } => MembershipRequest::Drain { node, is_draining: draining },
+        Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
+        Operation::Snapshot => return None,
     })
 }

@@ -63,6 +63,13 @@ impl PeerRequests {
             },
             ServiceRequest::Report => ServiceResponse::Report(Box::new(self.reports.own())),
             ServiceRequest::Details => ServiceResponse::Details(self.reports.own_details().to_text()),
+            ServiceRequest::Drain { node: id, is_draining } if from.is_some() && from == node.leader_id() => {
+                self.reports.set_draining(id, is_draining);
+                ServiceResponse::Done
+            }
+            ServiceRequest::Drain { .. } => {
+                ServiceResponse::Unavailable { reason: "only the leader drains a node".to_owned() }
+            }
             ServiceRequest::ClusterTime(time) => {
                 // Only the time of the leader counts, as far as this node knows the leader.
                 if from.is_some() && from == node.leader_id() {

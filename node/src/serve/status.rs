@@ -2,10 +2,7 @@
 
 use crate::{
     node::Node,
-    peer::{
-        details::NodeDetails,
-        service::{MemberReport, StatusReport},
-    },
+    peer::service::{MemberReport, StatusReport},
     watch::{disk::Disk, reports::Reports, timings::Timings},
 };
 use nexus_api::cluster::{Condition, Latency, Measurements, MemberStatus, NodeStatus, Role};
@@ -43,6 +40,8 @@ pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus 
         failed_snapshots: node.store.failed_snapshots(),
         elections_won: node.elections_won(),
         removed: node.is_removed(),
+        draining: node.is_draining(),
+        verdict: reports.verdict(),
         quorum_seen: metrics.last_quorum_acked.map(|acked| acked.elapsed()),
         certificates: reports.own_details().certificates,
     }
@@ -93,12 +92,6 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates, place) = match details {
-        Some(NodeDetails { version, certificates, place, knows_traces: _ }) => {
-            (Some(version), Some(certificates), Some(place))
-        }
-        None => (None, None, None),
-    };
     MemberStatus {
         id: report.id,
         voter: report.voter,
@@ -114,9 +107,12 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
             flush_slow: report.flush_slow,
         }),
         diverged: report.diverged,
-        version,
-        certificates,
-        place,
+        draining: reports.is_draining(report.id),
+        disk_bytes: details.as_ref().and_then(|details| details.disk_used),
+        flush_p99: details.as_ref().and_then(|details| details.flush_p99_us).map(Duration::from_micros),
+        place: details.as_ref().map(|details| details.place.clone()),
+        version: details.as_ref().map(|details| details.version.clone()),
+        certificates: details.map(|details| details.certificates),
         round_trip,
     }
 }

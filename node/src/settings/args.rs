@@ -152,6 +152,10 @@ pub struct StartArgs {
     /// Token that `nexus cluster join-token` printed
     #[arg(long, env = "NEXUS_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub join_token: Option<String>,
+    /// Join as a replica: a node without a vote that stays one. It serves reads, stale ones without a round trip, and
+    /// forwards writes. Once it has joined, nexus cluster promote and demote change it
+    #[arg(long, env = "NEXUS_REPLICA", conflicts_with = "initial_cluster")]
+    pub replica: bool,
     /// File with the secret by which the nodes of a cluster know each other, at least 32 characters; a joining node
     /// receives it, and each node stores it in its data folder. Not needed if all nodes run on this machine
     #[arg(long, env = "NEXUS_CLUSTER_SECRET_FILE", value_name = "FILE")]

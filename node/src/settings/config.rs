@@ -105,6 +105,7 @@ struct File {
     initial_cluster: Option<String>,
     join: Option<String>,
     join_token: Option<String>,
+    replica: Option<bool>,
     cluster_secret: Option<String>,
     cluster_secret_file: Option<PathBuf>,
     insecure_peers: Option<bool>,
@@ -209,6 +210,7 @@ impl Config {
             args.initial_cluster.or(file.initial_cluster),
             args.join.or(file.join),
             args.join_token.or(file.join_token),
+            args.replica || file.replica.unwrap_or(false),
         )?;
         // A flag or a variable of either form overrides both forms in the file.
         let (value, path) = match (args.cluster_secret, args.cluster_secret_file) {
@@ -355,6 +357,7 @@ mod tests {
     fn what_contradicts_itself_is_refused_with_the_way_out() {
         let cases = [
             (StartArgs { initial_cluster: Some("1=a:1".into()), ..args() }, "--node-id"),
+            (StartArgs { initial_cluster: Some("1=a:1".into()), replica: true, ..args() }, "demote"),
             (StartArgs { initial_cluster: Some("1=a:1".into()), node_id: Some(9), ..args() }, "not in"),
             (
                 StartArgs { initial_cluster: Some("1=a:1,2=a:1".into()), node_id: Some(1), ..args() },

@@ -20,6 +20,8 @@ pub enum Origin {
         servers: Vec<String>,
         /// The join token.
         token: String,
+        /// Whether it joins as a replica, which is not promoted by itself.
+        is_replica: bool,
     },
     /// The data folder has its identity.
     Remembered,
@@ -31,7 +33,13 @@ pub(super) fn origin(
     initial_cluster: Option<String>,
     join: Option<String>,
     join_token: Option<String>,
+    is_replica: bool,
 ) -> anyhow::Result<Origin> {
+    ensure!(
+        !is_replica || initial_cluster.is_none(),
+        "--replica is for a node that joins: the nodes of --initial-cluster are the first voters. nexus cluster demote \
+         makes a replica of one of them later"
+    );
     match (initial_cluster, join) {
         (Some(_), Some(_)) => {
             bail!("--initial-cluster and --join exclude each other: a node is first, or it joins")
@@ -53,7 +61,7 @@ pub(super) fn origin(
                     "--join {server} must be a URL such as http://127.0.0.1:7401"
                 );
             }
-            Ok(Origin::Join { servers, token })
+            Ok(Origin::Join { servers, token, is_replica })
         }
         (None, None) => Ok(Origin::Remembered),
     }

@@ -11,14 +11,14 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::disk::Disk,
+    watch::{disk::Disk, verdict::Verdict},
 };
 use futures::future::join_all;
-use nexus_api_types::cluster::NodePlace;
+use nexus_api_types::cluster::{Health, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -58,6 +58,9 @@ pub(crate) struct Reports {
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
     place: NodePlace,
+    verdict: Verdict,
+    /// The other nodes that are drained.
+    draining: Mutex<BTreeSet<NodeId>>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -87,8 +90,18 @@ impl Reports {
         certificates: Arc<Certificates>,
         place: NodePlace,
     ) -> Self {
-        let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        Self { node, peers, clock, disk, certificates, place, received, clock_correction_ms }
+        Self {
+            node,
+            peers,
+            clock,
+            disk,
+            certificates,
+            place,
+            verdict: Verdict::default(),
+            draining: Mutex::default(),
+            received: Mutex::default(),
+            clock_correction_ms: AtomicI64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -137,6 +150,7 @@ impl Reports {
                 () = self.ask_all() => {}
                 () = stop.cancelled() => return,
             }
+            self.verdict.note(self.health().await, self.wall());
             let off = self.correct_clock();
             if off != 0 && clock_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                 clock_logged = Some(Instant::now());
@@ -151,6 +165,29 @@ impl Reports {
                 () = stop.cancelled() => return,
             }
         }
+    }
+
+    /// How the cluster looks to this node, and since when.
+    pub(crate) fn verdict(&self) -> Option<(Health, WallTime)> {
+        self.verdict.last()
+    }
+
+    /// How the cluster looks to this node now.
+    async fn health(&self) -> Health {
+        if self.node.is_removed() {
+            return Health::Removed;
+        }
+        if !self.node.hears_leader().await {
+            return Health::NoLeader;
+        }
+        let members = self.node.members();
+        if members.iter().any(|member| self.divergence(member.id).is_some()) {
+            return Health::StateMismatch;
+        }
+        let is_silent = |member: &MemberProgress| {
+            member.is_voter && member.id != self.node.id && self.of(member.id).is_none()
+        };
+        if members.iter().any(is_silent) { Health::Degraded } else { Health::Healthy }
     }
 
     /// The report of this node.
@@ -179,11 +216,15 @@ impl Reports {
 
     /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
+        let flushes = self.node.store.flush_stats().latency().counts();
         NodeDetails {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             knows_traces: true,
             certificates: self.certificates.current().shown().clone(),
             place: self.place.clone(),
+            draining: self.node.is_draining(),
+            disk_used: Some(self.disk.database_bytes()),
+            flush_p99_us: flushes.p99().map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 
@@ -203,11 +244,37 @@ impl Reports {
         details.map_or(NodePlace::PRIORITY, |details| details.place.priority)
     }
 
-    /// Voters that could take leadership over, the best one first: they answer, have caught up, have space, and their
-    /// disk is fast enough. Of these, the highest priority goes first.
+    /// Whether a node is drained: this one, or one that the leader or the node itself said so of.
+    pub(crate) fn is_draining(&self, node: NodeId) -> bool {
+        if node == self.node.id {
+            return self.node.is_draining();
+        }
+        self.lock_draining().contains(&node)
+    }
+
+    /// Notes that a node is drained, or not any more. For this one, that makes it so.
+    pub(crate) fn set_draining(&self, node: NodeId, is_draining: bool) {
+        if node == self.node.id {
+            self.node.set_draining(is_draining);
+        } else if is_draining {
+            self.lock_draining().insert(node);
+        } else {
+            self.lock_draining().remove(&node);
+        }
+    }
+
+    fn lock_draining(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+        self.draining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Voters that could take leadership over, the best one first: they answer, have caught up, are not drained, have
+    /// space, and their disk is fast enough. Of these, the highest priority goes first.
     pub(crate) fn successors(&self) -> impl Iterator<Item = NodeId> {
         let mut able = self.node.members();
-        able.retain(|member| member.id != self.node.id && member.can_lead() && self.has_good_disk(member.id));
+        able.retain(|member| {
+            let (id, is_other) = (member.id, member.id != self.node.id);
+            is_other && member.can_lead() && self.has_good_disk(id) && !self.is_draining(id)
+        });
         able.sort_unstable_by_key(|member| (Reverse(self.priority_of(member.id)), member.lag, member.id));
         able.into_iter().map(|member| member.id)
     }
@@ -244,6 +311,7 @@ impl Reports {
     async fn ask_all(&self) {
         let others = self.node.other_members();
         self.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
+        self.lock_draining().retain(|id| others.iter().any(|(other, _)| other == id));
         join_all(others.iter().map(|(id, target)| self.ask(*id, target))).await;
     }
 
@@ -260,6 +328,9 @@ impl Reports {
             Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
             _ => None,
         };
+        if let Some(details) = &details {
+            self.set_draining(id, details.draining);
+        }
         let mut reports = self.lock();
         let before = reports.remove(&id);
         let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));

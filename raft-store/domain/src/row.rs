@@ -66,6 +66,8 @@ pub enum RowKey {
     EngineerDeletion(EngineerId),
     /// A reset of the history, by the first index of the new one.
     HistoryStart(Revision),
+    /// A node that is a replica.
+    Replica(NodeId),
 }
 
 /// A row of the state.
@@ -117,6 +119,8 @@ pub enum Row {
     EngineerDeletion(EngineerId),
     /// A reset of the history.
     HistoryStart(Arc<HistoryStart>),
+    /// A node that is a replica.
+    Replica(NodeId),
 }
 
 impl Row {
@@ -145,6 +149,7 @@ impl Row {
             Self::ProjectDeletion(deletion) => RowKey::ProjectDeletion(deletion.project),
             Self::EngineerDeletion(engineer) => RowKey::EngineerDeletion(*engineer),
             Self::HistoryStart(start) => RowKey::HistoryStart(start.from),
+            Self::Replica(node) => RowKey::Replica(*node),
             Self::ReplacedLists(project, feature, at, _) => RowKey::ReplacedLists(*project, *feature, *at),
         }
     }

@@ -21,8 +21,10 @@ impl RulesVersion {
     pub const THIRD: Self = Self(3);
     /// The version from which on a history can be reset, by a restore or a recovery.
     pub const FOURTH: Self = Self(4);
+    /// The version from which on a node can be a replica.
+    pub const FIFTH: Self = Self(5);
     /// The newest version that this program knows. It cannot apply entries of a later one.
-    pub const KNOWN: Self = Self::FOURTH;
+    pub const KNOWN: Self = Self::FIFTH;
 
     /// The newest version that all of these members know; `None` if the version of one of them is unknown.
     pub fn of_all(members: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {

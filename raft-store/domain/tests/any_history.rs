@@ -172,6 +172,10 @@ impl World {
                     Actor::System,
                 )
             }
+            Ask::Replica(is_replica) => {
+                let node = self.state.nodes().last().map_or(NodeId(1), |node| node.id);
+                (command::SetReplica { node, is_replica: *is_replica }.into(), Actor::System)
+            }
             Ask::Decide(feature, instead) => {
                 let earlier = self.state.rows().find_map(|row| match row {
                     Row::Decision(_, id, _) => Some(id),

@@ -181,6 +181,11 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
     writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
     writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
+    writer.post("drain a node", admin, "/cluster/members/2/drain", json!({})).await;
+    writer.delete("end the drain", admin, "/cluster/members/2/drain").await;
+    let no_node =
+        writer.post("a refused swap", admin, "/cluster/members/2/replace", json!({ "by": 9 })).await;
+    assert!(no_node.is_null(), "{no_node}");
     let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
     assert!(nobody.is_null(), "{nobody}");
 

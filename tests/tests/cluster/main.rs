@@ -11,7 +11,8 @@
 //!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents, also through
 //!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
-//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`], [`full_disk`],
+//! - The faults: [`failover`], [`membership`], its [`membership_edges`] and
+//!   [`membership_changes`], [`cut_network`], [`regions`], [`full_disk`],
 //!   [`damage`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
 //!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
 //!   certificates change while work goes on.
@@ -37,6 +38,7 @@ mod key_resets;
 mod knowledge;
 mod left_work;
 mod membership;
+mod membership_changes;
 mod membership_edges;
 mod metrics;
 mod new_client;

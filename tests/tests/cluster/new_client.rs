@@ -405,6 +405,8 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
 
     let status = ana.get("/cluster/status").await;
     assert_eq!(has(&status, CLUSTER)["nodes"].as_array().map(Vec::len), Some(3));
+    let members = ana.get("/cluster/members").await;
+    assert_eq!(members["members"].as_array().map(Vec::len), Some(3));
     for (method, path, body) in [
         (Method::GET, "/cluster/settings", None),
         (Method::PATCH, "/cluster/settings", Some(json!({}))),
@@ -413,6 +415,10 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
         (Method::POST, "/cluster/snapshot", None),
         (Method::POST, "/cluster/members/1/promote", None),
         (Method::DELETE, "/cluster/members/1", None),
+        (Method::POST, "/cluster/members/1/demote", None),
+        (Method::POST, "/cluster/members/1/replace", Some(json!({ "by": 2 }))),
+        (Method::POST, "/cluster/members/1/drain", None),
+        (Method::DELETE, "/cluster/members/1/drain", None),
     ] {
         ana.refused((403, "INSUFFICIENT_ROLE"), method, path, body).await;
     }

@@ -13,6 +13,7 @@ use crate::{
     mint::SystemMint,
 };
 use futures::future::{BoxFuture, FutureExt};
+use nexus_api_types::change_plan::ChangePlan;
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, ClusterTime, Command, Document, DocumentKey, EngineerId, FeatureId,
     ProjectId, Proposal, Recorded, Revision, SessionId, Stamp, State, WallTime,
@@ -41,6 +42,7 @@ pub(crate) struct Stage {
     inner: Mutex<Inner>,
     texts: Arc<Mutex<Texts>>,
     applied: watch::Sender<Revision>,
+    pub(crate) draining: watch::Sender<bool>,
     /// Proposals wait here before they are applied, and pages of one project's history before they are read.
     pub(crate) proposals: Gate,
     pub(crate) pages: Gate,
@@ -153,6 +155,7 @@ impl Stage {
             inner: Mutex::default(),
             texts: Arc::default(),
             applied: watch::Sender::new(Revision(0)),
+            draining: watch::Sender::new(false),
             proposals: Gate::default(),
             pages: Gate::default(),
             documents: Arc::default(),
@@ -468,6 +471,14 @@ impl Cluster for Stage {
 
     fn operate(&self, _: Operation) -> BoxFuture<'_, Result<OperationOutcome, OperationError>> {
         unreachable!("no test asks for it")
+    }
+
+    fn plan(&self, _: Operation) -> BoxFuture<'_, Result<ChangePlan, OperationError>> {
+        unreachable!("no test asks for it")
+    }
+
+    fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     fn seal_secret(&self, _: &str, _: ClusterId, _: InstanceId) -> String {

@@ -169,7 +169,8 @@ fn fact(state: &State, event: &DomainEvent) -> Option<(Fact, Option<Holder>)> {
         | DomainEvent::ListsForgotten { .. }
         | DomainEvent::RulesRaised(_)
         | DomainEvent::HistoryBegan { .. }
-        | DomainEvent::FormerHistoryEnded(_) => return None,
+        | DomainEvent::FormerHistoryEnded(_)
+        | DomainEvent::ReplicaSet { .. } => return None,
     };
     Some(found)
 }

@@ -1,10 +1,16 @@
-//! `nexus cluster`: the nodes, for those who run them.
+//! `nexus cluster`: the nodes, for those who run them. `change` is shared by the commands that change the membership.
 
+mod add;
 mod backup;
 mod certs;
+mod change;
+mod demote;
+mod drain;
 mod join_token;
+mod members;
 mod promote;
 mod remove;
+mod replace;
 mod settings;
 mod snapshot;
 mod status;
@@ -20,15 +26,22 @@ use clap::Subcommand;
 Examples:
   nexus cluster status
   nexus cluster settings registration=invite
-  nexus cluster join-token --ttl 30m
+  nexus cluster add --wait
+  nexus cluster replace 3 6
+  nexus cluster drain 2
   nexus cluster backup -o monday.backup
   nexus cluster certs init
   nexus cluster transfer-leader --to 2")]
 pub(crate) enum Cluster {
     Status(status::Status),
+    Members(members::Members),
+    Add(add::Add),
     JoinToken(join_token::JoinToken),
     Promote(promote::Promote),
+    Demote(demote::Demote),
     Remove(remove::Remove),
+    Replace(replace::Replace),
+    Drain(drain::Drain),
     TransferLeader(transfer_leader::TransferLeader),
     Backup(backup::Backup),
     Settings(settings::Settings),
@@ -46,9 +59,14 @@ impl Cluster {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         match self {
             Self::Status(command) => command.run(context).await,
+            Self::Members(command) => command.run(context).await,
+            Self::Add(command) => command.run(context).await,
             Self::JoinToken(command) => command.run(context).await,
             Self::Promote(command) => command.run(context).await,
+            Self::Demote(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
+            Self::Replace(command) => command.run(context).await,
+            Self::Drain(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,

@@ -1,5 +1,6 @@
 //! `nexus cluster remove`: takes a node out for good.
 
+use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use serde_json::Value;
@@ -11,16 +12,20 @@ use serde_json::Value;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus cluster remove 3")]
+  nexus cluster remove 3 --dry-run
+  nexus cluster remove 3 --yes")]
 pub(crate) struct Remove {
     /// Id of the node
     #[arg(value_name = "ID")]
     node: u64,
+    #[command(flatten)]
+    change: ChangeArgs,
 }
 
 impl Remove {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let answer = context.client.send(Request::delete(format!("/cluster/members/{}", self.node))).await?;
+        let request = || Request::delete(format!("/cluster/members/{}", self.node));
+        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
         context.out.answer(&answer, |_: Value| {
             context.out.line(format_args!("Node {} is out of the cluster", self.node))
         })?;

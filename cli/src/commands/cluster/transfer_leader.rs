@@ -1,5 +1,6 @@
 //! `nexus cluster transfer-leader`: hands leadership over.
 
+use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::cluster::TransferLeader as Body;
@@ -17,12 +18,14 @@ pub(crate) struct TransferLeader {
     /// Node that becomes the leader [default: the one with the most log entries]
     #[arg(long, value_name = "ID")]
     to: Option<u64>,
+    #[command(flatten)]
+    change: ChangeArgs,
 }
 
 impl TransferLeader {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let answer =
-            context.client.send(Request::post("/cluster/leader").body(&Body { to: self.to })).await?;
+        let request = || Request::post("/cluster/leader").body(&Body { to: self.to });
+        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
         context.out.answer(&answer, |data: Value| match data.get("leader").and_then(Value::as_u64) {
             Some(node) => context.out.line(format_args!("Node {node} leads")),
             None => context.out.line("Leadership was handed over"),

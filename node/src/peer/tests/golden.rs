@@ -7,6 +7,7 @@ use crate::peer::{
 };
 use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, InstanceId, NodeId, Proposal, SessionId, Stamp, command,
+    entity::TokenDigest,
 };
 use nexus_raft_store::Member;
 use serde::Serialize;
@@ -50,6 +51,15 @@ fn each_request_and_answer_has_its_number() {
         ServiceRequest::Report,
         ServiceRequest::ClusterTime(ClusterTime(9)),
         ServiceRequest::Details,
+        ServiceRequest::Membership(MembershipRequest::JoinAsReplica {
+            token: TokenDigest([1; 32]),
+            member: member.clone(),
+        }),
+        ServiceRequest::Membership(MembershipRequest::Demote { node }),
+        ServiceRequest::Membership(MembershipRequest::Replace { old: node, new: NodeId(4) }),
+        ServiceRequest::Membership(MembershipRequest::Drain { node, is_draining: true }),
+        ServiceRequest::Membership(MembershipRequest::Plan(Box::new(MembershipRequest::Remove { node }))),
+        ServiceRequest::Drain { node, is_draining: true },
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
     let responses = [
@@ -65,7 +75,8 @@ fn each_request_and_answer_has_its_number() {
         ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)),
         ServiceResponse::Refused(ChangeRefusal::BadToken),
         ServiceResponse::NoRoom { reason: reason.clone() },
-        ServiceResponse::Details(reason),
+        ServiceResponse::Details(reason.clone()),
+        ServiceResponse::Plan(reason),
     ];
     let responses = responses.map(|response| hex(&ControlResponse::Service(response)));
     let head = hex(&(Header { call: 300, ttl_ms: 4_000 }, ControlRequest::Ping));

@@ -43,6 +43,7 @@ mod reorder_roadmap;
 mod reset_key;
 mod revoke_key;
 mod save_checkpoint;
+mod set_replica;
 mod start_session;
 mod tick;
 mod update_feature;
@@ -149,6 +150,7 @@ commands! {
     raise_rules::RaiseRules,
     reset_key::ResetKey,
     begin_history::BeginHistory,
+    set_replica::SetReplica,
 }
 
 impl Command {

@@ -9,7 +9,7 @@ use crate::{
         ApiKey, Claim, ClaimKey, Engineer, Feature, JoinToken, KeyPrefix, Member, NodeRecord, Project,
         ProjectDeletion, Session, Status, Ticket, TokenDigest,
     },
-    ids::{DecisionId, EngineerId, JoinTokenId, ProjectId, SessionId},
+    ids::{DecisionId, EngineerId, JoinTokenId, NodeId, ProjectId, SessionId},
     pattern::SpelledIndex,
     row::RowKey,
     usage::{MEMBER_BYTES, SESSION_BYTES, TextCount, Usage},
@@ -65,6 +65,14 @@ impl State {
 
     pub(crate) fn put_engineer_deletion(&mut self, engineer: EngineerId) {
         self.engineer_deletions.insert(engineer);
+    }
+
+    pub(crate) fn put_replica(&mut self, node: NodeId, is_replica: bool) {
+        if is_replica {
+            self.replicas.insert(node);
+        } else {
+            self.replicas.remove(&node);
+        }
     }
 
     pub(crate) fn put_project(&mut self, project: Arc<Project>) {
@@ -137,6 +145,7 @@ impl State {
             | RowKey::SlottedReply(_)
             | RowKey::ReplacedLists(..)
             | RowKey::HistoryStart(_)
+            | RowKey::Replica(_)
             | RowKey::ProjectDeletion(_) => return,
         }
         touched.insert(key.clone());

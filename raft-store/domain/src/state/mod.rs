@@ -91,6 +91,8 @@ pub struct State {
     pub(crate) replaced_lists: OrdMap<(ProjectId, FeatureId, Revision), ReplacedLists>,
     /// The resets of the history, by the first index of the new one.
     pub(crate) history_starts: OrdMap<Revision, Arc<HistoryStart>>,
+    /// The nodes that are replicas: learners that are not promoted by themselves.
+    pub(crate) replicas: OrdSet<NodeId>,
 
     // Indexes: built from the rows.
     pub(crate) emails: OrdMap<Email, EngineerId>,

@@ -47,6 +47,11 @@ impl State {
         self.nodes.get(&id)
     }
 
+    /// Whether a node is a replica, which is not promoted by itself.
+    pub fn is_replica(&self, id: NodeId) -> bool {
+        self.replicas.contains(&id)
+    }
+
     /// The records of all node ids that were ever handed out, lowest id first.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
         self.nodes.values()

@@ -54,6 +54,7 @@ impl State {
                 Row::EngineerDeletion(*self.engineer_deletions.get(engineer)?)
             }
             RowKey::HistoryStart(from) => Row::HistoryStart(self.history_starts.get(from)?.clone()),
+            RowKey::Replica(node) => Row::Replica(*self.replicas.get(node)?),
         })
     }
 
@@ -87,6 +88,7 @@ impl State {
             .chain(self.project_deletions.values().copied().map(Row::ProjectDeletion))
             .chain(self.engineer_deletions.iter().copied().map(Row::EngineerDeletion))
             .chain(self.history_starts.values().cloned().map(Row::HistoryStart))
+            .chain(self.replicas.iter().copied().map(Row::Replica))
             .chain(
                 self.replaced_lists
                     .iter()
@@ -125,6 +127,7 @@ impl State {
                 Row::ProjectDeletion(deletion) => state.put_project_deletion(deletion),
                 Row::EngineerDeletion(engineer) => state.put_engineer_deletion(engineer),
                 Row::HistoryStart(start) => state.put_history_start(start),
+                Row::Replica(node) => state.put_replica(node, true),
                 Row::ReplacedLists(project, feature, at, kept) => {
                     state.put_replaced_lists(project, feature, at, kept);
                 }

@@ -51,6 +51,8 @@ pub(crate) enum Ask {
     Decide(Option<Slug>, bool),
     /// A reset of the cluster's history.
     Reset,
+    /// Whether the newest node is a replica.
+    Replica(bool),
     /// A checkpoint: its session, feature, kind and context.
     Checkpoint((u128, Option<&'static str>), &'static str, CheckpointKind, &'static str),
 }
@@ -113,6 +115,7 @@ pub(crate) fn asks() -> impl Strategy<Value = Ask> {
         3 => (vec(who(), 0..3), vec(who(), 0..3)).prop_map(|(heartbeats, keep_alives)| Ask::Heartbeats(heartbeats, keep_alives)),
         2 => Just(plain(command::Tick.into())),
         1 => Just(Ask::Reset),
+        1 => any::<bool>().prop_map(Ask::Replica),
         1 => (0..ENGINEERS, select(vec![MemberRole::Lead, MemberRole::Member]))
             .prop_map(move |(n, role)| plain(command::AddMember { project, engineer: engineer(n), role }.into())),
         1 => (0..ENGINEERS).prop_map(move |n| plain(command::RemoveMember { project, engineer: engineer(n) }.into())),

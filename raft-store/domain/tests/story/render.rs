@@ -4,13 +4,14 @@ use super::world::{DAWN, World};
 use nexus_domain::{
     Applied, ClusterTime, Document, DocumentKey, Erasure, Event, FeatureId, Recorded, Reply, WallTime,
     document::LogPosition,
-    entity::{Feature, Holder, LeaseState, ReleaseReason, Session, Status},
+    entity::{Feature, Holder, LeaseState, NodeRecord, ReleaseReason, Session, Status},
     event::FieldValue,
     pattern::Pattern,
     refusal::{Blocker, Refusal},
     short_text::Slug,
     usage::{Owner, Usage},
 };
+use std::sync::Arc;
 
 /// The answer, the events and the documents of an entry.
 pub(crate) fn applied(world: &World, applied: &Applied) -> Vec<String> {
@@ -269,7 +270,11 @@ pub(crate) fn state(world: &World, what: &str) -> Vec<String> {
             })
             .collect(),
         "nodes" => {
-            world.state.nodes().map(|node| format!("node {} at {}", node.id, node.peer_addr)).collect()
+            let replica = |id| if world.state.is_replica(id) { ", a replica" } else { "" };
+            let node = |node: &Arc<NodeRecord>| {
+                format!("node {} at {}{}", node.id, node.peer_addr, replica(node.id))
+            };
+            world.state.nodes().map(node).collect()
         }
         "clock" => vec![format!("{} on cluster time", until(world.state.clock().cluster))],
         other => panic!("nothing is called {other}"),
