@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
+use nexus_api_types::{certificate::NodeCertificates, cluster::{NodePlace, ScheduledBackups}};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -217,6 +217,8 @@ pub struct MemberStatus {
     pub certificates: Option<NodeCertificates>,
     /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
     pub place: Option<NodePlace>,
+    /// Its scheduled backups; none when it takes none, or has not reported for some seconds.
+    pub backups: Option<ScheduledBackups>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }

@@ -26,6 +26,7 @@ pub mod cluster;
 pub mod contract;
 pub mod history;
 pub mod in_process;
+pub mod links;
 pub mod mount;
 pub mod netns;
 pub mod patience;

@@ -115,6 +115,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
             certificates: member.certificates.clone(),
             place: member.place.clone(),
+            backups: member.backups.clone(),
         })
         .collect();
     // An engineer that this node does not have yet has used no quota.

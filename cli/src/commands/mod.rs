@@ -40,6 +40,7 @@ mod receipt;
 mod resume;
 mod roadmap;
 mod save;
+mod scheduled;
 mod search;
 mod session;
 mod sessions;

@@ -1,7 +1,9 @@
 //! The details that a node adds to its report. Unlike every other message, it is JSON: each version may add fields,
 //! which older ones skip, so that nodes of two versions understand each other while a cluster is upgraded.
 
-use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
+use nexus_api_types::{certificate::NodeCertificates,
+    cluster::{NodePlace, ScheduledBackups},
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest text that is read, in bytes: far more than a node writes.
@@ -18,6 +20,9 @@ pub struct NodeDetails {
     /// Its region, its zone, and its priority as the leader.
     #[serde(flatten)]
     pub place: NodePlace,
+    /// Its scheduled backups; none if it takes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<ScheduledBackups>,
 }
 
 impl NodeDetails {

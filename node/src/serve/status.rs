@@ -93,11 +93,11 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates, place) = match details {
-        Some(NodeDetails { version, certificates, place }) => {
-            (Some(version), Some(certificates), Some(place))
+    let (version, certificates, place, backups) = match details {
+        Some(NodeDetails { version, certificates, place, backups }) => {
+            (Some(version), Some(certificates), Some(place), backups)
         }
-        None => (None, None, None),
+        None => (None, None, None, None),
     };
     MemberStatus {
         id: report.id,
@@ -117,6 +117,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         version,
         certificates,
         place,
+        backups,
         round_trip,
     }
 }

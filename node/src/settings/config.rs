@@ -1,11 +1,12 @@
 //! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
 use crate::{
+    backups::schedule::Schedule,
     peer::secret::ClusterSecret,
     raft::setup::Timing,
     settings::{
-        args::{LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
-        logging,
+        args::{BackupArgs, LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
+        backups, logging,
         origin::{Origin, check_own_addr, origin},
         tls,
         values::{check_addr, check_place, is_loopback, split},
@@ -78,6 +79,8 @@ pub struct Config {
     pub plain_clients: bool,
     /// Whether nodes may talk in plain text although it has a certificate for them.
     pub plain_peers: bool,
+    /// The backups that it takes on a schedule, if any.
+    pub backups: Option<Schedule>,
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
@@ -126,6 +129,10 @@ struct File {
     disk_reserve_mib: Option<u64>,
     max_connections: Option<u32>,
     max_sockets: Option<u32>,
+    backup_to: Option<String>,
+    backup_every: Option<String>,
+    backup_keep: Option<usize>,
+    backup_keep_for: Option<String>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -231,6 +238,12 @@ impl Config {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
         }
+        let backups = backups::schedule(args.backups.or(BackupArgs {
+            backup_to: file.backup_to,
+            backup_every: file.backup_every,
+            backup_keep: file.backup_keep,
+            backup_keep_for: file.backup_keep_for,
+        }))?;
         let log =
             LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
         logging::check(&log)?;
@@ -253,6 +266,7 @@ impl Config {
             cluster_secret,
             place,
             timing,
+            backups,
             log,
             allowed_hosts,
             allowed_origins,
@@ -303,6 +317,7 @@ impl Config {
             join_ca: None,
             plain_clients: false,
             plain_peers: false,
+            backups: None,
             log: LogArgs::default(),
         }
     }

@@ -1,9 +1,11 @@
 //! The settings that an operator gives.
 //!
 //! - [`args`]: the command line. [`config`]: all sources together, checked. [`logging`]: where log lines go.
-//! - [`origin`]: how a node becomes a member. [`tls`]: the files of its certificates. [`values`]: lists and addresses.
+//! - `backups`: the schedule of backups.
+//! - [`origin`]: how a node becomes a member. `tls`: the files of its certificates. [`values`]: lists and addresses.
 
 pub mod args;
+mod backups;
 pub mod config;
 pub mod logging;
 pub mod origin;

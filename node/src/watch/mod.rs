@@ -3,8 +3,9 @@
 //! - `disk`: free space, and whether flushes are slow.
 //! - `reports`: reports that nodes send each other, and the alarm when their states differ. `cluster_clock`: the times
 //!   of proposals, from the clocks of all nodes.
-//! - `timings`: how long requests take, and elections, for metrics.
+//! - `backups`: how scheduled backups are doing. `timings`: how long requests take, and elections, for metrics.
 
+pub(crate) mod backups;
 pub(crate) mod cluster_clock;
 pub(crate) mod disk;
 pub(crate) mod reports;

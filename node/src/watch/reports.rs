@@ -11,7 +11,7 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::disk::Disk,
+    watch::{backups::BackupWatch, disk::Disk},
 };
 use futures::future::join_all;
 use nexus_api_types::cluster::NodePlace;
@@ -58,6 +58,7 @@ pub(crate) struct Reports {
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
     place: NodePlace,
+    backups: Arc<BackupWatch>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -86,9 +87,10 @@ impl Reports {
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
         place: NodePlace,
+        backups: Arc<BackupWatch>,
     ) -> Self {
         let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        Self { node, peers, clock, disk, certificates, place, received, clock_correction_ms }
+        Self { node, peers, clock, disk, certificates, place, backups, received, clock_correction_ms }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
@@ -176,6 +178,7 @@ impl Reports {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             certificates: self.certificates.current().shown().clone(),
             place: self.place.clone(),
+            backups: self.backups.shown(),
         }
     }
 

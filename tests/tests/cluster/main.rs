@@ -7,13 +7,13 @@
 //!   through what may be stored and how it is deleted, [`unknown_fields`] through what new routes refuse; [`browsers`]
 //!   through what a page may read and do; [`metrics`] through what is counted.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
-//!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents, also through
-//!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
-//!   [`transcripts`] of the whole command line.
-//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`], [`full_disk`],
-//!   [`damage`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
-//!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
-//!   certificates change while work goes on.
+//!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`] and [`scheduled_backups`], [`runs`] of
+//!   agents, also through [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel;
+//!   [`installs`], which wire both; [`transcripts`] of the whole command line.
+//! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`] and what
+//!   [distance](far_regions) costs, [`full_disk`], [`damage`], [`restore`] of what is lost, [`crowds`] of connections,
+//!   strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a
+//!   start refuses; [`tls`], and how certificates change while work goes on.
 
 mod backup;
 mod bad_input;
@@ -27,6 +27,7 @@ mod damage;
 mod events;
 mod exec;
 mod failover;
+mod far_regions;
 mod full_disk;
 mod guards;
 mod idempotency;
@@ -48,6 +49,7 @@ mod references;
 mod regions;
 mod restore;
 mod runs;
+mod scheduled_backups;
 mod sessions;
 mod sockets;
 mod spelling;

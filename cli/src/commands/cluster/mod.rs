@@ -1,6 +1,7 @@
 //! `nexus cluster`: the nodes, for those who run them.
 
 mod backup;
+mod backups;
 mod certs;
 mod join_token;
 mod promote;
@@ -31,6 +32,7 @@ pub(crate) enum Cluster {
     Remove(remove::Remove),
     TransferLeader(transfer_leader::TransferLeader),
     Backup(backup::Backup),
+    Backups(backups::Backups),
     Settings(settings::Settings),
     Snapshot(snapshot::Snapshot),
     #[command(subcommand)]
@@ -51,6 +53,7 @@ impl Cluster {
             Self::Remove(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
+            Self::Backups(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,
             Self::Snapshot(command) => command.run(context).await,
             Self::Certs(command) => command.run(context).await,
