@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use nexus_api_types::{certificate::NodeCertificates, cluster::{NodePlace, ScheduledBackups}};
+use nexus_api_types::{
+    certificate::NodeCertificates,
+    cluster::{NodePlace, NodeTiming, ScheduledBackups},
+};
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
     SessionId, State, WallTime, ids::InstanceId, reply_cache::KeyedRequest,
@@ -219,6 +222,8 @@ pub struct MemberStatus {
     pub place: Option<NodePlace>,
     /// Its scheduled backups; none when it takes none, or has not reported for some seconds.
     pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none when it has not reported for some seconds.
+    pub timing: Option<NodeTiming>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }

@@ -17,7 +17,10 @@ use nexus_node::{
     run::{RunningNode, ServiceManager, Sources, check_certificates, check_health},
     serve::open_files,
     settings::{
-        args::{BackupsArgs, Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs, StartArgs},
+        args::{
+            BackupsArgs, Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs,
+            StartArgs,
+        },
         config::Config,
         logging,
         values::check_addr,

@@ -116,6 +116,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             certificates: member.certificates.clone(),
             place: member.place.clone(),
             backups: member.backups.clone(),
+            timing: member.timing,
         })
         .collect();
     // An engineer that this node does not have yet has used no quota.

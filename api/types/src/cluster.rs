@@ -79,6 +79,19 @@ pub struct Node {
     /// Its scheduled backups; none when it takes none, or has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none when it has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<NodeTiming>,
+}
+
+/// The times of Raft of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeTiming {
+    /// Milliseconds between two heartbeats, while it leads.
+    pub heartbeat_ms: u64,
+    /// Milliseconds without a leader after which it calls an election, at least.
+    pub election_ms: u64,
 }
 
 /// The backups that a node takes on a schedule.

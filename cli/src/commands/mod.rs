@@ -12,6 +12,7 @@ mod claims;
 mod cluster;
 mod completions;
 mod decision;
+mod distance;
 mod doctor;
 mod events;
 mod exec;

@@ -60,9 +60,11 @@ mod tests {
                     "thisNode": at == 0, "backups": backups })
             })
             .collect();
-        serde_json::from_value(json!({ "clusterId": null, "nodeId": 1, "version": "1", "leader": 1, "term": 1, "committed": 1,
+        serde_json::from_value(
+            json!({ "clusterId": null, "nodeId": 1, "version": "1", "leader": 1, "term": 1, "committed": 1,
             "applied": 1, "stateHash": "0", "healthy": true, "toleratesLosses": 1, "nodes": nodes,
-            "timestamp": "2026-01-31T12:00:00Z" }))
+            "timestamp": "2026-01-31T12:00:00Z" }),
+        )
         .unwrap()
     }
 
@@ -74,7 +76,8 @@ mod tests {
     #[test]
     fn the_newest_backup_counts_whichever_node_knows_of_it() {
         assert_eq!(checked(&[Value::Null, Value::Null]), None, "nobody asked for backups");
-        let knows = |at: &str| json!({ "to": "s3://b/n", "everySeconds": 3600, "lastAt": at, "lastBytes": 2048 });
+        let knows =
+            |at: &str| json!({ "to": "s3://b/n", "everySeconds": 3600, "lastAt": at, "lastBytes": 2048 });
         let (is_ok, message) =
             checked(&[knows("2026-01-31T02:00:00Z"), Value::Null, knows("2026-01-31T11:30:00Z")]).unwrap();
         assert!(is_ok && message.contains("2.0 KiB, in s3://b/n"), "{message}");
@@ -85,7 +88,10 @@ mod tests {
         let failing = json!({ "to": "s3://b/n", "everySeconds": 3600, "lastAt": "2026-01-31T09:00:00Z",
             "failures": 7, "lastFailure": "cannot list s3://b/n: access denied" });
         let (is_ok, message) = checked(&[failing]).unwrap();
-        assert!(!is_ok && message.contains("every 1 h") && message.contains("node 1: cannot list"), "{message}");
+        assert!(
+            !is_ok && message.contains("every 1 h") && message.contains("node 1: cannot list"),
+            "{message}"
+        );
         let (is_ok, message) = checked(&[json!({ "to": "/mnt/b", "everySeconds": 3600 })]).unwrap();
         assert!(!is_ok && message.contains("there is none in /mnt/b yet"), "{message}");
     }

@@ -89,9 +89,8 @@ pub(super) async fn discard(destination: &Destination, name: BackupName) {
 /// The backups that may go. Those from `last` on stay: nothing newer is known to be good.
 fn dispensable(names: &[BackupName], last: BackupName, retention: Retention) -> Vec<BackupName> {
     let Retention { keep, keep_for } = retention;
-    let oldest = keep_for.map(|age| {
-        WallTime(last.at.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
-    });
+    let oldest = keep_for
+        .map(|age| WallTime(last.at.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))));
     let earlier: Vec<BackupName> = names.iter().copied().filter(|name| *name < last).collect();
     let surplus = (earlier.len() + 1).saturating_sub(keep.get());
     let is_dispensable =
@@ -109,7 +108,8 @@ fn remove_abandoned(folder: &std::path::Path, cluster: ClusterId, now: SystemTim
         let is_own = begun
             .and_then(|(name, _)| name.parse::<BackupName>().ok())
             .is_some_and(|name| name.cluster == cluster);
-        if is_own && now.duration_since(entry.metadata()?.modified()?).is_ok_and(|age| age > ABANDONED_AFTER) {
+        if is_own && now.duration_since(entry.metadata()?.modified()?).is_ok_and(|age| age > ABANDONED_AFTER)
+        {
             fs::remove_file(entry.path())?;
         }
     }

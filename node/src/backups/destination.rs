@@ -112,11 +112,8 @@ impl fmt::Display for Address {
 }
 
 fn bucket(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
-    let retry = RetryConfig {
-        max_retries: MAX_RETRIES,
-        retry_timeout: RETRY_TIMEOUT,
-        ..RetryConfig::default()
-    };
+    let retry =
+        RetryConfig { max_retries: MAX_RETRIES, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() };
     // A client setting by itself, so that those of the environment stay, such as AWS_ALLOW_HTTP.
     let timeout = ClientConfigKey::Timeout;
     Ok(match url.scheme() {

@@ -62,7 +62,8 @@ impl Outlook<'_> {
         let pause = TURN.min(every);
         let due = newest.map_or(self.began.0, |newest| newest.0.saturating_add(millis(every)));
         let before = self.others.iter().filter(|other| other.goes_first).count();
-        let turn = due.saturating_add(millis(pause.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))));
+        let turn =
+            due.saturating_add(millis(pause.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))));
         let wait = Duration::from_millis(u64::try_from(turn.saturating_sub(self.now.0)).unwrap_or(0));
         if self.others.iter().any(|other| other.is_running) { wait.max(pause) } else { wait }
     }

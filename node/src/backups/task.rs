@@ -82,7 +82,8 @@ impl ScheduledBackups {
         let destination = tokio::task::spawn_blocking(move || to.open()).await??;
         let newest = self.look(&destination, cluster).await?;
         let others = self.others();
-        let outlook = Outlook { newest: newest.map(|name| name.at), now: self.reports.wall(), began, others: &others };
+        let outlook =
+            Outlook { newest: newest.map(|name| name.at), now: self.reports.wall(), began, others: &others };
         let wait = outlook.wait(self.schedule.every);
         if !wait.is_zero() {
             return Ok(wait.min(MAX_PAUSE));
@@ -104,7 +105,8 @@ impl ScheduledBackups {
         cluster: ClusterId,
     ) -> anyhow::Result<Option<BackupName>> {
         let stored = catalog::list_of(destination, cluster).await;
-        let newest: Option<StoredBackup> = stored.with_context(|| format!("cannot list {destination}"))?.pop();
+        let newest: Option<StoredBackup> =
+            stored.with_context(|| format!("cannot list {destination}"))?.pop();
         self.watch.found(newest.map(|newest| (Moment(newest.name.at), newest.bytes)));
         Ok(newest.map(|newest| newest.name))
     }
@@ -135,7 +137,8 @@ impl ScheduledBackups {
         let applied = self.node.published().revision();
         snapshot_through(&self.node, &self.disk, applied, MAX_PREPARATION).await?;
         let backup = self.node.store.backup().context("there is no snapshot yet")?;
-        let (name, length) = (BackupName::new(cluster, self.reports.wall(), backup.revision()), backup.length());
+        let (name, length) =
+            (BackupName::new(cluster, self.reports.wall(), backup.revision()), backup.length());
         let is_wanted = async || {
             let stored = catalog::list_of(destination, cluster).await?;
             Ok(stored.last().map(|stored| stored.name) == newest)

@@ -131,11 +131,10 @@ mod tests {
         BackupName::new(ClusterId(Uuid::from_u128(1)), WallTime(0), Revision(1))
     }
 
-    fn pieces(
-        count: usize,
-        then: Option<&'static str>,
-    ) -> (u64, impl Stream<Item = anyhow::Result<Bytes>>) {
-        let whole = stream::iter((0..count).map(|at| Ok(Bytes::from(vec![u8::try_from(at % 251).unwrap(); 1 << 20]))));
+    fn pieces(count: usize, then: Option<&'static str>) -> (u64, impl Stream<Item = anyhow::Result<Bytes>>) {
+        let whole = stream::iter(
+            (0..count).map(|at| Ok(Bytes::from(vec![u8::try_from(at % 251).unwrap(); 1 << 20]))),
+        );
         let length = (count as u64) << 20;
         (length, futures::StreamExt::chain(whole, stream::iter(then.map(|why| Err(anyhow::anyhow!(why))))))
     }

@@ -1,8 +1,9 @@
 //! The details that a node adds to its report. Unlike every other message, it is JSON: each version may add fields,
 //! which older ones skip, so that nodes of two versions understand each other while a cluster is upgraded.
 
-use nexus_api_types::{certificate::NodeCertificates,
-    cluster::{NodePlace, ScheduledBackups},
+use nexus_api_types::{
+    certificate::NodeCertificates,
+    cluster::{NodePlace, NodeTiming, ScheduledBackups},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ pub struct NodeDetails {
     /// Its scheduled backups; none if it takes none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none from a version that does not send them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<NodeTiming>,
 }
 
 impl NodeDetails {

@@ -279,10 +279,9 @@ impl Listening {
         let Identified { stored, secret, .. } = identified;
         let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
         let backups = config.backups.as_ref();
-        let backups =
-            Arc::new(backups.map_or_else(BackupWatch::default, |schedule| {
-                BackupWatch::new(schedule.to.to_string(), schedule.every)
-            }));
+        let backups = Arc::new(backups.map_or_else(BackupWatch::default, |schedule| {
+            BackupWatch::new(schedule.to.to_string(), schedule.every)
+        }));
         let parts = Parts::new(
             node.clone(),
             self.peers,

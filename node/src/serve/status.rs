@@ -93,11 +93,11 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates, place, backups) = match details {
-        Some(NodeDetails { version, certificates, place, backups }) => {
-            (Some(version), Some(certificates), Some(place), backups)
+    let (version, certificates, place, backups, timing) = match details {
+        Some(NodeDetails { version, certificates, place, backups, timing }) => {
+            (Some(version), Some(certificates), Some(place), backups, timing)
         }
-        None => (None, None, None, None),
+        None => (None, None, None, None, None),
     };
     MemberStatus {
         id: report.id,
@@ -118,6 +118,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         certificates,
         place,
         backups,
+        timing,
         round_trip,
     }
 }

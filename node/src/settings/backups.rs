@@ -36,7 +36,9 @@ pub(super) fn schedule(args: BackupArgs) -> anyhow::Result<Option<Schedule>> {
     let keep_for = backup_keep_for.map(|text| duration("--backup-keep-for", &text)).transpose()?;
     if let Some(keep_for) = keep_for.filter(|keep_for| *keep_for < every) {
         let (keep_for, every) = (humantime::format_duration(keep_for), humantime::format_duration(every));
-        bail!("--backup-keep-for {keep_for} is shorter than --backup-every {every}: each backup would be the only one");
+        bail!(
+            "--backup-keep-for {keep_for} is shorter than --backup-every {every}: each backup would be the only one"
+        );
     }
     Ok(Some(Schedule { to, every, retention: Retention { keep, keep_for } }))
 }

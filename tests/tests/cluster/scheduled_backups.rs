@@ -2,9 +2,7 @@
 //! of a backup; and a cluster comes back from the folder.
 
 use nexus_api_types::Moment;
-use nexus_tests::{
-    Cluster, Team, cluster::Node, eventually, patience::within, programs::binary,
-};
+use nexus_tests::{Cluster, Team, cluster::Node, eventually, patience::within, programs::binary};
 use serde_json::{Value, json};
 use std::{
     fs,
