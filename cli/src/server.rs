@@ -129,7 +129,9 @@ pub(crate) fn of_member(configured: &[Server], address: &str) -> Option<Server> 
     let member = member.filter(|member| !address.contains("://") && member.url.path() == "/")?;
     let is_unspecified = matches!(member.url.host_str(), Some("0.0.0.0" | "[::]"));
     let is_alike = |server: &Server| {
-        server.url.scheme() == scheme && server.url.path() == "/" && server.is_loopback() == member.is_loopback()
+        server.url.scheme() == scheme
+            && server.url.path() == "/"
+            && server.is_loopback() == member.is_loopback()
     };
     (!is_unspecified && configured.iter().all(is_alike)).then_some(member)
 }

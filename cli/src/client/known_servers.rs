@@ -109,9 +109,8 @@ impl KnownServers {
         configured: &[Server],
         members: impl Iterator<Item = (&'a str, Option<&'a str>)>,
     ) {
-        let usable = members.filter_map(|(address, region)| {
-            Some(server::of_member(configured, address)?.in_region(region))
-        });
+        let usable = members
+            .filter_map(|(address, region)| Some(server::of_member(configured, address)?.in_region(region)));
         let servers: Vec<String> = usable.map(|server| server.setting()).take(MAX_MEMBERS).collect();
         let is_known = |known: &Members| known.servers == servers;
         if !self.is_due(configured)

@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// The pause after a failure, and while this node has nothing to back up.
 const RETRY: Duration = Duration::from_secs(30);
+/// The time that an upload has to end after the stop of the node, which takes a few seconds in all.
+const GIVE_UP_AFTER: Duration = Duration::from_millis(500);
 /// The largest backup whose records are checked after it was written, in bytes: the check loads the state a second time,
 /// which takes several times its length in memory. A larger one is compared byte by byte with what was sent.
 const MAX_CHECKED_BYTES: u64 = 256 << 20;
@@ -51,20 +53,18 @@ impl ScheduledBackups {
         // What a node that was killed in the middle of a check has left.
         let _ = tokio::fs::remove_file(self.data_dir.join(SPOOL)).await;
         loop {
-            // An upload that is cut off tells its store: it ends by itself, soon after the stop.
-            let pause = match self.step(began, &stop).await {
-                Ok(pause) => pause,
-                Err(error) if stop.is_cancelled() => {
-                    tracing::info!(%error, "a backup was given up, since this node stops");
-                    return;
-                }
-                Err(error) => {
-                    let why = without_queries(&format!("{error:#}"));
+            let step = tokio::select! {
+                step = self.step(began, &stop) => step,
+                () = given_up(&stop) => return,
+            };
+            let pause = step.unwrap_or_else(|error| {
+                let why = without_queries(&format!("{error:#}"));
+                if !stop.is_cancelled() {
                     tracing::error!(to = %self.schedule.to, why, "a scheduled backup failed");
                     self.watch.failed(why);
-                    RETRY.min(self.schedule.every)
                 }
-            };
+                RETRY.min(self.schedule.every)
+            });
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => return,
@@ -168,6 +168,12 @@ impl ScheduledBackups {
         }
         Ok(())
     }
+}
+
+/// Resolves a moment after the stop of a node: until then, an upload that is cut off can tell its store.
+async fn given_up(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(GIVE_UP_AFTER).await;
 }
 
 /// A text whose addresses end before their queries, in which some stores expect credentials.

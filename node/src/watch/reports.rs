@@ -261,8 +261,8 @@ impl Reports {
         };
         let mut reports = self.lock();
         let before = reports.remove(&id);
-        let (mut diverged, mut logged, mut round_trips) = before
-            .map_or_else(Default::default, |last| (last.diverged, last.logged, last.round_trips));
+        let (mut diverged, mut logged, mut round_trips) =
+            before.map_or_else(Default::default, |last| (last.diverged, last.logged, last.round_trips));
         round_trips.add(round_trip);
         match compared {
             Some(Ok(())) => (diverged, logged) = (None, None),

@@ -68,7 +68,13 @@ pub async fn measure(features: usize) -> anyhow::Result<Report> {
     load.shutdown().await;
 
     let began = Instant::now();
-    let printed = nexusd(&["restore", "--from", &text(&file), "--data-dir", &text(&cluster.folder().join("restored"))])?;
+    let printed = nexusd(&[
+        "restore",
+        "--from",
+        &text(&file),
+        "--data-dir",
+        &text(&cluster.folder().join("restored")),
+    ])?;
     let restored = began.elapsed();
     ensure!(printed.contains(&format!("State hash {hash}")), "it was restored as another state: {printed}");
     Ok(Report { features, bytes: file.metadata()?.len(), filled, taken, restored, hash })

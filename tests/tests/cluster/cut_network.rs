@@ -285,7 +285,8 @@ async fn a_cut_between_any_two_nodes_deposes_nobody_and_only_the_one_without_its
 
             // Both members of a majority get on: the leader, and the node that still reaches it.
             let leads = place(leader);
-            let without_leader = [(pair.0, pair.1), (pair.1, pair.0)].into_iter().find(|(one, _)| *one == leads);
+            let without_leader =
+                [(pair.0, pair.1), (pair.1, pair.0)].into_iter().find(|(one, _)| *one == leads);
             let without_leader = without_leader.map(|(_, other)| other);
             for node in (1..=NODES).filter(|node| Some(*node) != without_leader) {
                 number += 1;
