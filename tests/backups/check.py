@@ -98,7 +98,7 @@ def stories(node, s3):
     s3.put_object(Bucket="backups", Key="team/nexus/notes.txt", Body=b"somebody else's")
 
     node.start()
-    token = (HOME / node.name / "bootstrap-token").read_text().strip()
+    token = until("the first admin may register", (HOME / node.name / "bootstrap-token").read_text).strip()
     admin = {"name": "Ana", "email": "ana@example.com", "bootstrapToken": token}
     key = node.post("/auth/register", admin)["apiKey"]
     project = node.post("/projects", {"name": "Demo", "slug": "demo"}, key)

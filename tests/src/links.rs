@@ -1,7 +1,7 @@
-//! Links between nodes of this process that take time, as those between regions do: each direction of a pair delays what
-//! goes over it by half of the pair's round trip, and a new connection takes a whole one. Below TLS, so that the nodes
-//! are as they are in production. What goes over them is neither lost nor reordered; a link that is cut ends all of its
-//! connections, and takes no other one.
+//! Links between nodes of this process that take time, as those between regions do: each direction of a pair delays
+//! what goes over it by half of the pair's round trip, and a new connection takes a whole one. Below TLS, so that the
+//! nodes are as they are in production. What goes over them is neither lost nor reordered; a link that is cut ends all
+//! of its connections, and takes no other one.
 
 use futures::future::BoxFuture;
 use nexus_node::peer::wire::{Dial, Wire};
@@ -23,7 +23,7 @@ use tokio::{
 
 /// Bytes that are read at once: more than most messages have.
 const READ_BYTES: usize = 64 << 10;
-/// What may be on its way in one direction, in reads.
+/// Reads that may be on their way in one direction.
 const ON_THE_WAY: usize = 4_096;
 
 /// The links between the nodes of a cluster. Clones share them.

@@ -104,7 +104,7 @@ pub struct ScheduledBackups {
     pub every_seconds: u64,
     /// Whether the node is taking one.
     pub running: bool,
-    /// When the newest one that the node found there was taken, by whichever node.
+    /// The time of the newest one that the node found there, whichever node took it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_at: Option<Moment>,
     /// The bytes of that one.

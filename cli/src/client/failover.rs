@@ -173,21 +173,10 @@ impl Client {
         self
     }
 
-    /// Asks servers in the order of their places again: those of this machine's region first, and those that kept silent
-    /// a moment ago last.
+    /// Asks servers in the order that earlier commands and the region of this machine suggest.
     fn restore_order(&self) {
-        let configured = self.configured();
-        let is_far = |server: &Server| {
-            let Some(own) = &self.region else { return false };
-            let learned = || self.known.region_of(&configured, server);
-            server.region().map(str::to_owned).or_else(learned).as_ref() != Some(own)
-        };
-        let mut order: Vec<usize> = (0..self.servers.len()).collect();
-        order.sort_by_cached_key(|at| {
-            let server = &self.servers[*at].server;
-            (self.known.is_silent(server), is_far(server))
-        });
-        *self.order.borrow_mut() = order;
+        let servers = self.servers.iter().map(|connected| &connected.server);
+        *self.order.borrow_mut() = self.known.order(&self.configured(), servers, self.region.as_deref());
         self.ordered_at.set(Instant::now());
     }
 

@@ -89,8 +89,27 @@ impl KnownServers {
         parsed.filter(|server| !configured.contains(server)).take(MAX_MEMBERS).collect()
     }
 
+    /// The order in which servers are asked, by their places: those of the region of this machine first, and those that
+    /// kept silent a moment ago last.
+    pub(crate) fn order<'a>(
+        &self,
+        configured: &[Server],
+        servers: impl Iterator<Item = &'a Server>,
+        region: Option<&str>,
+    ) -> Vec<usize> {
+        let is_far = |server: &Server| {
+            let Some(own) = region else { return false };
+            let named = server.region().map(str::to_owned).or_else(|| self.region_of(configured, server));
+            named.as_deref() != Some(own)
+        };
+        let mut order: Vec<_> =
+            servers.enumerate().map(|(at, server)| (self.is_silent(server), is_far(server), at)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, at)| at).collect()
+    }
+
     /// The region of a configured server, as the cluster named it.
-    pub(crate) fn region_of(&self, configured: &[Server], server: &Server) -> Option<String> {
+    fn region_of(&self, configured: &[Server], server: &Server) -> Option<String> {
         let content = self.content.borrow();
         let members = content.members.get(&key(configured))?;
         let mut parsed = members.servers.iter().filter_map(|text| server::parse(text).ok());
@@ -227,6 +246,21 @@ mod tests {
         let content: Content = serde_json::from_str(&text).unwrap();
         assert!(!content.silent.is_empty() && content.silent.len() <= MAX_ENTRIES);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn near_servers_are_asked_first_and_silent_ones_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let known = KnownServers::beside(&folder.path().join("config.json"));
+        let three = servers("10.0.0.1:1,10.0.0.2:1#eu,10.0.0.3:1#us");
+        let order = |known: &KnownServers, region| known.order(&three, three.iter(), region);
+        assert_eq!(order(&known, None), [0, 1, 2]);
+        assert_eq!(order(&known, Some("us")), [2, 0, 1]);
+        // The cluster knows where the first one is.
+        known.learn(&three, [("10.0.0.1:1", Some("us"))].into_iter());
+        assert_eq!(order(&known, Some("us")), [0, 2, 1]);
+        known.note(&[&three[0]], &three[1]);
+        assert_eq!(order(&known, Some("us")), [2, 1, 0]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Whether the times of Raft suit the distance between the nodes. Nodes never choose them by themselves: all of them need
-//! the same ones, and those of a node whose links are slow for a while would differ from the others'.
+//! Whether the times of Raft suit the distance between the nodes. Nodes never choose them by themselves: all of them
+//! need the same ones, and those of a node whose links are slow for a while would differ from the others'.
 
 use super::check::{Check, State};
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeTiming};

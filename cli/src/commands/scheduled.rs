@@ -7,8 +7,8 @@ use nexus_api_types::{
     cluster::{ClusterStatus, ScheduledBackups},
 };
 
-/// What the next backup may take, beside twice its interval, before the last one counts as old: nodes take turns, and try
-/// again after a failure.
+/// Time that the next backup may take, beside twice its interval, before the last one counts as old: nodes take turns,
+/// and try again after a failure.
 const ALLOWANCE_MS: i64 = 10 * 60 * 1_000;
 
 /// The scheduled backups of each node that takes any, with its id.

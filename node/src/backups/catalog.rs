@@ -1,5 +1,5 @@
-//! The backups in a store: which there are, which of them may go, and how one gets out of there. It deletes backups of one
-//! cluster alone, and nothing that has another kind of name.
+//! The backups in a store: which there are, which of them may go, and how one gets out of there. It deletes backups of
+//! one cluster alone, and nothing that has another kind of name.
 
 use super::{destination::Destination, name::BackupName, schedule::Retention};
 use futures::TryStreamExt as _;
@@ -17,7 +17,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// A backup in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredBackup {
-    /// Whose it is, of when, and up to where.
+    /// Its name, which says its cluster, its time and its revision.
     pub name: BackupName,
     /// Its length in bytes.
     pub bytes: u64,

@@ -1,5 +1,5 @@
-//! Where backups go: a folder, or a bucket of an object store. Credentials come from the environment alone, by the names
-//! that each store's own tools use, and are never part of an address, so that an address can be logged and shown.
+//! The place for backups: a folder, or a bucket of an object store. Credentials come from the environment alone, by the
+//! names that each store's own tools use, and are never part of an address, so that an address can be logged and shown.
 
 use anyhow::{Context, bail, ensure};
 use object_store::{

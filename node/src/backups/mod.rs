@@ -1,6 +1,6 @@
-//! Backups on a schedule, in a folder or an object store. Every node that has a schedule follows it by itself: what is in
-//! the store says when the next backup is due, so that no change of the leader, no restart and no loss of a node makes a
-//! gap or a second one.
+//! Backups on a schedule, in a folder or an object store. Every node that has a schedule follows it by itself: what is
+//! in the store says when the next backup is due, so that no change of the leader, no restart and no loss of a node
+//! makes a gap or a second one.
 //!
 //! Reading order:
 //! - [`destination`]: where backups go, and by which credentials. [`name`]: what a backup is called there.

@@ -1,5 +1,5 @@
-//! The name of a backup in a store. It says whose it is, when it was taken, and up to which revision it goes; whatever has
-//! another kind of name belongs to somebody else.
+//! The name of a backup in a store. It says whose it is, when it was taken, and up to which revision it goes; whatever
+//! has another kind of name belongs to somebody else.
 
 use nexus_api_types::Moment;
 use nexus_domain::{ClusterId, Revision, WallTime};
@@ -14,8 +14,8 @@ const ID_LENGTH: usize = 36;
 /// The length of a time in a name, `20260131T120000Z`.
 const TIME_LENGTH: usize = 16;
 
-/// The name of a backup, such as `nexus-01a21ba4-7b6e-71ad-85bd-b79b7d53704d-20260131T120000Z-1042.backup`. Those of one
-/// cluster are in the order of their times.
+/// The name of a backup, such as `nexus-01a21ba4-7b6e-71ad-85bd-b79b7d53704d-20260131T120000Z-1042.backup`. Those of
+/// one cluster are in the order of their times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BackupName {
     /// The cluster that it is from.

@@ -1,5 +1,5 @@
-//! When a backup is due, and whose turn it is. Decides from what is in the store and from what other nodes report, so that
-//! it needs no memory of its own and no agreement: the worst that a wrong view of others costs is a wait.
+//! When a backup is due, and whose turn it is. Decides from what is in the store and from what other nodes report, so
+//! that it needs no memory of its own and no agreement: the worst that a wrong view of others costs is a wait.
 
 use super::destination::Address;
 use nexus_domain::WallTime;
@@ -24,7 +24,7 @@ pub struct Retention {
 /// The backups that a node takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Where they go.
+    /// The folder or the store that they go to.
     pub to: Address,
     /// The time from one to the next.
     pub every: Duration,
@@ -32,7 +32,7 @@ pub struct Schedule {
     pub retention: Retention,
 }
 
-/// What another node with the same schedule reports.
+/// Another node with the same schedule, as it reports itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Other {
     /// Whether it is asked before this node, if both could take a backup.
@@ -48,7 +48,8 @@ pub(super) struct Outlook<'a> {
     pub(super) newest: Option<WallTime>,
     /// The time now.
     pub(super) now: WallTime,
-    /// When this node began to follow the schedule. A store without any backup says nothing about the time of the first.
+    /// When this node began to follow the schedule. A store without any backup says nothing about the time of the
+    /// first.
     pub(super) began: WallTime,
     /// The other nodes with the same schedule.
     pub(super) others: &'a [Other],

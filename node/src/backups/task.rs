@@ -1,5 +1,5 @@
-//! Follows the schedule of a node for as long as it runs. A backup of a node that does not hear its leader, or whose state
-//! differs from that of most others, would be worth nothing: such a node waits.
+//! Follows the schedule of a node for as long as it runs. A backup of a node that does not hear its leader, or whose
+//! state differs from that of most others, would be worth nothing: such a node waits.
 
 use super::{
     catalog::{self, StoredBackup},
@@ -30,8 +30,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(30);
 /// The time that an upload has to end after the stop of the node, which takes a few seconds in all.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(500);
-/// The largest backup whose records are checked after it was written, in bytes: the check loads the state a second time,
-/// which takes several times its length in memory. A larger one is compared byte by byte with what was sent.
+/// The largest backup whose records are checked after it was written, in bytes: the check loads the state a second
+/// time, which takes several times its length in memory. A larger one is compared byte by byte with what was sent.
 const MAX_CHECKED_BYTES: u64 = 256 << 20;
 /// The file in the data folder through which a backup is checked.
 const SPOOL: &str = "backup-check";

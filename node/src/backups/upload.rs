@@ -1,5 +1,5 @@
-//! Writes a backup into a store, reads it back, and checks it. It gets its name only when all of it is there: a folder has
-//! it under another name until then, and a bucket has parts that nobody sees.
+//! Writes a backup into a store, reads it back, and checks it. It gets its name only when all of it is there: a folder
+//! has it under another name until then, and a bucket has parts that nobody sees.
 
 use super::{destination::Destination, name::BackupName};
 use anyhow::{Context, ensure};
@@ -21,8 +21,8 @@ const PARTS_AT_ONCE: usize = 2;
 /// The SHA-256 of a whole backup.
 pub(super) type Digest = [u8; 32];
 
-/// Writes a backup. Right before it gets its name, `is_wanted` decides whether it shall have it. Returns the hash of what
-/// was written; none if it was not wanted any more.
+/// Writes a backup. Right before it gets its name, `is_wanted` decides whether it shall have it. Returns the hash of
+/// what was written; none if it was not wanted any more.
 ///
 /// # Errors
 /// When the backup cannot be read, or the store does not take it. Then it has no name.
@@ -65,8 +65,8 @@ pub(super) async fn write(
     }
 }
 
-/// Reads a backup back, and checks that it is what was written. With `spool`, its records are checked too, by way of that
-/// file, which is gone afterwards.
+/// Reads a backup back, and checks that it is what was written. With `spool`, its records are checked too, by way of
+/// that file, which is gone afterwards.
 ///
 /// # Errors
 /// When it is not what was written, or cannot be read.

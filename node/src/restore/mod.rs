@@ -7,7 +7,8 @@
 //! - `folders`: the names of folders beside a data folder, and how one takes the place of another.
 //! - `ownership`: the user who gets what root makes.
 //! - `founder`: the node that begins the new history: its ids, its secret, its first log index.
-//! - [`stored`]: `nexusd backups`, and a backup from a store. [`from_backup`]: `nexusd restore`. [`from_node`]: `nexusd recover`. [`inspection`]: `nexusd inspect`.
+//! - [`stored`]: `nexusd backups`, and a backup from a store. [`from_backup`]: `nexusd restore`. [`from_node`]: `nexusd
+//!   recover`. [`inspection`]: `nexusd inspect`.
 
 mod account;
 mod folders;

@@ -1,5 +1,5 @@
-//! Backups that are in a store: `nexusd backups` lists them, and `nexusd restore` gets one from there. The cluster may be
-//! lost, so nothing is asked but the store.
+//! Backups that are in a store: `nexusd backups` lists them, and `nexusd restore` gets one from there. The cluster may
+//! be lost, so nothing is asked but the store.
 
 use super::account::say;
 use crate::backups::{
@@ -19,7 +19,7 @@ use std::{
 };
 use url::Url;
 
-/// What follows the name of a data folder in that of the file that a backup is fetched into.
+/// The suffix of the file that a backup is fetched into; the name of the data folder goes before it.
 const FETCHED: &str = ".from-store";
 /// The end of the name of a backup.
 const BACKUP: &str = ".backup";

@@ -1,4 +1,5 @@
-//! How the scheduled backups of a node are doing, for its reports and metrics. Nothing decides by it but whose turn it is.
+//! How the scheduled backups of a node are doing, for its reports and metrics. Nothing decides by it but whose turn it
+//! is.
 
 use nexus_api_types::{Moment, cluster::ScheduledBackups};
 use std::{
@@ -31,7 +32,7 @@ impl BackupWatch {
         }
     }
 
-    /// What it knows; none if this node takes no backups.
+    /// Its schedule and how it is doing; none if this node takes no backups.
     pub(crate) fn shown(&self) -> Option<ScheduledBackups> {
         self.lock().clone()
     }

@@ -105,8 +105,8 @@ impl Reports {
         received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.report.clone())
     }
 
-    /// The details that a node added to its last report, and the shortest time to it and back of late; none when that is
-    /// too old.
+    /// The details that a node added to its last report, and the shortest time to it and back of late; none when that
+    /// is too old.
     pub(crate) fn details_of(&self, node: NodeId) -> Option<(Option<NodeDetails>, Duration)> {
         let received = self.lock();
         let last = received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE)?;

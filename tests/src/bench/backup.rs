@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Backups until one is of a revision at which a node was seen.
 const ATTEMPTS: usize = 20;
 
-/// What became of it.
+/// The size, the times and the state of a backup.
 pub struct Report {
     features: usize,
     bytes: u64,

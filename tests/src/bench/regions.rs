@@ -1,5 +1,5 @@
-//! What distance costs: a cluster of three inside this process, whose nodes are a round trip apart from each other, or two
-//! of them together and the third one far away. Times are given in milliseconds and in round trips.
+//! The cost of distance: a cluster of three inside this process, whose nodes are a round trip apart from each other, or
+//! two of them together and the third one far away. Times are given in milliseconds and in round trips.
 
 use crate::{in_process::InProcessCluster, links::Links, patience::within};
 use nexus_node::settings::args::{StartArgs, TimingProfile};

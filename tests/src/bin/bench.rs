@@ -146,7 +146,7 @@ async fn cell(
     Ok(Cell { what, clients, turn, cost: spent / answers, measured })
 }
 
-/// What requests, elections and catching up take at several distances.
+/// Measures requests, elections and catching up at several distances.
 async fn regions() {
     let mut distances = Vec::new();
     for millis in ROUND_TRIPS_MS {

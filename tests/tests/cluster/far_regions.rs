@@ -1,6 +1,6 @@
-//! Nodes that are far from each other: what a write and a read cost in round trips, through a voter and through a learner.
-//! Durations are compared with a round trip that is far longer than everything else that a request waits for, and the
-//! quickest of several attempts counts, so that a slow machine decides nothing.
+//! Nodes that are far from each other: what a write and a read cost in round trips, through a voter and through a
+//! learner. Durations are compared with a round trip that is far longer than everything else that a request waits for,
+//! and the quickest of several attempts counts, so that a slow machine decides nothing.
 
 use nexus_node::settings::args::{StartArgs, TimingProfile};
 use nexus_tests::{Client, in_process::InProcessCluster, links::Links, patience::within};

@@ -1,5 +1,5 @@
-//! Backups on a schedule: one node at a time takes them, whoever leads and whoever is lost; nothing half-made has the name
-//! of a backup; and a cluster comes back from the folder.
+//! Backups on a schedule: one node at a time takes them, whoever leads and whoever is lost; nothing half-made has the
+//! name of a backup; and a cluster comes back from the folder.
 
 use nexus_api_types::Moment;
 use nexus_tests::{Cluster, Team, cluster::Node, eventually, patience::within, programs::binary};
@@ -27,7 +27,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What has the name of a scheduled backup, in the order of time.
+/// The files with the name of a scheduled backup, in the order of time.
 fn backups(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -39,7 +39,7 @@ fn backups(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What is being written at this moment, or was left behind.
+/// The number of files that are being written, or were left behind.
 fn unfinished(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|entry| entry.file_name().to_string_lossy().contains(".backup#")).count()
