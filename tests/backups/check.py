@@ -57,7 +57,7 @@ def expect(holds, what):
 
 def run(*words, fails=False):
     done = subprocess.run([NEXUSD, *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
-    expect((done.returncode != 0) == fails, f"nexusd {' '.join(map(str, words))}: {done.stdout}{done.stderr}")
+    expect((done.returncode != 0) == fails, f"nexusd {words} ended with {done.returncode}: {done.stdout}{done.stderr}")
     return done.stderr if fails else done.stdout
 
 

@@ -141,6 +141,18 @@ fn bucket(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
     })
 }
 
+/// An error of a store in a line: its own words and its root cause, since each of those in between repeats the others. Of
+/// addresses it leaves the queries out, in which some stores expect credentials.
+pub fn explain(error: &anyhow::Error) -> String {
+    let (top, root) = (error.to_string(), error.root_cause().to_string());
+    let text = if top.contains(&root) { top } else { format!("{top}: {root}") };
+    let words = text.split(' ').map(|word| match word.split_once('?') {
+        Some((address, _)) if address.contains("://") => address,
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// A store of backups, and the prefix below which they are.
 #[derive(Clone, Debug)]
 pub struct Destination {
@@ -206,6 +218,15 @@ mod tests {
             let error = format!("{:#}", Address::parse(text).unwrap_err());
             assert!(error.contains(hint) && !error.contains("hidden"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_error_of_a_store_is_one_line_without_what_an_address_may_hold() {
+        let error = anyhow::anyhow!("GET https://host/bucket?sig=hidden&x=y denied")
+            .context("some client: GET https://host/bucket?sig=hidden&x=y denied")
+            .context("cannot list az://bucket");
+        assert_eq!(explain(&error), "cannot list az://bucket: GET https://host/bucket denied");
+        assert_eq!(explain(&anyhow::anyhow!("alone")), "alone");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::{
     catalog::{self, StoredBackup},
-    destination::Destination,
+    destination::{Destination, explain},
     name::BackupName,
     schedule::{Other, Outlook, Schedule},
     snapshot::snapshot_through,
@@ -58,7 +58,7 @@ impl ScheduledBackups {
                 () = given_up(&stop) => return,
             };
             let pause = step.unwrap_or_else(|error| {
-                let why = without_queries(&format!("{error:#}"));
+                let why = explain(&error);
                 if !stop.is_cancelled() {
                     tracing::error!(to = %self.schedule.to, why, "a scheduled backup failed");
                     self.watch.failed(why);
@@ -176,15 +176,6 @@ async fn given_up(stop: &CancellationToken) {
     sleep(GIVE_UP_AFTER).await;
 }
 
-/// A text whose addresses end before their queries, in which some stores expect credentials.
-fn without_queries(text: &str) -> String {
-    let words = text.split(' ').map(|word| match word.split_once('?') {
-        Some((address, _)) if address.contains("://") => address,
-        _ => word,
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
 /// The pieces of a backup, until the node stops.
 fn pieces(backup: Backup, stop: CancellationToken) -> impl Stream<Item = anyhow::Result<Bytes>> {
     stream::try_unfold((backup, stop), |(mut backup, stop)| async {
@@ -194,15 +185,4 @@ fn pieces(backup: Backup, stop: CancellationToken) -> impl Stream<Item = anyhow:
         };
         Ok(piece.map(|piece| (piece, (backup, stop))))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_of_a_store_is_shown_without_what_its_address_may_hold() {
-        let shown = without_queries("cannot list: GET https://host/bucket?sig=hidden&x=y: denied? yes");
-        assert_eq!(shown, "cannot list: GET https://host/bucket denied? yes");
-    }
 }

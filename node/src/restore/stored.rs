@@ -4,9 +4,9 @@
 use super::account::say;
 use crate::backups::{
     catalog::{self, StoredBackup},
-    destination::{Address, Destination},
+    destination::{Address, Destination, explain},
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use nexus_api_types::Moment;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
@@ -105,9 +105,9 @@ pub async fn find(from: &str, data_dir: &Path) -> anyhow::Result<BackupOnDisk> {
     let path = PathBuf::from(path);
     let mut file = create_locked(&path)?;
     let found = BackupOnDisk { path, fetched: Some(file.try_clone()?) };
-    catalog::fetch(&destination, &name, &mut file)
-        .await
-        .with_context(|| format!("cannot fetch {name} from {destination}"))?;
+    let fetched = catalog::fetch(&destination, &name, &mut file).await;
+    let fetched = fetched.with_context(|| format!("cannot fetch {name} from {destination}"));
+    fetched.map_err(|error| anyhow!(explain(&error)))?;
     Ok(found)
 }
 
@@ -129,7 +129,8 @@ fn split(url: &Url) -> anyhow::Result<(Address, String)> {
 }
 
 async fn stored(destination: &Destination) -> anyhow::Result<Vec<StoredBackup>> {
-    let mut found = catalog::list(destination).await.with_context(|| format!("cannot list {destination}"))?;
+    let found = catalog::list(destination).await.with_context(|| format!("cannot list {destination}"));
+    let mut found = found.map_err(|error| anyhow!(explain(&error)))?;
     found.sort_unstable_by_key(|backup| (backup.name.at, backup.name));
     Ok(found)
 }
