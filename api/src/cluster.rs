@@ -5,7 +5,7 @@ use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_api_types::{
     certificate::NodeCertificates,
     change_plan::ChangePlan,
-    cluster::{Health, NodePlace},
+    cluster::{Health, NodePlace, NodeTiming, ScheduledBackups},
 };
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
@@ -246,6 +246,10 @@ pub struct MemberStatus {
     pub disk_bytes: Option<u64>,
     /// The time within which 99 of 100 flushes of its log ended; none when it has not reported for some seconds.
     pub flush_p99: Option<Duration>,
+    /// Its scheduled backups; none when it takes none, or has not reported for some seconds.
+    pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none when it has not reported for some seconds.
+    pub timing: Option<NodeTiming>,
     /// The time from this node to that one and back; none for this node itself.
     pub round_trip: Option<Duration>,
 }

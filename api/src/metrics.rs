@@ -10,7 +10,7 @@ pub(crate) use measured::Load;
 
 use crate::cluster::{Measurements, MemberStatus, NodeStatus, Role};
 use axum::http::Method;
-use nexus_api_types::socket::CloseCode;
+use nexus_api_types::{cluster::ScheduledBackups, socket::CloseCode};
 use nexus_domain::{
     Refusal, State,
     entity::HeartbeatMode,
@@ -154,7 +154,7 @@ impl Default for Metrics {
             picks_refused,
             last_backup: gauge(
                 "nexus_backup_last_success_timestamp_seconds",
-                "Unix time of the last whole backup that this node gave; 0 if there was none since its start.",
+                "Unix time of the last whole backup that this node gave or found in the store of its schedule; 0 without one.",
             ),
             sockets: gauge("nexus_websocket_connections", "Open WebSockets."),
             polls: gauge("nexus_long_poll_waiters", "Requests that wait for events."),
@@ -306,6 +306,10 @@ impl Metrics {
         self.fullest.set(crate::usage::fullest(state));
         self.count_leases(state);
 
+        if let Some(at) = scheduled(node).and_then(|backups| backups.last_at) {
+            self.last_backup.set(self.last_backup.get().max(at.as_millis() / 1_000));
+        }
+
         let mut families = self.registry.gather();
         families.extend(measured::families(node, measured, load));
         let mut text = Vec::new();
@@ -340,6 +344,11 @@ fn member_role(member: &MemberStatus, state: &State) -> &'static str {
         (false, true) => "replica",
         (false, false) => "learner",
     }
+}
+
+/// The scheduled backups of this node, if it takes any.
+fn scheduled(node: &NodeStatus) -> Option<&ScheduledBackups> {
+    node.members.iter().find(|member| member.id == node.id)?.backups.as_ref()
 }
 
 /// A role as a number, for graphs.

@@ -32,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) login_file: LoginFile,
     /// The servers that are asked.
     pub(crate) servers: Vec<Server>,
+    /// The region that this machine is in, if that is known.
+    pub(crate) region: Option<String>,
     /// The authorities that they must have their certificates from.
     pub(crate) trust: Trust,
     /// The API key of the command line or the environment, which goes before the saved one.
@@ -54,6 +56,7 @@ impl<'a> Context<'a> {
         let login_file = LoginFile::locate()?;
         let login = login_file.read()?;
         let servers = servers(global.server.as_deref(), &login, &login_file)?;
+        let region = region(global.region, &login)?;
         let trust = trust(global.ca.as_deref(), &login)?;
         let given_token = given(global.token);
         let records = RunRecords::locate()?;
@@ -65,6 +68,7 @@ impl<'a> Context<'a> {
         let client = Client::new(&servers, token, Deadline::after(global.timeout))
             .trusting(trust.clone())
             .knowing(KnownServers::beside(login_file.path()), !has_own_servers)
+            .near(region.clone())
             .watched(out.is_watched());
         if let Some(Actor::Session(id)) = named {
             client.act_as(Some(id));
@@ -78,6 +82,7 @@ impl<'a> Context<'a> {
             login,
             login_file,
             servers,
+            region,
             trust,
             given_token,
             has_own_servers,
@@ -100,10 +105,12 @@ impl<'a> Context<'a> {
             client: Client::new(&servers, token, self.client.deadline().clone())
                 .trusting(self.trust.clone())
                 .knowing(KnownServers::beside(self.login_file.path()), !self.has_own_servers)
+                .near(self.region.clone())
                 .watched(self.out.is_watched()),
             login,
             login_file: self.login_file.clone(),
             servers,
+            region: self.region.clone(),
             trust: self.trust.clone(),
             given_token: self.given_token.clone(),
             has_own_servers: self.has_own_servers,
@@ -273,6 +280,18 @@ fn servers(given: Option<&str>, login: &Login, file: &LoginFile) -> Result<Vec<S
         .servers()
         .map_err(|problem| Error::misused(format!("{}: {problem}", file.path().display())).hint(FORM))?;
     Ok(if saved.is_empty() { server::defaults() } else { saved })
+}
+
+/// The region of the command line or the environment, else that of the login file.
+fn region(typed: Option<String>, login: &Login) -> Result<Option<String>, Error> {
+    let region = given(typed).or_else(|| login.region.clone());
+    match region.as_deref().filter(|region| !server::is_region(region)) {
+        Some(other) => {
+            let hint = format!("it has {}, such as eu-west", server::REGION_FORM);
+            Err(Error::misused(format!("{other:?} is not the name of a region")).hint(hint))
+        }
+        None => Ok(region),
+    }
 }
 
 /// The authorities of the command line or the environment, else those of the login file, else those of this machine.

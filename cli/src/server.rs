@@ -7,26 +7,58 @@ use std::fmt;
 pub(crate) const DEFAULT_SERVERS: [&str; 3] =
     ["http://127.0.0.1:7401", "http://127.0.0.1:7402", "http://127.0.0.1:7403"];
 
-/// The base address of a node's API, without `/api` and without a slash at its end.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Server(Url);
+/// The base address of a node's API, without `/api` and without a slash at its end, and the region that it is in. The
+/// region is a hint about the way there: two servers are the same if their addresses are.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    url: Url,
+    region: Option<String>,
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for Server {}
 
 impl Server {
+    /// The region that it is in, as far as somebody said so.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The same server, in this region.
+    pub(crate) fn in_region(self, region: Option<&str>) -> Self {
+        // A name from a cluster is of no use if it could not be written down.
+        let region = region.filter(|name| is_region(name)).map(str::to_owned);
+        Self { region, ..self }
+    }
+
+    /// The text that [`parse`] reads, with its region.
+    pub(crate) fn setting(&self) -> String {
+        match &self.region {
+            Some(region) => format!("{self}#{region}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The address of a route; `path` starts with a slash and is below `/api`.
     pub(crate) fn url(&self, path: &str) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("{}/api{path}", self.0.path().trim_end_matches('/')));
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/api{path}", self.url.path().trim_end_matches('/')));
         url
     }
 
     /// Whether it is reached through TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.0.scheme() == "https"
+        self.url.scheme() == "https"
     }
 
     /// Whether the server is on this machine, by its address.
     pub(crate) fn is_loopback(&self) -> bool {
-        let host = self.0.host_str().unwrap_or_default();
+        let host = self.url.host_str().unwrap_or_default();
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
         address.map_or(host == "localhost", |address| address.is_loopback())
     }
@@ -34,11 +66,11 @@ impl Server {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(self.url.as_str().trim_end_matches('/'))
     }
 }
 
-/// Reads `https://host:port` or `host:port`. A path before `/api` is kept, for reverse proxies.
+/// Reads `https://host:port` or `host:port`, and maybe `#region`. A path before `/api` is kept, for reverse proxies.
 ///
 /// # Errors
 /// When it is no HTTP address.
@@ -56,9 +88,27 @@ pub(crate) fn parse(text: &str) -> Result<Server, String> {
     let path = url.path().trim_end_matches('/');
     let path = path.strip_suffix("/api").unwrap_or(path).to_owned();
     url.set_path(&path);
+    let region = url.fragment().filter(|region| !region.is_empty()).map(str::to_owned);
+    if region.as_deref().is_some_and(|region| !is_region(region)) {
+        return Err(format!("the part after # is no region, such as eu-west: {REGION_FORM}"));
+    }
     url.set_query(None);
     url.set_fragment(None);
-    Ok(Server(url))
+    Ok(Server { url, region })
+}
+
+/// The form of the name of a region, as nodes have it in `--region`.
+pub(crate) const REGION_FORM: &str = "1 to 64 letters, digits, dots, dashes and underscores";
+
+/// Whether a text is the name of a region.
+pub(crate) fn is_region(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// A list as [`parse_list`] reads it.
+pub(crate) fn list(servers: &[Server]) -> String {
+    servers.iter().map(Server::setting).collect::<Vec<_>>().join(",")
 }
 
 /// Reads a list of addresses, separated by commas. Nothing at all is an empty list.
@@ -76,10 +126,12 @@ pub(crate) fn parse_list(text: &str) -> Result<Vec<Server>, String> {
 pub(crate) fn of_member(configured: &[Server], address: &str) -> Option<Server> {
     let scheme = if configured.iter().all(Server::is_encrypted) { "https" } else { "http" };
     let member = parse(&format!("{scheme}://{address}")).ok();
-    let member = member.filter(|member| !address.contains("://") && member.0.path() == "/")?;
-    let is_unspecified = matches!(member.0.host_str(), Some("0.0.0.0" | "[::]"));
+    let member = member.filter(|member| !address.contains("://") && member.url.path() == "/")?;
+    let is_unspecified = matches!(member.url.host_str(), Some("0.0.0.0" | "[::]"));
     let is_alike = |server: &Server| {
-        server.0.scheme() == scheme && server.0.path() == "/" && server.is_loopback() == member.is_loopback()
+        server.url.scheme() == scheme
+            && server.url.path() == "/"
+            && server.is_loopback() == member.is_loopback()
     };
     (!is_unspecified && configured.iter().all(is_alike)).then_some(member)
 }
@@ -117,6 +169,19 @@ mod tests {
         assert_eq!(names("a:1, http://b:2,"), ["http://a:1", "http://b:2"]);
         assert_eq!(names(" "), [""; 0]);
         assert!(parse_list("a:1,ftp://b").unwrap_err().contains("ftp://b"));
+    }
+
+    #[test]
+    fn a_region_follows_the_address_and_makes_no_other_server() {
+        let servers = parse_list("http://a:1#eu-west,b:2/#us,c:3").unwrap();
+        let regions: Vec<_> = servers.iter().map(Server::region).collect();
+        assert_eq!(regions, [Some("eu-west"), Some("us"), None]);
+        assert_eq!(list(&servers), "http://a:1#eu-west,http://b:2#us,http://c:3");
+        assert_eq!(servers[0].to_string(), "http://a:1");
+        assert_eq!(servers[0].url("/projects").as_str(), "http://a:1/api/projects");
+        assert_eq!(servers[0], parse("a:1").unwrap());
+        assert!(parse("a:1#not a region").unwrap_err().contains("no region"));
+        assert_eq!(parse("a:1").unwrap().in_region(Some("ü")).region(), None);
     }
 
     #[test]

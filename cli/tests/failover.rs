@@ -282,3 +282,22 @@ fn a_read_has_no_idempotency_key() {
     assert_eq!(request.header("idempotency-key"), "");
     assert_eq!(request.header("x-nexus-min-revision"), "");
 }
+
+#[test]
+fn a_server_of_the_own_region_is_asked_first_and_another_one_when_it_is_gone() {
+    let far = Server::start().on(DONE, data(feature("api", "done")));
+    let near = Server::start().on(DONE, data(feature("api", "done")));
+    let (in_us, in_eu) = (format!("{}#us-east", far.url()), format!("{}#eu-west", near.url()));
+    let ana = Person::at_work(&[&in_us, &in_eu]);
+    ana.types("feature done api --region eu-west").done();
+    near.only_request();
+    assert_eq!(far.requests().len(), 0, "it is not even asked");
+    // Nobody is there, in the own region.
+    let gone = format!("{NOBODY}#eu-west");
+    let ben = Person::at_work(&[&in_us, &gone]);
+    ben.types("feature done api --region eu-west").done();
+    assert_eq!(far.requests().len(), 1);
+    let ended = ana.types("feature done api --region eu/west");
+    assert_eq!(ended.code, 2, "{ended:#?}");
+    assert!(ended.stderr.contains("not the name of a region"), "{ended:#?}");
+}

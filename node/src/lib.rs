@@ -11,10 +11,12 @@
 //! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the
 //!   members.
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
+//! - [`backups`]: backups on a schedule, in a folder or an object store.
 //! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
 //!   of requests to a collector.
 
+pub mod backups;
 mod duties;
 mod http_client;
 mod leader;

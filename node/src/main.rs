@@ -1,5 +1,5 @@
-//! nexusd: runs a node, asks one whether it is ready, checks or restores a backup, recovers or inspects a data folder,
-//! or writes its own manual.
+//! nexusd: runs a node, asks one whether it is ready, lists, checks or restores backups, recovers or inspects a data
+//! folder, or writes its own manual.
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
@@ -12,18 +12,22 @@ use nexus_node::{
     restore::{
         NewCluster, from_backup,
         from_node::{self, Confirmation},
-        inspection,
+        inspection, stored,
     },
     run::{RunningNode, ServiceManager, Sources, check_certificates, check_health},
     serve::open_files,
     settings::{
-        args::{Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs, StartArgs},
+        args::{
+            BackupsArgs, Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs,
+            StartArgs,
+        },
         config::Config,
         logging,
         values::check_addr,
     },
     traces::Traces,
 };
+use rustix::{fs::Mode, process::umask};
 use std::{
     io::{IsTerminal as _, Write as _},
     path::Path,
@@ -62,6 +66,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             return Ok(());
         }
         Command::CheckBackup(args) => return check_backup(&args.file),
+        Command::Backups(args) => return backups(&args),
         Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
         Command::Restore(args) => return restore(args),
         Command::Recover(args) => return recover(args),
@@ -74,6 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let Some(mut config) = config else { return Ok(()) };
     install_cryptography();
+    keep_files_from_others();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -100,6 +106,14 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 fn install_cryptography() {
     // An error says only that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Lets no other user read what this process makes: backups too have everybody's work and the hashes of their keys. The
+/// operator's own mask says what their group may.
+fn keep_files_from_others() {
+    let others = Mode::RWXO;
+    let given = umask(others);
+    umask(given | others);
 }
 
 /// `deploy/rocksdb` compiles RocksDB's checksums for these instructions, which every x86-64 processor since 2011
@@ -171,12 +185,7 @@ fn check_backup(file: &Path) -> anyhow::Result<()> {
 }
 
 fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
-    install_cryptography();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let ready = runtime.block_on(check_health(addr, ca))?;
+    let ready = at_once(check_health(addr, ca))?;
     println!("{ready}");
     Ok(())
 }
@@ -184,7 +193,22 @@ fn health(addr: &str, ca: Option<&Path>) -> anyhow::Result<()> {
 fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     let RestoreArgs { from, data_dir, new_cluster_id, new, dry_run } = args;
     let new = new_cluster(new, new_cluster_id)?;
-    from_backup::run(&from, &data_dir, &new, dry_run, (&SystemClock, &SystemMint))
+    let backup = at_once(stored::find(&from, &data_dir))?;
+    from_backup::run(backup.path(), &data_dir, &new, dry_run, (&SystemClock, &SystemMint))
+}
+
+fn backups(args: &BackupsArgs) -> anyhow::Result<()> {
+    at_once(stored::list(&args.from, args.json))
+}
+
+/// Runs a task that talks to others, without a node.
+fn at_once<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    install_cryptography();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(task)
 }
 
 fn recover(args: RecoverArgs) -> anyhow::Result<()> {

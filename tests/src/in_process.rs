@@ -6,6 +6,7 @@ use futures::future::join_all;
 use nexus_domain::WallTime;
 use nexus_node::{
     BOOTSTRAP_TOKEN_FILE,
+    peer::{tcp::TcpDial, wire::Dial},
     raft::clock::{Clock, SystemClock},
     run::{RunningNode, Sources},
     settings::{args::StartArgs, config::Config},
@@ -128,10 +129,19 @@ pub struct InProcessCluster {
 
 impl InProcessCluster {
     /// Starts this many nodes, waits until they are ready, and registers an admin.
+    pub async fn start(count: usize) -> Self {
+        Self::start_over(count, |_, _| Arc::new(TcpDial), |_| StartArgs::default()).await
+    }
+
+    /// Starts this many nodes, each with its own network and further settings by its number, from 0.
     ///
     /// # Panics
     /// When they do not start.
-    pub async fn start(count: usize) -> Self {
+    pub async fn start_over(
+        count: usize,
+        network: impl Fn(&[String], usize) -> Arc<dyn Dial>,
+        settings: impl Fn(usize) -> StartArgs,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder =
             tempfile::Builder::new().prefix("nexus-inside-").tempdir().expect("a folder for the test");
@@ -147,14 +157,15 @@ impl InProcessCluster {
                 peer_listen: Some(peer.clone()),
                 initial_cluster: Some(initial.join(",")),
                 cluster_secret: Some("of the nodes inside, and long enough for one".to_owned()),
-                ..StartArgs::default()
+                ..settings(at)
             };
+            let dial = network(&peers, at);
             async move {
                 std::fs::create_dir_all(&data_dir).expect("the test folder can be written");
                 let config = Config::from_args(args).expect("the settings are sound");
                 let (disk, clock) = (HangingDisk::open(&data_dir), Arc::new(SkewedClock::default()));
                 let opened = nexus_raft_store::open(Arc::new(disk.clone())).await.expect("a new store opens");
-                let sources = Sources { clock: clock.clone(), ..Sources::default() };
+                let sources = Sources { clock: clock.clone(), dial, ..Sources::default() };
                 let running = RunningNode::start_on(config, sources, opened).await.expect("the node starts");
                 let url = format!("http://{}", running.client_addr());
                 InProcessNode { running: Some(running), disk, clock, url, data_dir }

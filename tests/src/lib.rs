@@ -29,6 +29,7 @@ pub mod collector;
 pub mod contract;
 pub mod history;
 pub mod in_process;
+pub mod links;
 pub mod mount;
 pub mod netns;
 pub mod patience;

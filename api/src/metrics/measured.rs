@@ -1,7 +1,7 @@
 //! Families of metrics that the node counts by itself, made anew for each request of `/metrics`.
 
 use crate::cluster::{Latency, Measurements, NodeStatus, Role};
-use nexus_api_types::certificate::Certificate;
+use nexus_api_types::{Moment, certificate::Certificate, cluster::ScheduledBackups};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 /// The requests and the memory that the API of a node holds at one moment.
@@ -66,6 +66,7 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
         ),
     ];
     families.extend(certificates(node, measured));
+    families.extend(super::scheduled(node).map(backups).into_iter().flatten());
     // Only a leader knows it: on other nodes the family is absent, as a 0 would look like a good value.
     if node.role == Role::Leader {
         // A leader that is the only voter is its own quorum, which nothing acknowledges.
@@ -103,6 +104,39 @@ fn certificates(node: &NodeStatus, measured: &Measurements) -> Vec<MetricFamily>
             "Changed certificates that this node took into use, or could not use, by outcome.",
             "outcome",
             [("done", done), ("failed", failed)],
+        ),
+    ]
+}
+
+/// The families of a node that takes backups on a schedule; of another one, they are absent.
+fn backups(scheduled: &ScheduledBackups) -> Vec<MetricFamily> {
+    let seconds = |millis: u64| millis as f64 / 1_000.0;
+    vec![
+        gauge(
+            "nexus_scheduled_backup_interval_seconds",
+            "Time from one scheduled backup to the next.",
+            scheduled.every_seconds as f64,
+        ),
+        gauge(
+            "nexus_scheduled_backup_last_timestamp_seconds",
+            "Unix time of the newest backup that this node found in the store, whichever node took it; 0 without one.",
+            scheduled.last_at.map_or(0, Moment::as_millis) as f64 / 1_000.0,
+        ),
+        gauge(
+            "nexus_scheduled_backup_last_bytes",
+            "Size of that backup.",
+            scheduled.last_bytes.unwrap_or_default() as f64,
+        ),
+        gauge(
+            "nexus_scheduled_backup_last_duration_seconds",
+            "Time that the last backup of this node took, its check included; 0 without one since its start.",
+            seconds(scheduled.last_took_ms.unwrap_or_default()),
+        ),
+        counters(
+            "nexus_scheduled_backups_total",
+            "Scheduled backups of this node since its start, by outcome.",
+            "outcome",
+            [("done", scheduled.taken), ("failed", scheduled.failures)],
         ),
     ]
 }

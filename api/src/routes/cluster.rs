@@ -112,6 +112,8 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             flush_p99_us: member.flush_p99.map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
             certificates: member.certificates.clone(),
             place: member.place.clone(),
+            backups: member.backups.clone(),
+            timing: member.timing,
         })
         .collect();
     // An engineer that this node does not have yet has used no quota.

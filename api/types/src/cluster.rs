@@ -90,6 +90,50 @@ pub struct Node {
     /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<NodePlace>,
+    /// Its scheduled backups; none when it takes none, or has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none when it has not reported for some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<NodeTiming>,
+}
+
+/// The times of Raft of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeTiming {
+    /// Milliseconds between two heartbeats, while it leads.
+    pub heartbeat_ms: u64,
+    /// Milliseconds without a leader after which it calls an election, at least.
+    pub election_ms: u64,
+}
+
+/// The backups that a node takes on a schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ScheduledBackups {
+    /// The folder or the bucket that they are written to.
+    pub to: String,
+    /// The seconds from one to the next.
+    pub every_seconds: u64,
+    /// Whether the node is taking one.
+    pub running: bool,
+    /// The time of the newest one that the node found there, whichever node took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Moment>,
+    /// The bytes of that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_bytes: Option<u64>,
+    /// The milliseconds that the last one of this node took, its check included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_took_ms: Option<u64>,
+    /// The number that this node took and checked since it was started.
+    pub taken: u64,
+    /// The attempts of this node that failed since it was started.
+    pub failures: u64,
+    /// Why the last attempt failed, until one succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
 }
 
 /// The region and the zone of a node, and its priority as the leader.

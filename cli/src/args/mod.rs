@@ -12,9 +12,12 @@ use std::{ffi::OsString, time::Duration};
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Servers to ask, separated by commas; if one does not answer, the next one is asked
+    /// Servers to ask, separated by commas; if one does not answer, the next one is asked. URL#REGION says where one is
     #[arg(long, global = true, env = "NEXUS_SERVER", value_name = "URL,URL…")]
     pub(crate) server: Option<String>,
+    /// Region that this machine is in; servers there are asked first
+    #[arg(long, global = true, env = "NEXUS_REGION", value_name = "NAME")]
+    pub(crate) region: Option<String>,
     /// File of the authorities that https servers must have their certificates from, such as the cluster's ca.crt, or
     /// system for those that this machine trusts
     #[arg(long, global = true, env = "NEXUS_CA", value_name = "FILE")]

@@ -86,6 +86,8 @@ pub(super) fn connection(
         .user_agent(concat!("nexus/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .tls_info(true)
+        // A command sends few requests, and one that hangs must not hold up another on the same connection.
+        .http1_only()
         // A redirect would carry the API key to somewhere else, and turn a write into a read.
         .redirect(reqwest::redirect::Policy::none());
     let builder = match authorities {

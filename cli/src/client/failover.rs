@@ -6,7 +6,7 @@ use super::{
     attempt::{self, Attempt, Failed},
     deadline::Deadline,
     headers::Headers,
-    known_servers::KnownServers,
+    known_servers::{KnownServers, SILENT_FOR},
     race::{Failures, Race},
     request::Request,
     trust::Trust,
@@ -56,6 +56,10 @@ pub(crate) struct Client {
     deadline: Deadline,
     /// The servers in the order in which they are asked: the one that answered last first, those that kept silent last.
     order: RefCell<Vec<usize>>,
+    /// When that order was made from the places of the servers.
+    ordered_at: Cell<Instant>,
+    /// The region of this machine, if that is known.
+    region: Option<String>,
     /// The log index of the last write: later reads of this command see it on every server.
     written: Cell<Option<u64>>,
     /// Whether a person watches, for whom a message is printed when it takes long.
@@ -130,6 +134,8 @@ impl Client {
             session: Cell::new(None),
             deadline,
             order: RefCell::new((0..servers.len()).collect()),
+            ordered_at: Cell::new(Instant::now()),
+            region: None,
             written: Cell::new(None),
             is_watched: false,
         }
@@ -152,11 +158,26 @@ impl Client {
         if and_members {
             self.servers.extend(known.members(&self.configured()).iter().map(Connected::to));
         }
-        let mut order: Vec<usize> = (0..self.servers.len()).collect();
-        order.sort_by_key(|at| known.is_silent(&self.servers[*at].server));
-        self.order = RefCell::new(order);
         self.known = known;
+        self.in_order()
+    }
+
+    /// Asks servers of this region before all others.
+    pub(crate) fn near(mut self, region: Option<String>) -> Self {
+        self.region = region;
+        self.in_order()
+    }
+
+    fn in_order(self) -> Self {
+        self.restore_order();
         self
+    }
+
+    /// Asks servers in the order that earlier commands and the region of this machine suggest.
+    fn restore_order(&self) {
+        let servers = self.servers.iter().map(|connected| &connected.server);
+        *self.order.borrow_mut() = self.known.order(&self.configured(), servers, self.region.as_deref());
+        self.ordered_at.set(Instant::now());
     }
 
     fn configured(&self) -> Vec<Server> {
@@ -206,8 +227,11 @@ impl Client {
 
     /// Remembers the addresses of the members, for later commands.
     pub(crate) fn learn_members(&self, status: &ClusterStatus) {
-        let addresses = status.nodes.iter().map(|node| node.client_addr.as_str());
-        self.known.learn(&self.configured(), addresses);
+        let members = status.nodes.iter().map(|node| {
+            let region = node.place.as_ref().and_then(|place| place.region.as_deref());
+            (node.client_addr.as_str(), region)
+        });
+        self.known.learn(&self.configured(), members);
     }
 
     /// Asks for the members when that was long ago. Commands work without them, so that failures count for nothing.
@@ -228,6 +252,10 @@ impl Client {
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
         let headers = self.headers(&request)?;
         let deadline = self.deadline.end();
+        // A process that runs for days goes back to a near server after it had to ask a far one.
+        if self.ordered_at.get().elapsed() >= SILENT_FOR {
+            self.restore_order();
+        }
         let progress = Progress::new(self.is_watched && !request.is_long_poll);
         progress.during(self.ask(&request, &headers, deadline), |gone| self.waiting(gone)).await
     }

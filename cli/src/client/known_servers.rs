@@ -20,7 +20,7 @@ use std::{
 const FILE_NAME: &str = "servers.json";
 /// How long a silent server is asked last. Afterwards one command asks it in its turn again, and is delayed by the time
 /// after which the next server is asked.
-const SILENT_FOR: Duration = Duration::from_secs(60);
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(60);
 /// How long the members are known before they are asked for again.
 const MEMBERS_FOR: Duration = Duration::from_secs(3600);
 /// Entries of each kind: several clusters of nine nodes.
@@ -89,16 +89,48 @@ impl KnownServers {
         parsed.filter(|server| !configured.contains(server)).take(MAX_MEMBERS).collect()
     }
 
+    /// The order in which servers are asked, by their places: those of the region of this machine first, and those that
+    /// kept silent a moment ago last.
+    pub(crate) fn order<'a>(
+        &self,
+        configured: &[Server],
+        servers: impl Iterator<Item = &'a Server>,
+        region: Option<&str>,
+    ) -> Vec<usize> {
+        let is_far = |server: &Server| {
+            let Some(own) = region else { return false };
+            let named = server.region().map(str::to_owned).or_else(|| self.region_of(configured, server));
+            named.as_deref() != Some(own)
+        };
+        let mut order: Vec<_> =
+            servers.enumerate().map(|(at, server)| (self.is_silent(server), is_far(server), at)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, at)| at).collect()
+    }
+
+    /// The region of a configured server, as the cluster named it.
+    fn region_of(&self, configured: &[Server], server: &Server) -> Option<String> {
+        let content = self.content.borrow();
+        let members = content.members.get(&key(configured))?;
+        let mut parsed = members.servers.iter().filter_map(|text| server::parse(text).ok());
+        parsed.find(|member| member == server)?.region().map(str::to_owned)
+    }
+
     /// Whether it is time to ask the cluster for its members.
     pub(crate) fn is_due(&self, configured: &[Server]) -> bool {
         let content = self.content.borrow();
         content.members.get(&key(configured)).is_none_or(|known| !is_within(known.learned_at, MEMBERS_FOR))
     }
 
-    /// Remembers the members, whose addresses for clients are `host:port`.
-    pub(crate) fn learn<'a>(&self, configured: &[Server], addresses: impl Iterator<Item = &'a str>) {
-        let usable = addresses.filter_map(|address| server::of_member(configured, address));
-        let servers: Vec<String> = usable.map(|server| server.to_string()).take(MAX_MEMBERS).collect();
+    /// Remembers the members, each with its address for clients, `host:port`, and its region.
+    pub(crate) fn learn<'a>(
+        &self,
+        configured: &[Server],
+        members: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    ) {
+        let usable = members
+            .filter_map(|(address, region)| Some(server::of_member(configured, address)?.in_region(region)));
+        let servers: Vec<String> = usable.map(|server| server.setting()).take(MAX_MEMBERS).collect();
         let is_known = |known: &Members| known.servers == servers;
         if !self.is_due(configured)
             && self.content.borrow().members.get(&key(configured)).is_some_and(is_known)
@@ -217,6 +249,21 @@ mod tests {
     }
 
     #[test]
+    fn near_servers_are_asked_first_and_silent_ones_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let known = KnownServers::beside(&folder.path().join("config.json"));
+        let three = servers("10.0.0.1:1,10.0.0.2:1#eu,10.0.0.3:1#us");
+        let order = |known: &KnownServers, region| known.order(&three, three.iter(), region);
+        assert_eq!(order(&known, None), [0, 1, 2]);
+        assert_eq!(order(&known, Some("us")), [2, 0, 1]);
+        // The cluster knows where the first one is.
+        known.learn(&three, [("10.0.0.1:1", Some("us"))].into_iter());
+        assert_eq!(order(&known, Some("us")), [0, 2, 1]);
+        known.note(&[&three[0]], &three[1]);
+        assert_eq!(order(&known, Some("us")), [2, 1, 0]);
+    }
+
+    #[test]
     fn members_are_kept_for_the_servers_that_are_configured() {
         let folder = tempfile::tempdir().unwrap();
         let login_file = folder.path().join("config.json");
@@ -225,11 +272,19 @@ mod tests {
         assert!(known.is_due(&configured));
         known.learn(
             &configured,
-            ["10.0.0.1:7401", "10.0.0.2:7401", "127.0.0.1:7401", "0.0.0.0:1"].into_iter(),
+            [
+                ("10.0.0.1:7401", Some("eu")),
+                ("10.0.0.2:7401", Some("us")),
+                ("127.0.0.1:7401", None),
+                ("0.0.0.0:1", None),
+            ]
+            .into_iter(),
         );
         let known = KnownServers::beside(&login_file);
         assert!(!known.is_due(&configured));
         assert_eq!(known.members(&configured), servers("10.0.0.2:7401"));
+        assert_eq!(known.members(&configured)[0].region(), Some("us"));
+        assert_eq!(known.region_of(&configured, &configured[0]).as_deref(), Some("eu"));
         assert_eq!(known.members(&servers("10.0.0.9:7401")), []);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     check::{Check, State},
-    expiry, wiring,
+    distance, expiry, scheduled, wiring,
 };
 use crate::{
     agent_run::Actor,
@@ -63,9 +63,13 @@ impl Doctor {
         let is_reachable = servers.iter().any(|found| found.check.status != State::Bad);
         let skews: Vec<i64> = servers.iter().filter_map(|found| found.skew).collect();
         let members = servers.iter().find_map(|found| found.cluster.as_ref());
+        let timing = members.map(distance::checks).unwrap_or_default();
+        let backups = members.and_then(|cluster| scheduled::check(cluster, context.out.clock()));
         let members = members.map(|cluster| certificates(cluster, context)).unwrap_or_default();
         checks.extend(servers.into_iter().flat_map(|found| [Some(found.check), found.certificate]).flatten());
         checks.extend(members);
+        checks.extend(backups);
+        checks.extend(timing);
         checks.extend(clock(&skews));
         if is_reachable {
             checks.push(key(context).await);

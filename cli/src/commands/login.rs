@@ -178,6 +178,7 @@ fn save(context: &Context<'_>, key: String, id: Uuid, name: String) -> Result<()
     saved.engineer_id = Some(id);
     saved.engineer_name = Some(name);
     saved.set_servers(&context.servers);
+    saved.region.clone_from(&context.region);
     saved.ca = context.saved_trust();
     context.login_file.write(&saved)?;
     forgotten_keys::remove(&key);

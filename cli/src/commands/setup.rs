@@ -117,6 +117,7 @@ impl Setup {
                     context.out.note(format_args!("You are {} <{}>", me.name, me.email));
                     let mut saved = context.login.clone();
                     saved.set_servers(&context.servers);
+                    saved.region.clone_from(&context.region);
                     saved.ca = context.saved_trust();
                     context.login_file.write(&saved)?;
                     return Ok(json!({ "id": me.id, "name": me.name, "email": me.email }));

@@ -31,6 +31,9 @@ pub(crate) struct Login {
     /// The file of the authorities that servers must have their certificates from; none for those of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<StoredPath>,
+    /// The region that this machine is in: servers there are asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
     /// The engineer of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) engineer_id: Option<Uuid>,
@@ -55,7 +58,7 @@ impl Login {
 
     /// Remembers the servers: one stands where clients that know a single one look for it.
     pub(crate) fn set_servers(&mut self, servers: &[Server]) {
-        let mut names: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        let mut names: Vec<String> = servers.iter().map(Server::setting).collect();
         self.server_url = if names.len() == 1 { names.pop() } else { None };
         self.servers = names;
     }

@@ -9,6 +9,7 @@ use crate::{
     context::Context,
     error::Error,
     profile::Profile,
+    server,
 };
 use clap::Args;
 use std::{
@@ -103,7 +104,7 @@ fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<
         .args(["keeper", &key.to_string(), &project.to_string(), "--timeout", HEARTBEAT_TIMEOUT])
         .arg("--folder")
         .arg(folder)
-        .env("NEXUS_SERVER", context.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+        .env("NEXUS_SERVER", server::list(&context.servers))
         .env(trust::VARIABLE, context.trust.name())
         .env_remove("NEXUS_SESSION")
         .stdin(Stdio::null())

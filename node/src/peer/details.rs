@@ -1,7 +1,10 @@
 //! The details that a node adds to its report. Unlike every other message, it is JSON: each version may add fields,
 //! which older ones skip, so that nodes of two versions understand each other while a cluster is upgraded.
 
-use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
+use nexus_api_types::{
+    certificate::NodeCertificates,
+    cluster::{NodePlace, NodeTiming, ScheduledBackups},
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest text that is read, in bytes: far more than a node writes.
@@ -29,6 +32,12 @@ pub struct NodeDetails {
     /// The bound below which 99 of 100 flushes of its log are, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flush_p99_us: Option<u64>,
+    /// Its scheduled backups; none if it takes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backups: Option<ScheduledBackups>,
+    /// Its times of Raft; none from a version that does not send them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<NodeTiming>,
 }
 
 impl NodeDetails {

@@ -1,5 +1,6 @@
 //! The configuration of openraft.
 
+use nexus_api_types::cluster::NodeTiming;
 use nexus_raft_store::{StateMachine, TypeConfig};
 use openraft::{Config, SnapshotPolicy};
 use std::{sync::Arc, time::Duration};
@@ -51,6 +52,12 @@ impl Timing {
         /// Longest time of a request once there is a leader.
         const MARGIN: Duration = Duration::from_secs(2);
         Duration::from_secs(4).max(self.lease() * 2 + MARGIN)
+    }
+
+    /// These times, as the node reports them.
+    pub(crate) fn shown(&self) -> NodeTiming {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        NodeTiming { heartbeat_ms: millis(self.heartbeat), election_ms: millis(self.election) }
     }
 
     /// The longest time for which a leader without a quorum still believes that it leads.

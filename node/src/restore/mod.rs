@@ -7,7 +7,8 @@
 //! - `folders`: the names of folders beside a data folder, and how one takes the place of another.
 //! - `ownership`: the user who gets what root makes.
 //! - `founder`: the node that begins the new history: its ids, its secret, its first log index.
-//! - [`from_backup`]: `nexusd restore`. [`from_node`]: `nexusd recover`. [`inspection`]: `nexusd inspect`.
+//! - [`stored`]: `nexusd backups`, and a backup from a store. [`from_backup`]: `nexusd restore`. [`from_node`]: `nexusd
+//!   recover`. [`inspection`]: `nexusd inspect`.
 
 mod account;
 mod folders;
@@ -16,6 +17,7 @@ pub mod from_backup;
 pub mod from_node;
 pub mod inspection;
 mod ownership;
+pub mod stored;
 
 pub use founder::NewCluster;
 

@@ -15,6 +15,7 @@ use crate::{
     serve::{cluster::NodeCluster, peer_requests::PeerRequests},
     tls::Certificates,
     watch::{
+        backups::BackupWatch,
         cluster_clock::ClusterClock,
         disk::Disk,
         reports::Reports,
@@ -51,7 +52,7 @@ impl Parts {
         peers: PeerClient,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
-        place: NodePlace,
+        (place, backups): (NodePlace, Arc<BackupWatch>),
         sources: Sources,
     ) -> Self {
         let Sources { clock, mint, .. } = sources;
@@ -62,6 +63,7 @@ impl Parts {
             disk.clone(),
             certificates.clone(),
             place,
+            backups,
         );
         let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));

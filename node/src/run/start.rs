@@ -8,6 +8,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
+    backups::ScheduledBackups,
     duties::first_entry,
     membership::{
         bootstrap::Bootstrap,
@@ -25,7 +26,10 @@ use crate::{
     serve::{client_tls::ClientTls, http, peer_requests::NodeService},
     settings::{config::Config, origin::Origin, values::is_loopback},
     tls::Certificates,
-    watch::disk::{self, Disk},
+    watch::{
+        backups::BackupWatch,
+        disk::{self, Disk},
+    },
 };
 use anyhow::Context;
 use axum::Router;
@@ -274,12 +278,16 @@ impl Listening {
     ) -> RunningNode {
         let Identified { stored, secret, .. } = identified;
         let (mint, stop, mut tasks) = (sources.mint.clone(), self.stop, self.tasks);
+        let backups = config.backups.as_ref();
+        let backups = Arc::new(backups.map_or_else(BackupWatch::default, |schedule| {
+            BackupWatch::new(schedule.to.to_string(), schedule.every)
+        }));
         let parts = Parts::new(
             node.clone(),
             self.peers,
             disk.clone(),
             self.certificates,
-            config.place.clone(),
+            (config.place.clone(), backups.clone()),
             sources,
         );
         self.service.begin(parts.peer_requests());
@@ -292,6 +300,17 @@ impl Listening {
             parts.duties(config.data_dir.clone(), new_history).run(stop.clone()),
         ));
         let store = &node.store;
+        if let Some(schedule) = config.backups.clone() {
+            let backups = ScheduledBackups {
+                schedule,
+                node: node.clone(),
+                disk: disk.clone(),
+                reports: parts.reports.clone(),
+                watch: backups,
+                data_dir: config.data_dir.clone(),
+            };
+            tasks.push(tokio::spawn(backups.run(stop.clone())));
+        }
         tasks.push(tokio::spawn(disk::watch(disk, store.clone(), stop.clone())));
         tasks.push(tokio::spawn(parts.reports.clone().collect(stop.clone())));
         let token = token::remove_when_used(config.data_dir.clone(), store.clone(), stop.clone());

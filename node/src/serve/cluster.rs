@@ -1,6 +1,7 @@
 //! Implements what the API needs of a node.
 
 use crate::{
+    backups::snapshot_through,
     leader::{
         client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
         heartbeats::Heartbeats,
@@ -259,7 +260,7 @@ impl NodeCluster {
 
     async fn snapshot(&self) -> Result<OperationOutcome, OperationError> {
         let applied = self.node().published().revision();
-        backup::snapshot_through(self.node(), &self.disk, applied, OPERATION_TIMEOUT).await?;
+        snapshot_through(self.node(), &self.disk, applied, OPERATION_TIMEOUT).await?;
         Ok(OperationOutcome::Done)
     }
 

@@ -112,6 +112,8 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         flush_p99: details.as_ref().and_then(|details| details.flush_p99_us).map(Duration::from_micros),
         place: details.as_ref().map(|details| details.place.clone()),
         version: details.as_ref().map(|details| details.version.clone()),
+        backups: details.as_ref().and_then(|details| details.backups.clone()),
+        timing: details.as_ref().and_then(|details| details.timing.clone()),
         certificates: details.map(|details| details.certificates),
         round_trip,
     }

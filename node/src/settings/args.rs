@@ -29,6 +29,11 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   nexus cluster backup -o monday.backup && nexusd check-backup monday.backup";
 
+const BACKUPS_EXAMPLES: &str = "\
+Examples:
+  nexusd backups /mnt/backups
+  nexusd backups s3://bucket/nexus --json | jq -r '.[-1].url'";
+
 const HEALTH_EXAMPLES: &str = "\
 Examples:
   nexusd health
@@ -39,6 +44,9 @@ const RESTORE_EXAMPLES: &str = "\
 Examples:
   What would be restored, and the ids that a certificate has to name:
     nexusd restore --from monday.backup --data-dir /var/lib/nexus --dry-run
+
+  The newest backup in a store, with credentials from the environment:
+    nexusd restore --from s3://bucket/nexus --data-dir /var/lib/nexus --dry-run
 
   A new cluster from a backup, whose first node others reach at 10.0.0.1:
     nexusd restore --from monday.backup --data-dir /var/lib/nexus \\
@@ -90,6 +98,9 @@ pub enum Command {
     /// Read a backup to its last record, check that it is intact, and print what it contains
     #[command(after_help = CHECK_EXAMPLES)]
     CheckBackup(CheckBackupArgs),
+    /// List the scheduled backups in a folder or a store, also when the cluster is lost
+    #[command(after_help = BACKUPS_EXAMPLES)]
+    Backups(BackupsArgs),
     /// Ask the node of this machine whether it is ready; the exit code is 0 if it is, else 1
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
@@ -220,9 +231,43 @@ pub struct StartArgs {
     /// Where traces are sent, and how many
     #[command(flatten)]
     pub traces: TraceArgs,
+    /// Backups on a schedule
+    #[command(flatten)]
+    pub backups: BackupArgs,
     /// The events that are logged, and their format
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// Scheduled backups of `nexusd start`.
+#[derive(Debug, Default, Args)]
+pub struct BackupArgs {
+    /// Write backups on a schedule into this folder or store: a path, file://, s3://BUCKET/PREFIX, gs:// or az://. Give
+    /// all nodes the same one, and one of them takes each backup. Credentials come from the environment, such as
+    /// AWS_ACCESS_KEY_ID
+    #[arg(long, env = "NEXUS_BACKUP_TO", value_name = "URL")]
+    pub backup_to: Option<String>,
+    /// Time from one scheduled backup to the next, such as 30m or 1d [default: 1h]
+    #[arg(long, env = "NEXUS_BACKUP_EVERY", value_name = "TIME")]
+    pub backup_every: Option<String>,
+    /// Number of scheduled backups that are kept; older ones are deleted after a new one was checked [default: 48]
+    #[arg(long, env = "NEXUS_BACKUP_KEEP", value_name = "N")]
+    pub backup_keep: Option<usize>,
+    /// Age at which scheduled backups are deleted, such as 30d; the last good one never is [default: none]
+    #[arg(long, env = "NEXUS_BACKUP_KEEP_FOR", value_name = "TIME")]
+    pub backup_keep_for: Option<String>,
+}
+
+impl BackupArgs {
+    /// These settings, and where they say nothing, those of `file`.
+    pub(super) fn or(self, file: Self) -> Self {
+        Self {
+            backup_to: self.backup_to.or(file.backup_to),
+            backup_every: self.backup_every.or(file.backup_every),
+            backup_keep: self.backup_keep.or(file.backup_keep),
+            backup_keep_for: self.backup_keep_for.or(file.backup_keep_for),
+        }
+    }
 }
 
 /// Certificates of `nexusd start`.
@@ -299,6 +344,17 @@ pub struct CheckBackupArgs {
     pub file: PathBuf,
 }
 
+/// Settings of `nexusd backups`.
+#[derive(Debug, Args)]
+pub struct BackupsArgs {
+    /// The folder or the store, as in --backup-to
+    #[arg(value_name = "URL", env = "NEXUS_BACKUP_TO")]
+    pub from: String,
+    /// Print the same as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Settings of `nexusd health`.
 #[derive(Debug, Args)]
 pub struct HealthArgs {
@@ -328,9 +384,10 @@ pub struct NewClusterArgs {
 /// Settings of `nexusd restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// A file that `nexus cluster backup` wrote
-    #[arg(long, value_name = "FILE")]
-    pub from: PathBuf,
+    /// A file that `nexus cluster backup` wrote, or one in a store, such as s3://BUCKET/PREFIX/NAME.backup; the newest
+    /// one in a folder, or below an address
+    #[arg(long, value_name = "FILE|URL")]
+    pub from: String,
     /// Folder for the first node of the new cluster; it must not exist, or be empty
     #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
     pub data_dir: PathBuf,

@@ -1,11 +1,12 @@
 //! The settings of a node, from flags, environment and file in this order of precedence, checked as a whole.
 
 use crate::{
+    backups::schedule::Schedule,
     peer::secret::ClusterSecret,
     raft::setup::Timing,
     settings::{
-        args::{LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
-        logging,
+        args::{BackupArgs, LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
+        backups, logging,
         origin::{Origin, check_own_addr, origin},
         tls,
         traces::TraceArgs,
@@ -82,6 +83,8 @@ pub struct Config {
     pub plain_peers: bool,
     /// Where traces are sent; none when they are not.
     pub traces: Option<TraceSettings>,
+    /// The backups that it takes on a schedule, if any.
+    pub backups: Option<Schedule>,
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
@@ -133,6 +136,10 @@ struct File {
     max_sockets: Option<u32>,
     otlp_endpoint: Option<String>,
     otlp_ratio: Option<f64>,
+    backup_to: Option<String>,
+    backup_every: Option<String>,
+    backup_keep: Option<usize>,
+    backup_keep_for: Option<String>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -241,6 +248,12 @@ impl Config {
         }
         let traces = TraceArgs { otlp_endpoint: file.otlp_endpoint, otlp_ratio: file.otlp_ratio };
         let traces = args.traces.or(traces).checked()?;
+        let backups = backups::schedule(args.backups.or(BackupArgs {
+            backup_to: file.backup_to,
+            backup_every: file.backup_every,
+            backup_keep: file.backup_keep,
+            backup_keep_for: file.backup_keep_for,
+        }))?;
         let log =
             LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
         logging::check(&log)?;
@@ -264,6 +277,7 @@ impl Config {
             place,
             timing,
             traces,
+            backups,
             log,
             allowed_hosts,
             allowed_origins,
@@ -315,6 +329,7 @@ impl Config {
             plain_clients: false,
             plain_peers: false,
             traces: None,
+            backups: None,
             log: LogArgs::default(),
         }
     }

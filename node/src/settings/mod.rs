@@ -1,10 +1,12 @@
 //! The settings that an operator gives.
 //!
 //! - [`args`]: the command line. [`config`]: all sources together, checked. [`logging`]: where log lines go.
-//! - [`origin`]: how a node becomes a member. [`tls`]: the files of its certificates. [`traces`]: where traces are sent.
+//! - `backups`: the schedule of backups.
+//! - [`origin`]: how a node becomes a member. `tls`: the files of its certificates. `traces`: where traces are sent.
 //!   [`values`]: lists and addresses.
 
 pub mod args;
+mod backups;
 pub mod config;
 pub mod logging;
 pub mod origin;

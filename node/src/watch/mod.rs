@@ -3,8 +3,10 @@
 //! - `disk`: free space, and whether flushes are slow.
 //! - `reports`: reports that nodes send each other, and the alarm when their states differ. `cluster_clock`: the times
 //!   of proposals, from the clocks of all nodes.
-//! - `verdict`: since when the cluster looks as it does. `timings`: how long requests take, and elections, for metrics.
+//! - `verdict`: since when the cluster looks as it does. `backups`: how scheduled backups are doing. `timings`: how long
+//!   requests take, and elections, for metrics.
 
+pub(crate) mod backups;
 pub(crate) mod cluster_clock;
 pub(crate) mod disk;
 pub(crate) mod reports;

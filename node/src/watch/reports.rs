@@ -11,14 +11,14 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::{disk::Disk, verdict::Verdict},
+    watch::{backups::BackupWatch, disk::Disk, verdict::Verdict},
 };
 use futures::future::join_all;
 use nexus_api_types::cluster::{Health, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -36,6 +36,8 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// A clock that is off by less than this is not corrected: requests take time, too.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
+/// The round trips to a node that are kept: those of half a minute.
+const MAX_ROUND_TRIPS: usize = 15;
 /// The time between two log lines about the same problem.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -61,6 +63,7 @@ pub(crate) struct Reports {
     verdict: Verdict,
     /// The other nodes that are drained.
     draining: Mutex<BTreeSet<NodeId>>,
+    backups: Arc<BackupWatch>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
@@ -71,8 +74,8 @@ struct ReceivedReport {
     /// The details; none from a node whose version does not send them.
     details: Option<NodeDetails>,
     at: Instant,
-    /// The time that the report took, there and back.
-    round_trip: Duration,
+    /// The times that the last reports took, there and back.
+    round_trips: RoundTrips,
     /// How far its clock is ahead of this node's, in milliseconds.
     ahead_ms: i64,
     diverged: Option<Divergence>,
@@ -89,6 +92,7 @@ impl Reports {
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
         place: NodePlace,
+        backups: Arc<BackupWatch>,
     ) -> Self {
         Self {
             node,
@@ -97,6 +101,7 @@ impl Reports {
             disk,
             certificates,
             place,
+            backups,
             verdict: Verdict::default(),
             draining: Mutex::default(),
             received: Mutex::default(),
@@ -114,11 +119,12 @@ impl Reports {
         received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.report.clone())
     }
 
-    /// The details that a node added to its last report, and the time to it and back; none when that is too old.
+    /// The details that a node added to its last report, and the shortest time to it and back of late; none when that
+    /// is too old.
     pub(crate) fn details_of(&self, node: NodeId) -> Option<(Option<NodeDetails>, Duration)> {
         let received = self.lock();
         let last = received.get(&node).filter(|last| last.at.elapsed() < MAX_AGE)?;
-        Some((last.details.clone(), last.round_trip))
+        Some((last.details.clone(), last.round_trips.shortest()))
     }
 
     /// How the state of a node differs from this one's. Kept until a later comparison finds no difference.
@@ -225,6 +231,8 @@ impl Reports {
             draining: self.node.is_draining(),
             disk_used: Some(self.disk.database_bytes()),
             flush_p99_us: flushes.p99().map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
+            backups: self.backups.shown(),
+            timing: Some(self.node.timing.shown()),
         }
     }
 
@@ -333,7 +341,9 @@ impl Reports {
         }
         let mut reports = self.lock();
         let before = reports.remove(&id);
-        let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));
+        let (mut diverged, mut logged, mut round_trips) =
+            before.map_or_else(Default::default, |last| (last.diverged, last.logged, last.round_trips));
+        round_trips.add(round_trip);
         match compared {
             Some(Ok(())) => (diverged, logged) = (None, None),
             Some(Err(found)) => {
@@ -353,7 +363,24 @@ impl Reports {
         }
         let at = Instant::now();
         let report = *report;
-        reports.insert(id, ReceivedReport { report, details, at, round_trip, ahead_ms, diverged, logged });
+        reports.insert(id, ReceivedReport { report, details, at, round_trips, ahead_ms, diverged, logged });
+    }
+}
+
+/// The last round trips to a node. The shortest of them tells the distance; longer ones waited for a processor.
+#[derive(Debug, Default)]
+struct RoundTrips(VecDeque<Duration>);
+
+impl RoundTrips {
+    fn add(&mut self, round_trip: Duration) {
+        if self.0.len() == MAX_ROUND_TRIPS {
+            self.0.pop_front();
+        }
+        self.0.push_back(round_trip);
+    }
+
+    fn shortest(&self) -> Duration {
+        self.0.iter().min().copied().unwrap_or_default()
     }
 }
 
@@ -395,6 +422,19 @@ mod tests {
         assert_eq!(compare(&report(9, 1), Some(1)), Some(Ok(())));
         let found = Divergence { index: 9, ours: 2, theirs: 1 };
         assert_eq!(compare(&report(9, 1), Some(2)), Some(Err(found)));
+    }
+
+    #[test]
+    fn a_node_is_as_far_as_the_shortest_of_the_last_round_trips_says() {
+        let mut trips = RoundTrips::default();
+        for millis in [30, 31, 400, 32] {
+            trips.add(Duration::from_millis(millis));
+        }
+        assert_eq!(trips.shortest(), Duration::from_millis(30));
+        for _ in 0..MAX_ROUND_TRIPS {
+            trips.add(Duration::from_millis(80));
+        }
+        assert_eq!(trips.shortest(), Duration::from_millis(80), "it is elsewhere now");
     }
 
     #[test]

@@ -62,6 +62,31 @@ fn a_batch_changes_in_order_and_one_column_alone() {
 }
 
 #[test]
+fn a_folder_with_closed_write_ahead_logs_is_read_beside_its_node_and_after_it() {
+    let (folder, logs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let read = || {
+        let read = Rocks::open_to_read(folder.path(), logs.path()).unwrap();
+        assert!(read.get(Column::Documents, &[0]).unwrap().is_some());
+    };
+    let node = Rocks::open(folder.path()).unwrap();
+    // Several write buffers: each that is written out closes a log, of which the database keeps a record.
+    for number in 0..24_u8 {
+        let mut batch = Batch::new();
+        let noise: Vec<u8> = (0..1_u64 << 17)
+            .flat_map(|at| (at ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes())
+            .collect();
+        batch.put(Column::Documents, [number], noise);
+        node.write(batch).unwrap();
+        node.flush().unwrap();
+        read();
+    }
+    drop(node);
+    read();
+    drop(Rocks::open(folder.path()).unwrap());
+    read();
+}
+
+#[test]
 fn a_view_stays_as_it_was() {
     on_both(|storage| {
         filled(storage);

@@ -5,9 +5,11 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use nexus_tests::{
     bench::{
+        backup,
         etcd::Etcd,
         load::{self, Script, Span},
         nexus::Nexus,
+        regions::{self, Distances, ROUND_TRIPS_MS},
         table::{Cell, Table},
     },
     usage::{self, Usage},
@@ -50,6 +52,14 @@ enum Only {
     Heartbeats,
     /// Measure only picks and releases
     Picks,
+    /// Measure only what distance between the nodes costs, on links that take time
+    Regions,
+    /// Back up a large cluster while others write, restore it elsewhere, and compare the states
+    Backup {
+        /// Features in the cluster
+        #[arg(long, default_value_t = 100_000)]
+        features: usize,
+    },
 }
 
 #[tokio::main]
@@ -63,6 +73,14 @@ async fn main() -> anyhow::Result<()> {
         idle(span.counted * 2).await;
     }
     if matches!(args.only, Some(Only::Idle)) {
+        return Ok(());
+    }
+    if matches!(args.only, Some(Only::Regions)) {
+        return Ok(regions().await);
+    }
+    if let Some(Only::Backup { features }) = args.only {
+        eprintln!("A backup of {features} features ...");
+        println!("{}", backup::measure(features).await?);
         return Ok(());
     }
     let mut cells = Vec::new();
@@ -126,6 +144,17 @@ async fn cell(
     let spent = usage::between(&before, &usage()).mul_f64(share);
     let answers = u32::try_from(measured.answers.max(1)).unwrap_or(u32::MAX);
     Ok(Cell { what, clients, turn, cost: spent / answers, measured })
+}
+
+/// Measures requests, elections and catching up at several distances.
+async fn regions() {
+    let mut distances = Vec::new();
+    for millis in ROUND_TRIPS_MS {
+        eprintln!("Regions {millis} ms from each other ...");
+        distances.push(regions::measure(Duration::from_millis(millis)).await);
+    }
+    println!("Milliseconds, and round trips in parentheses:");
+    println!("{}", Distances(distances));
 }
 
 /// The cost of three nodes without requests, and the size of the programs.

@@ -2,6 +2,7 @@
 //! refuses soon, and afterwards all nodes have the same state. Each node is in a network of its own. If this machine
 //! does not allow that, these tests report it and do nothing.
 
+use nexus_node::raft::setup::Timing;
 use nexus_tests::{Answer, Client, Cluster, Team, eventually, history, netns::Networks};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -18,10 +19,14 @@ const NODES: usize = 3;
 const SOON: Duration = Duration::from_secs(10);
 
 async fn apart(networks: &Networks) -> Cluster {
+    apart_with(networks, &["--insecure-peers"]).await
+}
+
+async fn apart_with(networks: &Networks, flags: &[&str]) -> Cluster {
     let at =
         |port: u16| (1..=NODES).map(|number| format!("{}:{port}", networks.host(number))).collect::<Vec<_>>();
     let wrappers: Vec<Vec<String>> = (1..=NODES).map(|number| networks.wrapper(number)).collect();
-    let mut cluster = Cluster::at(&at(7401), &at(7501), &wrappers, &["--insecure-peers"]);
+    let mut cluster = Cluster::at(&at(7401), &at(7501), &wrappers, flags);
     for node in &mut cluster.nodes {
         node.start();
     }
@@ -232,6 +237,129 @@ async fn flapping_links_under_load_lose_no_write_and_give_no_file_two_holders() 
         for slug in &written {
             via.get(&team.path(&format!("/features/{slug}"))).await.data();
         }
+    }
+    finish(cluster, &team).await;
+}
+
+/// The leader and its term, according to the node at this address.
+async fn leader_and_term(client: &Client) -> Option<(u64, u64)> {
+    let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+    let status = &answer.body["data"];
+    (status["healthy"] == true).then_some((status["leader"].as_u64()?, status["term"].as_u64()?))
+}
+
+/// The ways in which the path between two nodes can be cut.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    There,
+    Back,
+    Both,
+}
+
+impl Cut {
+    const ALL: [Self; 3] = [Self::There, Self::Back, Self::Both];
+
+    /// Changes the paths that are cut.
+    fn change(self, (one, other): (usize, usize), change: impl Fn(usize, usize)) {
+        if matches!(self, Self::There | Self::Both) {
+            change(one, other);
+        }
+        if matches!(self, Self::Back | Self::Both) {
+            change(other, one);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cut_between_any_two_nodes_deposes_nobody_and_only_the_one_without_its_leader_refuses() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    let mut number = 0;
+    for pair in [(1, 2), (1, 3), (2, 3)] {
+        for cut in Cut::ALL {
+            let leader = cluster.leader().await;
+            let via_leader = team.admin.via(cluster.node(leader).url());
+            let before = eventually("the leader leads", || leader_and_term(&via_leader)).await;
+            cut.change(pair, |from, to| networks.cut_one_way(from, to));
+
+            // Both members of a majority get on: the leader, and the node that still reaches it.
+            let leads = place(leader);
+            let without_leader =
+                [(pair.0, pair.1), (pair.1, pair.0)].into_iter().find(|(one, _)| *one == leads);
+            let without_leader = without_leader.map(|(_, other)| other);
+            for node in (1..=NODES).filter(|node| Some(*node) != without_leader) {
+                number += 1;
+                let via = team.admin.via(cluster.nodes[node - 1].url());
+                let body = json!({ "slug": format!("s-{number}"), "title": "t", "spec": "s" });
+                let written = until_answered(&via, &team.path("/features"), &body).await;
+                // A write with a 503 may have been applied.
+                assert!(matches!(written.status.as_u16(), 201 | 409), "{pair:?} {cut:?}: {}", written.body);
+                via.get(&team.path(&format!("/features/s-{number}"))).await.data();
+            }
+            // The other one acknowledges nothing, and reads nothing that may be old.
+            if let Some(node) = without_leader {
+                let via = team.admin.via(cluster.nodes[node - 1].url());
+                let body = json!({ "slug": format!("lost-{number}"), "title": "t", "spec": "s" });
+                let (features, path) = (team.path("/features"), team.path("/features/s-1"));
+                let (written, read) = tokio::join!(via.post(&features, body), via.get(&path));
+                assert_eq!((written.status.as_u16(), read.status.as_u16()), (503, 503), "{pair:?} {cut:?}");
+            }
+            assert_eq!(leader_and_term(&via_leader).await, Some(before), "{pair:?} {cut:?}: it leads on");
+            cut.change(pair, |from, to| networks.heal_one_way(from, to));
+            cluster.all_ready().await;
+        }
+    }
+    finish(cluster, &team).await;
+}
+
+#[tokio::test]
+async fn a_link_that_flaps_deposes_nobody() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    let mut cluster = apart(&networks).await;
+    let team = Team::of(&cluster).await;
+    let leader = cluster.leader().await;
+    let via = team.admin.via(cluster.node(leader).url());
+    let before = eventually("the leader leads", || leader_and_term(&via)).await;
+    let pair = (place(leader), place(leader % 3 + 1));
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        Cut::Both.change(pair, |from, to| networks.cut_one_way(from, to));
+        // Longer than the longest election time-out: the follower asks the others whether they would vote for it.
+        tokio::time::sleep(Duration::from_millis(1_700)).await;
+        Cut::Both.change(pair, |from, to| networks.heal_one_way(from, to));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(leader_and_term(&via).await, Some(before), "it leads on, in its term");
+    }
+    finish(cluster, &team).await;
+}
+
+#[tokio::test]
+async fn a_majority_goes_on_within_two_election_timeouts_whichever_node_is_cut_off() {
+    let Some(networks) = Networks::new(NODES) else { return };
+    // Times against which a slow machine counts for little.
+    let mut cluster = apart_with(&networks, &["--insecure-peers", "--timing", "wan"]).await;
+    let team = Team::of(&cluster).await;
+    let two_timeouts = Timing::WAN.lease() * 2;
+    for number in 1..=NODES {
+        let leader = cluster.leader().await;
+        let led = place(leader) == number;
+        networks.isolate(number);
+        let began = Instant::now();
+        let via = team.admin.via(cluster.nodes[number % NODES].url());
+        let body = json!({ "slug": format!("s-{number}"), "title": "t", "spec": "s" });
+        let written = until_answered(&via, &team.path("/features"), &body).await;
+        let took = began.elapsed();
+        assert!(matches!(written.status.as_u16(), 201 | 409), "{}", written.body);
+        println!("without node {number} (leader: {led}), a write took {took:?}");
+        assert!(took < two_timeouts, "{took:?}");
+        let alone = team.admin.via(cluster.nodes[number - 1].url());
+        let body = json!({ "slug": format!("lost-{number}"), "title": "t", "spec": "s" });
+        let (features, path) = (team.path("/features"), team.path(&format!("/features/s-{number}")));
+        let (refused, read) = tokio::join!(alone.post(&features, body), alone.get(&path));
+        assert_eq!((refused.status.as_u16(), read.status.as_u16()), (503, 503), "without a quorum");
+        networks.heal(number);
+        cluster.all_ready().await;
     }
     finish(cluster, &team).await;
 }

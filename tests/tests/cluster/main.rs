@@ -8,14 +8,13 @@
 //!   through what a page may read and do; [`metrics`] through what is counted, [`traces`] through what is sent to a
 //!   collector.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
-//!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`], [`runs`] of agents, also through
-//!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
-//!   [`transcripts`] of the whole command line.
-//! - The faults: [`failover`], [`membership`], its [`membership_edges`] and
-//!   [`membership_changes`], [`cut_network`], [`regions`], [`full_disk`],
-//!   [`damage`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
-//!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
-//!   certificates change while work goes on.
+//!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`] and [`scheduled_backups`], [`runs`] of
+//!   agents, also through [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel;
+//!   [`installs`], which wire both; [`transcripts`] of the whole command line.
+//! - The faults: [`failover`], [`membership`], its [edges](membership_edges) and [`membership_changes`],
+//!   [`cut_network`], [`regions`] and what [distance](far_regions) costs, [`full_disk`], [`damage`], [`restore`] of what
+//!   is lost, [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the
+//!   clock is wrong; [`starting`], what a start refuses; [`tls`], and how certificates change while work goes on.
 
 mod backup;
 mod bad_input;
@@ -29,6 +28,7 @@ mod damage;
 mod events;
 mod exec;
 mod failover;
+mod far_regions;
 mod full_disk;
 mod guards;
 mod idempotency;
@@ -51,6 +51,7 @@ mod references;
 mod regions;
 mod restore;
 mod runs;
+mod scheduled_backups;
 mod sessions;
 mod sockets;
 mod spelling;

@@ -2,6 +2,7 @@
 
 mod add;
 mod backup;
+mod backups;
 mod certs;
 mod change;
 mod demote;
@@ -44,6 +45,7 @@ pub(crate) enum Cluster {
     Drain(drain::Drain),
     TransferLeader(transfer_leader::TransferLeader),
     Backup(backup::Backup),
+    Backups(backups::Backups),
     Settings(settings::Settings),
     Snapshot(snapshot::Snapshot),
     #[command(subcommand)]
@@ -69,6 +71,7 @@ impl Cluster {
             Self::Drain(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
+            Self::Backups(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,
             Self::Snapshot(command) => command.run(context).await,
             Self::Certs(command) => command.run(context).await,

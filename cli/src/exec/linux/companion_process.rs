@@ -10,6 +10,7 @@ use crate::{
     exec::launch_plan::{self, FollowedCheckout, LaunchFailure, LaunchPlan},
     output::Output,
     profile::Profile,
+    server,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -46,6 +47,7 @@ pub(super) fn spawn(global: &Global, socket: UnixStream) -> io::Result<Child> {
     };
     for (flag, name, value) in [
         ("--server", "NEXUS_SERVER", &global.server),
+        ("--region", "NEXUS_REGION", &global.region),
         ("--project", "NEXUS_PROJECT", &global.project),
         ("--session", "NEXUS_SESSION", &global.session),
     ] {
@@ -142,8 +144,7 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     // read again.
     let out = Output::new(true, true);
     let context = Context::new(global.clone(), &out).map_err(io::Error::other)?;
-    let servers: Vec<String> = context.servers.iter().map(ToString::to_string).collect();
-    command.env("NEXUS_SERVER", servers.join(",")).env(trust::VARIABLE, context.trust.name());
+    command.env("NEXUS_SERVER", server::list(&context.servers)).env(trust::VARIABLE, context.trust.name());
     if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }

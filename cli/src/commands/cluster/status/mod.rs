@@ -9,7 +9,7 @@ pub(super) use nodes::role;
 
 use crate::{
     client::Request,
-    commands::{check::State, expiry},
+    commands::{check::State, distance, expiry},
     context::Context,
     error::Error,
     output::Tone,
@@ -121,7 +121,7 @@ fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result
     }
 }
 
-/// A line for each certificate that ends soon.
+/// A line for each certificate that ends soon, and for times that do not suit the distance between the nodes.
 fn warnings(status: &ClusterStatus, clock: &Clock) -> Vec<String> {
     let soon = expiry::in_use(status).into_iter().filter_map(|used| {
         let state = expiry::state(used.certificate);
@@ -131,7 +131,11 @@ fn warnings(status: &ClusterStatus, clock: &Clock) -> Vec<String> {
         let sentence = expiry::sentence(used.certificate, clock);
         Some(nodes::tone(state).paint(&format!("The {} {sentence}: {}", used.what, used.fix)))
     });
-    soon.collect()
+    let times = distance::checks(status).into_iter().map(|check| {
+        let fix = check.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
+        nodes::tone(check.status).paint(&format!("Times of Raft: {}{fix}", check.message))
+    });
+    soon.chain(times).collect()
 }
 
 /// The share of a quota from which the status mentions it.

@@ -1,0 +1,123 @@
+//! When a backup is due, and whose turn it is. Decides from what is in the store and from what other nodes report, so
+//! that it needs no memory of its own and no agreement: the worst that a wrong view of others costs is a wait.
+
+use super::destination::Address;
+use nexus_domain::WallTime;
+use std::{num::NonZeroUsize, time::Duration};
+
+/// How much later than the node before it a node takes its turn, unless backups are more frequent. Longer than a store
+/// needs to show what was written, and than most backups take.
+const TURN: Duration = Duration::from_secs(30);
+/// The time to which a clock may be ahead of another one. A backup of a later time does not count for the schedule: it
+/// would stop it until then.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+
+/// How many backups are kept, and for how long. A backup that is too many or too old is deleted; the last one never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The number of backups that are kept.
+    pub keep: NonZeroUsize,
+    /// The age after which they are deleted, if any.
+    pub keep_for: Option<Duration>,
+}
+
+/// The backups that a node takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The folder or the store that they go to.
+    pub to: Address,
+    /// The time from one to the next.
+    pub every: Duration,
+    /// How many are kept, and for how long.
+    pub retention: Retention,
+}
+
+/// Another node with the same schedule, as it reports itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    /// Whether it is asked before this node, if both could take a backup.
+    pub(super) goes_first: bool,
+    /// Whether it is taking one.
+    pub(super) is_running: bool,
+}
+
+/// The state of a schedule, as a node sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook<'a> {
+    /// The time of the newest backup in the store.
+    pub(super) newest: Option<WallTime>,
+    /// The time now.
+    pub(super) now: WallTime,
+    /// When this node began to follow the schedule. A store without any backup says nothing about the time of the
+    /// first.
+    pub(super) began: WallTime,
+    /// The other nodes with the same schedule.
+    pub(super) others: &'a [Other],
+}
+
+impl Outlook<'_> {
+    /// How long to wait before the next backup; zero if this node takes one now.
+    pub(super) fn wait(&self, every: Duration) -> Duration {
+        let latest = self.now.0.saturating_add(millis(CLOCK_TOLERANCE));
+        let newest = self.newest.filter(|newest| newest.0 <= latest);
+        let pause = TURN.min(every);
+        let due = newest.map_or(self.began.0, |newest| newest.0.saturating_add(millis(every)));
+        let before = self.others.iter().filter(|other| other.goes_first).count();
+        let turn =
+            due.saturating_add(millis(pause.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))));
+        let wait = Duration::from_millis(u64::try_from(turn.saturating_sub(self.now.0)).unwrap_or(0));
+        if self.others.iter().any(|other| other.is_running) { wait.max(pause) } else { wait }
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const BEGAN: WallTime = WallTime(1_000_000_000);
+
+    fn other(goes_first: bool, is_running: bool) -> Other {
+        Other { goes_first, is_running }
+    }
+
+    fn wait(newest: Option<i64>, seconds: i64, others: &[Other]) -> u64 {
+        let at = |seconds: i64| WallTime(BEGAN.0 + seconds * 1_000);
+        let outlook = Outlook { newest: newest.map(at), now: at(seconds), began: BEGAN, others };
+        outlook.wait(HOUR).as_secs()
+    }
+
+    #[test]
+    fn the_next_backup_follows_from_the_newest_one_in_the_store() {
+        assert_eq!(wait(Some(-600), 0, &[]), 3_000, "whoever has taken it");
+        assert_eq!(wait(Some(-3_600), 0, &[]), 0);
+        assert_eq!(wait(Some(-9_999), 0, &[]), 0, "after an outage, one is enough");
+        assert_eq!(wait(None, 0, &[]), 0, "the first one");
+    }
+
+    #[test]
+    fn nodes_take_turns_and_the_next_one_steps_in_where_one_fails() {
+        let before = [other(true, false), other(false, false), other(true, false)];
+        assert_eq!(wait(Some(-3_600), 0, &before), 60, "two go first");
+        assert_eq!(wait(Some(-3_600), 59, &before), 1);
+        assert_eq!(wait(Some(-3_600), 60, &before), 0, "neither of them has");
+        assert_eq!(wait(None, 59, &before), 1, "the same for the first one");
+        assert_eq!(wait(Some(-3_600), 0, &[other(false, false)]), 0);
+    }
+
+    #[test]
+    fn nobody_begins_while_another_node_takes_one() {
+        assert_eq!(wait(Some(-9_999), 0, &[other(false, true)]), TURN.as_secs());
+        assert_eq!(wait(Some(0), 0, &[other(false, true)]), 3_600);
+    }
+
+    #[test]
+    fn a_backup_from_a_wrong_clock_does_not_stop_the_schedule() {
+        assert_eq!(wait(Some(86_400), 0, &[]), 0);
+        assert_eq!(wait(Some(60), 0, &[]), 3_660, "a minute is no reason for a second one");
+    }
+}

@@ -1,0 +1,177 @@
+//! The cost of distance: a cluster of three inside this process, whose nodes are a round trip apart from each other, or
+//! two of them together and the third one far away. Times are given in milliseconds and in round trips.
+
+use crate::{in_process::InProcessCluster, links::Links, patience::within};
+use nexus_node::settings::args::{StartArgs, TimingProfile};
+use reqwest::Method;
+use serde_json::json;
+use std::{
+    fmt::{self, Display},
+    time::{Duration, Instant},
+};
+
+/// The round trips that are measured, in milliseconds: one place, one continent, two coasts, two continents.
+pub const ROUND_TRIPS_MS: [u64; 4] = [1, 30, 80, 150];
+/// Requests of each kind, of which the median counts.
+const REQUESTS: usize = 11;
+/// Entries that a node lacks before it catches up.
+const LAG: usize = 2_000;
+/// Writers at once, while entries are written that a node lacks.
+const WRITERS: usize = 50;
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The measurements at one round trip.
+#[derive(Clone, Debug)]
+pub struct Distance {
+    round_trip: Duration,
+    /// Each with its name.
+    requests: Vec<(&'static str, Duration)>,
+    election: Duration,
+    catch_up: Duration,
+}
+
+/// Measures a cluster whose regions are this far from each other.
+pub async fn measure(round_trip: Duration) -> Distance {
+    let links = Links::default();
+    let cluster = InProcessCluster::start_over(
+        3,
+        |peers, at| {
+            links.is_at(at, &peers[at]);
+            links.of(at)
+        },
+        |at| StartArgs {
+            timing: Some(TimingProfile::Wan),
+            priority: Some(if at == 0 { 200 } else { 100 }),
+            ..StartArgs::default()
+        },
+    )
+    .await;
+    within(PATIENCE, "the first node leads", || async { (cluster.leader(0).await == 0).then_some(()) }).await;
+    links.set_round_trip(0, 2, round_trip);
+    links.set_round_trip(1, 2, round_trip);
+    let mut requests = vec![
+        ("write at the leader, near quorum", write(&cluster, 0).await),
+        ("write through a far node, near quorum", write(&cluster, 2).await),
+        ("read on a far node, near quorum", read(&cluster, 2).await),
+    ];
+    links.set_round_trip(0, 1, round_trip);
+    requests.extend([
+        ("write at the leader, far quorum", write(&cluster, 0).await),
+        ("write through a far voter, far quorum", write(&cluster, 2).await),
+        ("read on a far voter, far quorum", read(&cluster, 2).await),
+    ]);
+    let catch_up = catch_up(&cluster, &links).await;
+    let election = election(&cluster, &links).await;
+    cluster.stop().await;
+    Distance { round_trip, requests, election, catch_up }
+}
+
+/// A write that may be repeated as often as one likes.
+fn settings() -> serde_json::Value {
+    json!({ "session.grace": 30 })
+}
+
+async fn median<F: Future<Output = ()>>(mut request: impl FnMut() -> F) -> Duration {
+    let mut took = Vec::new();
+    for _ in 0..REQUESTS {
+        let began = Instant::now();
+        request().await;
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    took[REQUESTS / 2]
+}
+
+async fn write(cluster: &InProcessCluster, at: usize) -> Duration {
+    let client = cluster.admin.via(&cluster.nodes[at].url);
+    median(|| async {
+        client.patch("/cluster/settings", settings()).await.data();
+    })
+    .await
+}
+
+async fn read(cluster: &InProcessCluster, at: usize) -> Duration {
+    let client = cluster.admin.via(&cluster.nodes[at].url);
+    median(|| async {
+        client.get("/projects").await.data();
+    })
+    .await
+}
+
+async fn applied(cluster: &InProcessCluster, at: usize) -> Option<u64> {
+    let client = cluster.admin.via(&cluster.nodes[at].url);
+    let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+    answer.body["data"]["applied"].as_u64()
+}
+
+/// The time in which a node gets what was written while it was cut off.
+async fn catch_up(cluster: &InProcessCluster, links: &Links) -> Duration {
+    links.cut(0, 2, true);
+    links.cut(1, 2, true);
+    let writers = (0..WRITERS).map(|_| async {
+        for _ in 0..LAG / WRITERS {
+            cluster.admin.patch("/cluster/settings", settings()).await.data();
+        }
+    });
+    futures::future::join_all(writers).await;
+    let target = applied(cluster, 0).await.expect("the leader answers");
+    links.cut(0, 2, false);
+    links.cut(1, 2, false);
+    let began = Instant::now();
+    within(PATIENCE, "the node has caught up", || async {
+        applied(cluster, 2).await.filter(|applied| *applied >= target)
+    })
+    .await;
+    began.elapsed()
+}
+
+/// The time from the loss of the leader to the next write, through another node.
+async fn election(cluster: &InProcessCluster, links: &Links) -> Duration {
+    links.cut(0, 1, true);
+    links.cut(0, 2, true);
+    let began = Instant::now();
+    let client = cluster.admin.via(&cluster.nodes[1].url);
+    within(PATIENCE, "another node leads", || async {
+        let answer = client.send(Method::PATCH, "/cluster/settings", Some(&settings())).await.ok()?;
+        answer.status.is_success().then_some(())
+    })
+    .await;
+    began.elapsed()
+}
+
+/// All distances, side by side.
+#[derive(Clone, Debug)]
+pub struct Distances(pub Vec<Distance>);
+
+impl Display for Distances {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(distances) = self;
+        write!(out, "{:<42}", "round trip between regions")?;
+        for distance in distances {
+            write!(out, "{:>20}", format!("{} ms", distance.round_trip.as_millis()))?;
+        }
+        writeln!(out)?;
+        for row in 0..distances.first().map_or(0, |first| first.requests.len()) {
+            write!(out, "{:<42}", distances[0].requests[row].0)?;
+            for distance in distances {
+                let (_, took) = distance.requests[row];
+                let trips = took.as_secs_f64() / distance.round_trip.as_secs_f64();
+                write!(out, "{:>20}", format!("{:.1} ms ({trips:.1})", took.as_secs_f64() * 1e3))?;
+            }
+            writeln!(out)?;
+        }
+        let rows: [(String, fn(&Distance) -> Duration); 2] = [
+            ("election of another leader".to_owned(), |distance| distance.election),
+            (format!("catch-up after {LAG} entries"), |distance| distance.catch_up),
+        ];
+        for (name, took) in rows {
+            write!(out, "{name:<42}")?;
+            for distance in distances {
+                write!(out, "{:>20}", format!("{:.2} s", took(distance).as_secs_f64()))?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
