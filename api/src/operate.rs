@@ -18,7 +18,8 @@ use std::time::Duration;
 /// client does not wait longer for that.
 const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Carries out an operation, unless it was already carried out under this idempotency key.
+/// Carries out an operation, unless it was already carried out under this idempotency key. Beside the reply, returns the
+/// folder that a rebuild keeps, which is not stored: a retry does without it.
 ///
 /// # Errors
 /// The refusal of the operation, now or the first time.
@@ -27,12 +28,19 @@ pub(crate) async fn operate(
     incoming: &Incoming,
     actor: Actor,
     operation: Operation,
-) -> Result<Done, ApiError> {
+) -> Result<(Done, Option<String>), ApiError> {
     if let Some(first) = first_answer(api, incoming, actor).await? {
-        return first;
+        return first.map(|done| (done, None));
     }
+    let mut kept_in = None;
     let outcome = match api.cluster.operate(operation).await {
-        Ok(operated) => Ok(reply(operated)),
+        Ok(OperationOutcome::Rebuilding { kept_in: folder }) => {
+            kept_in = Some(folder);
+            Ok(Reply::Done)
+        }
+        Ok(OperationOutcome::Done) => Ok(Reply::Done),
+        Ok(OperationOutcome::Leader(node)) => Ok(Reply::Leads(node)),
+        Ok(OperationOutcome::Joined { node }) => Ok(Reply::Joined(node)),
         Err(OperationError::Refused(why)) => Err(Refusal::Cluster(why)),
         Err(OperationError::UnknownNode(node)) => {
             Err(Refusal::NotFound { kind: EntityKind::Node, name: node.to_string() })
@@ -47,13 +55,13 @@ pub(crate) async fn operate(
             Ok(Err(error)) if error.code == Code::ServiceUnavailable => {
                 tracing::warn!(error = error.message, ANSWER_NOT_STORED);
             }
-            Ok(kept) => return kept,
+            Ok(kept) => return kept.map(|done| (done, kept_in)),
             Err(_) => tracing::warn!(ANSWER_NOT_STORED),
         }
     }
     let view = api.cluster.local();
     match outcome {
-        Ok(reply) => Ok(Done { reply, revision: view.revision(), view }),
+        Ok(reply) => Ok((Done { reply, revision: view.revision(), view }, kept_in)),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -83,12 +91,4 @@ async fn first_answer(
         Ok(reply) => Ok(Done { reply, revision, view }),
         Err(refusal) => Err(ApiError::from(refusal).at(revision)),
     }))
-}
-
-const fn reply(operated: OperationOutcome) -> Reply {
-    match operated {
-        OperationOutcome::Done => Reply::Done,
-        OperationOutcome::Leader(node) => Reply::Leads(node),
-        OperationOutcome::Joined { node } => Reply::Joined(node),
-    }
 }

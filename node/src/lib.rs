@@ -11,11 +11,13 @@
 //! - `proposer`: proposes commands to Raft on this node. [`membership`]: the node's identity, and changes of the
 //!   members.
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
+//! - [`integrity`]: a node whose state is wrong stops by itself, and comes back as a new one.
 //! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
 
 mod duties;
 mod http_client;
+pub mod integrity;
 mod leader;
 pub mod membership;
 mod node;
@@ -27,6 +29,6 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod tls;
-mod watch;
+pub mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;

@@ -55,6 +55,18 @@ pub(super) fn routes() -> Routes {
                 .command("cluster promote NODE"),
         )
         .post(
+            "/cluster/members/{node}/rebuild",
+            rebuild,
+            Description::write("Rebuild a node")
+                .about(
+                    "A fenced node keeps its data in another folder, and comes back under a new id with the state of the \
+                     others. It is refused if no quorum would be left without it.",
+                )
+                .optional_body::<wire::Rebuild>()
+                .answers::<wire::Operated>(200)
+                .command("cluster rebuild NODE"),
+        )
+        .post(
             "/cluster/leader",
             transfer,
             Description::write("Transfer leadership")
@@ -108,10 +120,17 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             // Either of the two nodes may have noticed it.
             state_mismatch: member.diverged
                 || own.members.iter().any(|known| known.id == member.id && known.diverged),
+            damage: member.damage.clone(),
+            fenced: own
+                .members
+                .iter()
+                .find(|known| known.id == member.id)
+                .and_then(|known| known.fenced.clone()),
             disk_free_bytes: member.condition.map(|condition| condition.disk_free),
             disk_low: member.condition.is_some_and(|condition| condition.disk_low),
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
             version: member.version.clone(),
+            build: member.build.clone(),
             round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
             certificates: member.certificates.clone(),
             place: member.place.clone(),
@@ -127,6 +146,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         cluster_id: view.state().origin().map(|origin| origin.cluster.0),
         node_id: own.id.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: view.state().rules().0,
         leader: seen.leader.map(|leader| leader.0),
         term: seen.term,
         committed: own.committed,
@@ -135,6 +155,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         state_hash: format!("{:016x}", view.state_hash()),
         healthy,
         removed: own.removed,
+        fenced: None,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
         quotas,
@@ -160,7 +181,7 @@ async fn join(
     let (peer_addr, client_addr) = (body.peer_addr.0, body.client_addr.0);
     let digest = token_digest(&token);
     let join = Operation::Join { token: digest, instance, peer_addr, client_addr };
-    let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
+    let (done, _) = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
     // A retry may come late, when its token has expired.
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
@@ -196,6 +217,16 @@ async fn remove(
     operated(&api, &write, Operation::Remove(node_id(&node)?)).await
 }
 
+async fn rebuild(
+    State(api): State<Api>,
+    Path(node): Path<String>,
+    write: Write,
+) -> Result<Response, ApiError> {
+    admin(&api, write.caller)?;
+    let forced = write.body::<wire::Rebuild>()?.force.unwrap_or_default();
+    operated(&api, &write, Operation::Rebuild { node: node_id(&node)?, forced }).await
+}
+
 async fn transfer(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
     admin(&api, write.caller)?;
     let to = write.body::<wire::TransferLeader>()?.to.map(|node| NodeId(node.0));
@@ -210,13 +241,13 @@ async fn snapshot(State(api): State<Api>, write: Write) -> Result<Response, ApiE
 
 /// Carries out an operation of an admin, and answers.
 async fn operated(api: &Api, write: &Write, operation: Operation) -> Result<Response, ApiError> {
-    let done = operate(api, &write.incoming, write.caller.actor(), operation).await?;
+    let (done, kept_in) = operate(api, &write.incoming, write.caller.actor(), operation).await?;
     let leader = match done.reply {
         Reply::Done => None,
         Reply::Leads(node) => Some(node.0),
         _ => return Err(done.unexpected()),
     };
-    Ok(done.answer(StatusCode::OK, wire::Operated { ok: true, leader }))
+    Ok(done.answer(StatusCode::OK, wire::Operated { ok: true, leader, kept_in }))
 }
 
 fn node_id(text: &str) -> Result<NodeId, ApiError> {

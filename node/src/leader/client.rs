@@ -187,7 +187,9 @@ fn classify(response: ServiceResponse, leader: &impl Display) -> Attempt {
         | ServiceResponse::Refused(_)
         | ServiceResponse::Report(_)
         | ServiceResponse::Details(_)
-        | ServiceResponse::NoRoom { .. } => Attempt::Answered(response),
+        | ServiceResponse::NoRoom { .. }
+        | ServiceResponse::HashAt(_)
+        | ServiceResponse::Rebuilding { .. } => Attempt::Answered(response),
     }
 }
 

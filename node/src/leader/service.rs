@@ -37,12 +37,18 @@ impl LeaderService {
             }
             // Boxed, since it is much larger than what every write waits for.
             ServiceRequest::Membership(request) => Box::pin(self.membership.change(request)).await,
+            ServiceRequest::MayFence { node } => match self.membership.may_lose(node) {
+                Ok(()) => ServiceResponse::Done,
+                Err(reason) => ServiceResponse::Unavailable { reason },
+            },
             ServiceRequest::Status => {
                 ServiceResponse::Status(Box::new(self.reports.status(&self.node.metrics())))
             }
             ServiceRequest::WhoIs { .. }
             | ServiceRequest::Report
             | ServiceRequest::Details
+            | ServiceRequest::HashAt { .. }
+            | ServiceRequest::Rebuild { .. }
             | ServiceRequest::ClusterTime(_) => {
                 ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
             }

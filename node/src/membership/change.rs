@@ -1,6 +1,7 @@
 //! Changes the membership, on the leader. Each change keeps a quorum alive, and goes through joint consensus where
 //! voters change.
 
+use super::loss::Losses;
 use crate::{
     node::{MAX_LAG, MemberProgress, Node},
     peer::{
@@ -40,24 +41,33 @@ type Changes = ChangeMembers<u64, Member>;
 
 /// Changes the membership while this node leads.
 pub(crate) struct Membership {
-    node: Node,
-    peers: PeerClient,
+    pub(super) node: Node,
+    pub(super) peers: PeerClient,
     proposer: Arc<Proposer>,
-    reports: Arc<Reports>,
+    pub(super) reports: Arc<Reports>,
     /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
     /// read, may together cost the quorum.
-    change: Mutex<()>,
+    pub(super) change: Mutex<()>,
+    losses: Losses,
 }
 
 impl Membership {
     /// A membership that nothing changes yet.
     pub(crate) fn new(node: Node, peers: PeerClient, proposer: Arc<Proposer>, reports: Arc<Reports>) -> Self {
-        Self { node, peers, proposer, reports, change: Mutex::default() }
+        Self { node, peers, proposer, reports, change: Mutex::default(), losses: Losses::default() }
     }
 
     /// Keeps the membership as it is while the guard lives; none while a change is under way.
     pub(crate) fn try_freeze(&self) -> Option<MutexGuard<'_, ()>> {
         self.change.try_lock().ok()
+    }
+
+    /// Permits a node to fence itself for damage that it has found alone.
+    ///
+    /// # Errors
+    /// The reason why not, in a sentence.
+    pub(crate) fn may_lose(&self, node: NodeId) -> Result<(), String> {
+        self.losses.permit(node, &self.node)
     }
 
     /// Carries out a change of the membership, if this node leads.
@@ -70,6 +80,7 @@ impl Membership {
             MembershipRequest::Promote { node } => self.promote(node).await,
             MembershipRequest::Remove { node } => self.remove(node).await,
             MembershipRequest::TransferLeader { to } => self.transfer_leader(to).await,
+            MembershipRequest::Rebuild { node, forced } => self.rebuild(node, forced).await,
         };
         outcome.unwrap_or_else(|failed| failed)
     }
@@ -344,13 +355,13 @@ impl Membership {
     }
 
     /// The progress of a member.
-    fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
+    pub(super) fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
         let found = self.node.members().into_iter().find(|member| member.id == node);
         found.ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))
     }
 }
 
-fn refused(why: String) -> ServiceResponse {
+pub(super) fn refused(why: String) -> ServiceResponse {
     ServiceResponse::Refused(ChangeRefusal::Unsafe(why))
 }
 

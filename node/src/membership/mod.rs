@@ -3,9 +3,12 @@
 //! - [`identity`]: the node's id and data folder. `secret`: where it gets the cluster's secret from. `token`: the
 //!   bootstrap token.
 //! - `bootstrap`: how a node forms, joins or rejoins a cluster. `change`: changes of the membership, on the leader.
+//!   `loss`: whether the cluster can do without a voter. `rebuild`: lets a member begin anew.
 
 pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub mod identity;
+pub(crate) mod loss;
+mod rebuild;
 pub(crate) mod secret;
 pub(crate) mod token;

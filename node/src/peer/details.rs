@@ -1,7 +1,10 @@
 //! The details that a node adds to its report. Unlike every other message, it is JSON: each version may add fields,
 //! which older ones skip, so that nodes of two versions understand each other while a cluster is upgraded.
 
-use nexus_api_types::{certificate::NodeCertificates, cluster::NodePlace};
+use nexus_api_types::{
+    certificate::NodeCertificates,
+    cluster::{Build, NodeFence, NodePlace},
+};
 use serde::{Deserialize, Serialize};
 
 /// Longest text that is read, in bytes: far more than a node writes.
@@ -13,11 +16,20 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct NodeDetails {
     /// The version of its program.
     pub version: String,
+    /// Its program; none of a version before this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// The certificates that it uses.
     pub certificates: NodeCertificates,
     /// Its region, its zone, and its priority as the leader.
     #[serde(flatten)]
     pub place: NodePlace,
+    /// Why it serves and votes no more; none for a node that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<NodeFence>,
+    /// The damage that it has found in itself, for which the cluster cannot do without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 impl NodeDetails {

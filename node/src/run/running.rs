@@ -1,6 +1,9 @@
 //! A running node: waits for its failure, and stops it in order.
 
-use crate::{membership::change::Membership, node::Node};
+use crate::{
+    integrity::fencing::Restart, membership::change::Membership, node::Node, serve::fenced::FencedView,
+};
+use axum::Router;
 use futures::future::BoxFuture;
 use nexus_api::Api;
 use nexus_raft_store::StoreHandle;
@@ -27,6 +30,8 @@ pub struct RunningNode {
     pub(super) stop: CancellationToken,
     pub(super) stop_http: CancellationToken,
     pub(super) failure: watch::Receiver<Option<String>>,
+    pub(super) restart: watch::Receiver<Option<Restart>>,
+    pub(super) router: watch::Sender<Router>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) http: JoinHandle<()>,
     pub(super) api: Api,
@@ -63,6 +68,32 @@ impl RunningNode {
         }
     }
 
+    /// Waits until the node has to end and be started anew in this process, and returns the reason.
+    pub async fn restarts(&self) -> Restart {
+        let mut restart = self.restart.clone();
+        match restart.wait_for(Option::is_some).await.map(|restart| restart.clone()) {
+            Ok(Some(restart)) => restart,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the node so that it can be started anew: every request is refused from now on, leadership is handed over,
+    /// and Raft stops before clients are waited for. Returns false when the data folder is still in use; the caller
+    /// then ends the process.
+    pub fn end_for(self, restart: Restart) -> BoxFuture<'static, bool> {
+        let ended = async move {
+            let view = match restart {
+                Restart::Fenced(fence) => FencedView::new(self.node.id, &self.client_addr, fence),
+                Restart::Rebuild => FencedView::rebuilding(self.node.id, &self.client_addr),
+            };
+            let _served = self.router.send_replace(view.router());
+            self.hand_over().await;
+            let _ = self.node.raft.shutdown().await;
+            self.stop_in_order().await
+        };
+        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, ended).await.unwrap_or_default() })
+    }
+
     /// Stops within five seconds: hands leadership over, answers open requests, writes what is buffered, and logs what
     /// it had to cut off. Returns false when that takes too long, for example on a disk that hangs; the caller then
     /// ends the process as in a crash.
@@ -70,7 +101,8 @@ impl RunningNode {
         Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order()).await.is_ok() })
     }
 
-    async fn stop_in_order(self) {
+    /// Returns whether the data folder can be opened again.
+    async fn stop_in_order(self) -> bool {
         // Clients that follow events move to another node meanwhile.
         let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
         if sockets > 0 {
@@ -85,10 +117,12 @@ impl RunningNode {
             let _ = task.await;
         }
         let store: StoreHandle = self.node.store.clone();
-        drop((self.api, self.node, self.membership));
-        if tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_err() {
+        drop((self.api, self.node, self.membership, self.router));
+        let is_released = tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_ok();
+        if !is_released {
             tracing::warn!("the data folder is still in use at the end");
         }
+        is_released
     }
 
     async fn hand_over(&self) {

@@ -194,6 +194,7 @@ impl Cluster for NodeCluster {
                 Operation::Promote(node) => MembershipRequest::Promote { node },
                 Operation::Remove(node) => MembershipRequest::Remove { node },
                 Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
+                Operation::Rebuild { node, forced } => MembershipRequest::Rebuild { node, forced },
                 Operation::Snapshot => return self.snapshot().await,
             };
             self.change_membership(request).await
@@ -283,6 +284,7 @@ fn operated(response: ServiceResponse) -> Option<Result<OperationOutcome, Operat
         ServiceResponse::Done => Ok(OperationOutcome::Done),
         ServiceResponse::Joined(node) => Ok(OperationOutcome::Joined { node }),
         ServiceResponse::Leads(node) => Ok(OperationOutcome::Leader(node)),
+        ServiceResponse::Rebuilding { kept_in } => Ok(OperationOutcome::Rebuilding { kept_in }),
         ServiceResponse::Refused(ChangeRefusal::Unsafe(why)) => Err(OperationError::Refused(why)),
         ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)) => Err(OperationError::UnknownNode(node)),
         ServiceResponse::Refused(ChangeRefusal::BadToken) => Err(OperationError::BadToken),

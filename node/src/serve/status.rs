@@ -78,6 +78,8 @@ pub(crate) fn measurements(
         leases_expired: applied.leases_expired(),
         clock_correction_ms: reports.clock_correction_ms(),
         certificate_reloads: reports.certificate_reloads(),
+        scrubs: reports.scrubs().finished(),
+        is_damaged: reports.scrubs().damage().is_some(),
         queues,
     }
 }
@@ -93,12 +95,8 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
     } else {
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
-    let (version, certificates, place) = match details {
-        Some(NodeDetails { version, certificates, place }) => {
-            (Some(version), Some(certificates), Some(place))
-        }
-        None => (None, None, None),
-    };
+    let is_known = details.is_some();
+    let NodeDetails { version, certificates, place, damage, build, fenced: _ } = details.unwrap_or_default();
     MemberStatus {
         id: report.id,
         voter: report.voter,
@@ -114,9 +112,12 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
             flush_slow: report.flush_slow,
         }),
         diverged: report.diverged,
-        version,
-        certificates,
-        place,
+        fenced: reports.fence_of(report.id),
+        damage,
+        version: is_known.then_some(version),
+        build,
+        certificates: is_known.then_some(certificates),
+        place: is_known.then_some(place),
         round_trip,
     }
 }

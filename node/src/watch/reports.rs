@@ -1,6 +1,6 @@
 //! Fetches a report from every other node every two seconds: its applied index and state hash, its disk, its wall
-//! clock. The reports give the alarm when two states differ, the candidates for leadership, and the median of the
-//! clocks. They are never part of what the cluster decides.
+//! clock. The reports find out when two states differ, and who is fenced; they give the candidates for leadership, and the
+//! median of the clocks. They are never part of what the cluster decides.
 
 use crate::{
     node::{MemberProgress, Node},
@@ -11,10 +11,10 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::disk::Disk,
+    watch::{build::build, disk::Disk, scrubs::ScrubResults},
 };
 use futures::future::join_all;
-use nexus_api_types::cluster::NodePlace;
+use nexus_api_types::cluster::{NodeFence, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
@@ -25,13 +25,16 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The time between two rounds of requests.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Longest wait for one report. The next round asks again.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest wait until this node has applied what another one has: under load it lags by some entries, and a report comes
+/// only every two seconds.
+const COMPARISON_WAIT: Duration = Duration::from_secs(1);
 /// A report that is older does not count.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// A clock that is off by less than this is not corrected: requests take time, too.
@@ -57,10 +60,22 @@ pub(crate) struct Reports {
     clock: Arc<dyn Clock>,
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
-    place: NodePlace,
+    says: SelfDescription,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
+    /// The members that said last that they are fenced, and report no more.
+    fences: Mutex<BTreeMap<NodeId, NodeFence>>,
+    /// The last difference that was found.
+    differences: watch::Sender<Option<Divergence>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
+}
+
+/// The part of a node's report about itself that is not measured.
+pub(crate) struct SelfDescription {
+    pub(crate) place: NodePlace,
+    /// The rules up to which the operator lets the cluster go, for the sake of a downgrade.
+    pub(crate) rules_up_to: Option<RulesVersion>,
+    pub(crate) scrubs: Arc<ScrubResults>,
 }
 
 struct ReceivedReport {
@@ -85,14 +100,38 @@ impl Reports {
         clock: Arc<dyn Clock>,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
-        place: NodePlace,
+        says: SelfDescription,
     ) -> Self {
-        let (received, clock_correction_ms) = (Mutex::default(), AtomicI64::new(0));
-        Self { node, peers, clock, disk, certificates, place, received, clock_correction_ms }
+        Self {
+            node,
+            peers,
+            clock,
+            disk,
+            certificates,
+            says,
+            received: Mutex::default(),
+            fences: Mutex::default(),
+            differences: watch::Sender::new(None),
+            clock_correction_ms: AtomicI64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_fences(&self) -> MutexGuard<'_, BTreeMap<NodeId, NodeFence>> {
+        self.fences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A receiver of the differences that are found.
+    pub(crate) fn differences(&self) -> watch::Receiver<Option<Divergence>> {
+        self.differences.subscribe()
+    }
+
+    /// Why a node has fenced itself, as it said last; none for a node that has not.
+    pub(crate) fn fence_of(&self, node: NodeId) -> Option<NodeFence> {
+        self.lock_fences().get(&node).cloned()
     }
 
     /// The report of a node, unless it is too old.
@@ -156,8 +195,13 @@ impl Reports {
             disk_low: self.disk.is_low(),
             flush_slow: self.disk.is_slow(),
             wall: self.clock.wall(),
-            rules: RulesVersion::KNOWN,
+            rules: self.rules(),
         }
+    }
+
+    /// The newest rules that this node lets the cluster go by.
+    pub(crate) fn rules(&self) -> RulesVersion {
+        self.says.rules_up_to.map_or(RulesVersion::KNOWN, |held| held.min(RulesVersion::KNOWN))
     }
 
     /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
@@ -170,12 +214,20 @@ impl Reports {
         self.certificates.reloads()
     }
 
+    /// The results of the scrubs of this node.
+    pub(crate) fn scrubs(&self) -> &ScrubResults {
+        &self.says.scrubs
+    }
+
     /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
         NodeDetails {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             certificates: self.certificates.current().shown().clone(),
-            place: self.place.clone(),
+            place: self.says.place.clone(),
+            build: Some(build(self.says.rules_up_to)),
+            fenced: None,
+            damage: self.says.scrubs.damage(),
         }
     }
 
@@ -188,7 +240,7 @@ impl Reports {
     /// The priority of a node as a leader, its own or the last one that was heard; the usual one when none was.
     pub(crate) fn priority_of(&self, node: NodeId) -> u8 {
         if node == self.node.id {
-            return self.place.priority;
+            return self.says.place.priority;
         }
         let received = self.lock();
         let details = received.get(&node).and_then(|last| last.details.as_ref());
@@ -236,45 +288,78 @@ impl Reports {
     async fn ask_all(&self) {
         let others = self.node.other_members();
         self.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
+        self.lock_fences().retain(|id, _| others.iter().any(|(other, _)| other == id));
         join_all(others.iter().map(|(id, target)| self.ask(*id, target))).await;
     }
 
     async fn ask(&self, id: NodeId, target: &PeerTarget) {
         let sent = Instant::now();
-        let answer = self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await;
-        let Ok(ServiceResponse::Report(report)) = answer else { return };
+        let report = match self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await {
+            Ok(ServiceResponse::Report(report)) => Some(*report),
+            // A fenced node reports no more, and says in its details why.
+            Ok(_) => None,
+            Err(_) => return,
+        };
         let round_trip = sent.elapsed();
         // The node read its clock about half a round trip ago.
         let half_trip = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
-        let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(self.clock.wall().0);
-        let compared = compare(&report, self.node.store.hash_at(report.applied));
+        let now = self.clock.wall().0;
         let details = match self.peers.request(target, ServiceRequest::Details, REPORT_TIMEOUT).await {
             Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
             _ => None,
         };
-        let mut reports = self.lock();
-        let before = reports.remove(&id);
-        let (mut diverged, mut logged) = before.map_or((None, None), |last| (last.diverged, last.logged));
-        match compared {
-            Some(Ok(())) => (diverged, logged) = (None, None),
-            Some(Err(found)) => {
-                diverged = Some(found);
-                if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-                    logged = Some(Instant::now());
-                    tracing::error!(
-                        other = %id, index = found.index,
-                        ours = %format_args!("{:016x}", found.ours), theirs = %format_args!("{:016x}", found.theirs),
-                        "STATE MISMATCH: the same entries made a different state on that node. Compare all nodes with \
-                         nexus cluster status, keep the data folder of the one that is alone, and start it again \
-                         with an empty one"
-                    );
-                }
+        let Some(report) = report else {
+            if let Some(fence) = details.and_then(|details| details.fenced) {
+                self.note_fence(id, fence);
             }
-            None => {}
+            return;
+        };
+        self.lock_fences().remove(&id);
+        let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(now);
+        {
+            let mut reports = self.lock();
+            let (diverged, logged) =
+                reports.remove(&id).map_or((None, None), |last| (last.diverged, last.logged));
+            let (report, at) = (report.clone(), Instant::now());
+            reports
+                .insert(id, ReceivedReport { report, details, at, round_trip, ahead_ms, diverged, logged });
         }
-        let at = Instant::now();
-        let report = *report;
-        reports.insert(id, ReceivedReport { report, details, at, round_trip, ahead_ms, diverged, logged });
+        let _ = self.node.applied(report.applied, Instant::now() + COMPARISON_WAIT).await;
+        if let Some(compared) = compare(&report, self.node.store.hash_at(report.applied)) {
+            self.note_comparison(id, compared);
+        }
+    }
+
+    fn note_comparison(&self, id: NodeId, compared: Result<(), Divergence>) {
+        let mut reports = self.lock();
+        let Some(last) = reports.get_mut(&id) else { return };
+        last.diverged = compared.err();
+        let Some(found) = last.diverged else {
+            last.logged = None;
+            return;
+        };
+        if last.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            last.logged = Some(Instant::now());
+            tracing::error!(
+                other = %id, index = found.index,
+                ours = %format_args!("{:016x}", found.ours), theirs = %format_args!("{:016x}", found.theirs),
+                "STATE MISMATCH: the same entries made a different state on that node. The one that differs from a \
+                 majority fences itself; where there is no majority, compare all nodes with nexus cluster status, and \
+                 rebuild the wrong one with nexus cluster rebuild NODE --force"
+            );
+        }
+        drop(reports);
+        self.differences.send_replace(Some(found));
+    }
+
+    fn note_fence(&self, id: NodeId, fence: NodeFence) {
+        let before = self.lock_fences().insert(id, fence.clone());
+        if before.as_ref() != Some(&fence) {
+            tracing::error!(
+                node = %id, reason = fence.reason,
+                "that node has fenced itself; nexus cluster rebuild {id} gives it the state of the others"
+            );
+        }
     }
 }
 

@@ -11,9 +11,10 @@
 //!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`], [`full_disk`],
-//!   [`damage`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
+//!   [`damage`] and [`integrity`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
 //!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
-//!   certificates change while work goes on.
+//!   certificates change while work goes on; [`upgrades`] from the last landed version, and
+//!   back, and the [`golden_folders`] of all earlier ones.
 
 mod backup;
 mod bad_input;
@@ -28,10 +29,12 @@ mod events;
 mod exec;
 mod failover;
 mod full_disk;
+mod golden_folders;
 mod guards;
 mod idempotency;
 mod in_process;
 mod installs;
+mod integrity;
 mod key_resets;
 mod knowledge;
 mod left_work;
@@ -55,4 +58,5 @@ mod starting;
 mod tls;
 mod transcripts;
 mod unknown_fields;
+mod upgrades;
 mod wrappers;

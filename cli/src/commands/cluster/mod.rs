@@ -4,11 +4,13 @@ mod backup;
 mod certs;
 mod join_token;
 mod promote;
+mod rebuild;
 mod remove;
 mod settings;
 mod snapshot;
 mod status;
 mod transfer_leader;
+mod upgrade_check;
 
 use super::people;
 use crate::{context::Context, error::Error};
@@ -28,8 +30,10 @@ pub(crate) enum Cluster {
     Status(status::Status),
     JoinToken(join_token::JoinToken),
     Promote(promote::Promote),
+    Rebuild(rebuild::Rebuild),
     Remove(remove::Remove),
     TransferLeader(transfer_leader::TransferLeader),
+    UpgradeCheck(upgrade_check::UpgradeCheck),
     Backup(backup::Backup),
     Settings(settings::Settings),
     Snapshot(snapshot::Snapshot),
@@ -48,8 +52,10 @@ impl Cluster {
             Self::Status(command) => command.run(context).await,
             Self::JoinToken(command) => command.run(context).await,
             Self::Promote(command) => command.run(context).await,
+            Self::Rebuild(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
+            Self::UpgradeCheck(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,
             Self::Snapshot(command) => command.run(context).await,

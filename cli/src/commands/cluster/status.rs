@@ -1,7 +1,8 @@
 //! `nexus cluster status`: the nodes, who leads, and how many losses the cluster can bear.
 
 use crate::{
-    client::Request,
+    answer::Answer,
+    client::{Client, Request},
     commands::{check::State, expiry},
     context::Context,
     error::Error,
@@ -10,6 +11,7 @@ use crate::{
 };
 use clap::Args;
 use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, QuotaUse};
+use std::time::Duration;
 
 /// Show the nodes, the leader, and how many nodes the cluster can lose
 #[derive(Args)]
@@ -24,18 +26,43 @@ pub(crate) struct Status {
     wide: bool,
 }
 
+/// How long one server may take that is asked instead of a fenced one.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
+
 /// A node that the leader did not hear of for this long counts as silent: it answers several times a second when all is
 /// well.
 const SILENT_MS: u64 = 2_000;
 
 impl Status {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let answer = context.client.send(Request::get("/cluster/status")).await?;
+        let mut answer = context.client.send(Request::get("/cluster/status")).await?;
+        // A fenced node shows only itself. The others show it, too.
+        if answer.parse::<ClusterStatus>().is_ok_and(|status| status.fenced.is_some())
+            && let Some(other) = ask_others(context).await
+        {
+            answer = other;
+        }
         if let Ok(status) = answer.parse::<ClusterStatus>() {
             context.client.learn_members(&status);
         }
         context.out.answer(&answer, |status: ClusterStatus| print(context, &status, self.wide))
     }
+}
+
+/// The answer of the first server that is not fenced.
+async fn ask_others(context: &Context<'_>) -> Option<Answer> {
+    let token = context.given_token.clone().or_else(|| context.login.token.clone());
+    let deadline = context.client.deadline();
+    for server in &context.servers {
+        let client = Client::new(std::slice::from_ref(server), token.clone(), deadline.part(LONGEST_LOOK));
+        let client = client.trusting(context.trust.clone());
+        if let Ok(answer) = client.send(Request::get("/cluster/status")).await
+            && answer.parse::<ClusterStatus>().is_ok_and(|status| status.fenced.is_none())
+        {
+            return Some(answer);
+        }
+    }
+    None
 }
 
 /// The nodes, one each row. The most important columns come first.
@@ -194,6 +221,12 @@ fn last_seen(node: &Node) -> (String, Tone) {
 /// Whether the state of a node equals that of the others after the same entry. The hashes themselves are of different
 /// entries most of the time, so they cannot be compared by eye.
 fn state(node: &Node, is_alone: bool) -> (String, Tone) {
+    if node.fenced.is_some() {
+        return ("FENCED".to_owned(), Tone::Bad);
+    }
+    if node.damage.is_some() {
+        return ("DAMAGED".to_owned(), Tone::Bad);
+    }
     match (node.state_mismatch, &node.state_hash) {
         (true, _) => ("MISMATCH".to_owned(), Tone::Bad),
         (false, None) => ("unknown".to_owned(), Tone::Warn),
@@ -226,6 +259,15 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
         let text = "Removed: the cluster goes on without this node; ask another one, and stop this one";
         return (text.to_owned(), Tone::Bad);
     }
+    if let Some(fence) = &status.fenced {
+        let node = status.node_id;
+        let text = format!(
+            "FENCED: node {node} serves and votes no more: {}. nexus cluster rebuild {node} --yes gives it the state of \
+             the others",
+            fence.reason
+        );
+        return (text, Tone::Bad);
+    }
     if !status.healthy || status.leader.is_none() {
         return (
             "No leader: writes and linearizable reads wait for one; is a majority of the voters running?"
@@ -246,14 +288,31 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
             format::count(left, "more node").replace("1 more node", "one more node")
         ),
     };
+    if let Some((node, fence)) = status.nodes.iter().find_map(|node| Some((node.id, node.fenced.as_ref()?))) {
+        let text = format!(
+            "FENCED: node {node} serves and votes no more: {}. nexus cluster rebuild {node} --yes gives it the state of \
+             the others; until then, {bears}",
+            fence.reason
+        );
+        return (text, Tone::Bad);
+    }
+    if let Some((node, damage)) = status.nodes.iter().find_map(|node| Some((node.id, node.damage.as_ref()?)))
+    {
+        let text = format!(
+            "DAMAGED: node {node} goes on only because the cluster cannot do without it: {damage}. Add a node, or bring a \
+             silent one back; then it fences itself"
+        );
+        return (text, Tone::Bad);
+    }
     let differing: Vec<String> =
         status.nodes.iter().filter(|node| node.state_mismatch).map(|node| node.id.to_string()).collect();
     if !differing.is_empty() {
         let nodes = differing.join(", ");
         return (
             format!(
-                "STATE MISMATCH: the same entries made different states ({nodes}): keep the data folder of the node \
-                 whose hash is alone at its index, and start it again with an empty one"
+                "STATE MISMATCH: the same entries made different states ({nodes}). A node that differs from a majority \
+                 fences itself; where there is none, nexus cluster rebuild ID --force rebuilds the one that you know to \
+                 be wrong"
             ),
             Tone::Bad,
         );
@@ -279,6 +338,7 @@ fn health(status: &ClusterStatus) -> (String, Tone) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use nexus_api_types::cluster::NodeFence;
     use serde_json::json;
 
     /// A cluster of voters. For each, the time since the leader, the first of them, last heard it.
@@ -377,6 +437,21 @@ mod tests {
         let status =
             ClusterStatus { removed: true, leader: None, healthy: false, ..cluster(&[None, Some(1)]) };
         assert!(health(&status).0.starts_with("Removed"));
+    }
+
+    #[test]
+    fn a_fenced_node_is_named_with_its_reason_and_the_remedy() {
+        let mut status = cluster(&[None, Some(9_000), Some(1)]);
+        let fence = NodeFence { since: status.timestamp, reason: "its disk lies".to_owned() };
+        (status.nodes[1].fenced, status.nodes[1].state_mismatch) = (Some(fence), true);
+        let (text, tone) = health(&status);
+        assert!(text.starts_with("FENCED: node 2") && text.contains("its disk lies"), "{text}");
+        assert!(
+            text.contains("nexus cluster rebuild 2") && text.ends_with("no further loss is borne"),
+            "{text}"
+        );
+        assert!(matches!(tone, Tone::Bad));
+        assert_eq!(state(&status.nodes[1], false).0, "FENCED");
     }
 
     #[test]
