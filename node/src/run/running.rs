@@ -86,7 +86,8 @@ impl RunningNode {
                 Restart::Fenced(fence) => FencedView::new(self.node.id, &self.client_addr, fence),
                 Restart::Rebuild => FencedView::rebuilding(self.node.id, &self.client_addr),
             };
-            let _served = self.router.send_replace(view.router());
+            // The former router holds the store, and goes at once.
+            drop(self.router.send_replace(view.router()));
             self.hand_over().await;
             let _ = self.node.raft.shutdown().await;
             self.stop_in_order().await
