@@ -135,6 +135,11 @@ impl StoreError {
         }
     }
 
+    /// Whether checksums say that what is on the disk is not what was written. No fault of the program looks like that.
+    pub fn is_rot(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Corrupt { .. })
+    }
+
     /// Wraps an error of the file system.
     pub(crate) fn from_io(doing: &'static str, cause: &io::Error) -> Self {
         if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {

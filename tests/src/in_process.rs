@@ -32,7 +32,11 @@ pub struct HangingDisk {
 }
 
 impl HangingDisk {
-    fn open(dir: &std::path::Path) -> Self {
+    /// The disk of a data folder.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn open(dir: &std::path::Path) -> Self {
         let disk = Rocks::open(dir).expect("a new folder can be opened");
         Self { disk: Arc::new(disk), hangs: Arc::default() }
     }

@@ -1,12 +1,17 @@
 //! A running node: waits for its failure, and stops it in order.
 
 use crate::{
-    integrity::fencing::Restart, membership::change::Membership, node::Node, serve::fenced::FencedView,
+    integrity::fencing::{Fencing, Restart},
+    membership::change::Membership,
+    node::Node,
+    raft::clock::{Clock as _, SystemClock},
+    serve::fenced::FencedView,
 };
 use axum::Router;
 use futures::future::BoxFuture;
 use nexus_api::Api;
-use nexus_raft_store::StoreHandle;
+use nexus_api_types::{Moment, cluster::NodeFence};
+use nexus_raft_store::{StoreError, StoreHandle};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
@@ -30,7 +35,7 @@ pub struct RunningNode {
     pub(super) stop: CancellationToken,
     pub(super) stop_http: CancellationToken,
     pub(super) failure: watch::Receiver<Option<String>>,
-    pub(super) restart: watch::Receiver<Option<Restart>>,
+    pub(super) fencing: Arc<Fencing>,
     pub(super) router: watch::Sender<Router>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) http: JoinHandle<()>,
@@ -52,7 +57,10 @@ impl RunningNode {
             if let Some(why) = failure.borrow_and_update().as_ref() {
                 return why.clone();
             }
-            if let Some(error) = fatal.borrow_and_update().as_ref() {
+            if let Some(error) = fatal.borrow_and_update().clone() {
+                if error.is_rot() {
+                    return self.is_fenced_for(&error).await;
+                }
                 return error.to_string();
             }
             if let Err(error) = &metrics.borrow_watched().running_state {
@@ -68,9 +76,16 @@ impl RunningNode {
         }
     }
 
+    /// Fences a node whose store has stopped because its disk is damaged: a restart would only stop again. Never returns.
+    async fn is_fenced_for(&self, damage: &StoreError) -> String {
+        let reason = format!("its store has stopped: {damage}");
+        self.fencing.fence(NodeFence { since: Moment(SystemClock.wall()), reason });
+        std::future::pending().await
+    }
+
     /// Waits until the node has to end and be started anew in this process, and returns the reason.
     pub async fn restarts(&self) -> Restart {
-        let mut restart = self.restart.clone();
+        let mut restart = self.fencing.watch();
         match restart.wait_for(Option::is_some).await.map(|restart| restart.clone()) {
             Ok(Some(restart)) => restart,
             Ok(None) | Err(_) => std::future::pending().await,

@@ -356,7 +356,7 @@ impl Listening {
             stop,
             stop_http: self.stop_http,
             failure,
-            restart: fencing.watch(),
+            fencing,
             router: self.router,
             tasks,
             http: self.http,

@@ -108,8 +108,8 @@ fn another(sent: &Sent) -> Option<Value> {
         "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
         // These have no fields: no body differs from an empty object.
         "revoke a key" | "delete a project" | "delete an engineer" | "take out" | "a ticket"
-        | "a snapshot" | "promote a voter" | "move the lead" | "a refused removal" | "draft"
-        | "end a session" => {
+        | "a snapshot" | "promote a voter" | "move the lead" | "a refused rebuild" | "a refused removal"
+        | "draft" | "end a session" => {
             return sent.body.is_none().then(|| json!({}));
         }
         _ => {
@@ -181,6 +181,8 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
     writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
     writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
+    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/2/rebuild", json!({})).await;
+    assert!(nobody.is_null(), "{nobody}");
     let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
     assert!(nobody.is_null(), "{nobody}");
 

@@ -412,6 +412,7 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
         (Method::POST, "/cluster/leader", Some(json!({}))),
         (Method::POST, "/cluster/snapshot", None),
         (Method::POST, "/cluster/members/1/promote", None),
+        (Method::POST, "/cluster/members/1/rebuild", Some(json!({}))),
         (Method::DELETE, "/cluster/members/1", None),
     ] {
         ana.refused((403, "INSUFFICIENT_ROLE"), method, path, body).await;
@@ -433,6 +434,7 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
     let to = leader % 3 + 1;
     assert_eq!(admin.post("/cluster/leader", json!({ "to": to })).await["leader"], to);
     admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/promote", None).await;
+    admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/rebuild", Some(json!({}))).await;
     let token = admin.make("/cluster/join-tokens", json!({})).await;
     has(&token, &[("token", Form::Text), ("expiresAt", Form::Moment)]);
     // Registration: by invitation, an admin registers engineers; when it is closed, nobody does.
