@@ -18,8 +18,8 @@ use std::time::Duration;
 /// client does not wait longer for that.
 const STORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Carries out an operation, unless it was already carried out under this idempotency key. Beside the reply, returns the
-/// folder that a rebuild keeps, which is not stored: a retry does without it.
+/// Carries out an operation, unless it was already carried out under this idempotency key. Beside the reply, returns
+/// the folder that a rebuild keeps, which is not stored: a retry does without it.
 ///
 /// # Errors
 /// The refusal of the operation, now or the first time.

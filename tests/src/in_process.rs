@@ -118,7 +118,7 @@ pub struct InProcessNode {
     pub clock: Arc<SkewedClock>,
     /// Its address for clients.
     pub url: String,
-    /// Its settings.
+    /// The settings of the node.
     pub config: Config,
     data_dir: PathBuf,
 }

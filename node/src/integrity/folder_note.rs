@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// The name of the note in a data folder.
 pub(super) const NAME: &str = "node.json";
 
-/// Who a data folder belongs to.
+/// The node that a data folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FolderNote {

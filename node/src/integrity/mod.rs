@@ -1,6 +1,7 @@
 //! A node whose state is wrong, or whose data folder is damaged: it stops by itself, and comes back as a new node.
 //!
-//! A fenced node neither votes nor acknowledges nor leads, and serves no data. It only says so, and waits to be rebuilt.
+//! A fenced node neither votes nor acknowledges nor leads, and serves no data. It only says so, and waits to be
+//! rebuilt.
 //!
 //! - `durable_file`: small files of a data folder, written as a whole.
 //! - `folder_note`: who a data folder belongs to, for when its database cannot be read.

@@ -21,7 +21,7 @@ use std::{
 
 /// The name of the order in a data folder.
 const NAME: &str = "rebuild.json";
-/// What is kept of the former node. Its secret and its settings stay in place.
+/// The names of what is kept of the former node. Its secret and its settings stay in place.
 const KEPT: [&str; 4] = ["db", "files", fence::NAME, folder_note::NAME];
 /// Folders of former nodes that a data folder can have; more are removed by the operator first.
 const MAX_KEPT: u32 = 100;

@@ -1,11 +1,11 @@
-//! Whether the cluster can do without a voter now, on the leader. A node that finds damage in itself alone asks before it
-//! fences itself: a fault of the program could make all nodes find the same.
+//! Whether the cluster can do without a voter now, on the leader. A node that finds damage in itself alone asks before
+//! it fences itself: a fault of the program could make all nodes find the same.
 //!
 //! One node gets the permission, and must use it within [`PERMISSION_VALID`]. So two of them never cost the quorum
 //! together, also if the leader changes in between:
 //!
-//! - A leader gives none in the first [`LEAST_REIGN`] of its term. By then a node that got one from the leader before has
-//!   stopped, and does not count as alive, or has let it pass.
+//! - A leader gives none in the first [`LEAST_REIGN`] of its term. By then a node that got one from the leader before
+//!   has stopped, and does not count as alive, or has let it pass.
 //! - A leader gives a second one only after [`BETWEEN_PERMISSIONS`], for the same reason.
 //! - A leader that is deposed and does not know it is acknowledged by no majority, so that it finds none alive.
 
@@ -30,7 +30,8 @@ const BETWEEN_PERMISSIONS: Duration = Duration::from_secs(10);
 pub(super) struct Losses(Mutex<Option<Instant>>);
 
 impl Losses {
-    /// Permits a node to fence itself, if `leader` leads and the voters that are alive without that node are a majority.
+    /// Permits a node to fence itself, if `leader` leads and the voters that are alive without that node are a
+    /// majority.
     ///
     /// # Errors
     /// The reason why not, in a sentence.

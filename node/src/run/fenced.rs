@@ -110,7 +110,7 @@ impl FencedNode {
         }
     }
 
-    /// Stops listening.
+    /// Stops listening, and ends all tasks.
     pub async fn stop(self) {
         self.stop.cancel();
         for task in self.tasks {

@@ -26,6 +26,11 @@ const RAFT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The store gets this long for its last writes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time until a node has ended that is started anew in the same process. Requests that Raft has left without an
+/// answer hold the store until their deadline; nobody waits for this node meanwhile.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+/// The store of such a node gets this long.
+const LONG_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running node.
 pub struct RunningNode {
@@ -76,7 +81,8 @@ impl RunningNode {
         }
     }
 
-    /// Fences a node whose store has stopped because its disk is damaged: a restart would only stop again. Never returns.
+    /// Fences a node whose store has stopped because its disk is damaged: a restart would only stop again. Never
+    /// returns.
     async fn is_fenced_for(&self, damage: &StoreError) -> String {
         let reason = format!("its store has stopped: {damage}");
         self.fencing.fence(NodeFence { since: Moment(SystemClock.wall()), reason });
@@ -105,20 +111,22 @@ impl RunningNode {
             drop(self.router.send_replace(view.router()));
             self.hand_over().await;
             let _ = self.node.raft.shutdown().await;
-            self.stop_in_order().await
+            self.stop_in_order(LONG_CLOSE_TIMEOUT).await
         };
-        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, ended).await.unwrap_or_default() })
+        Box::pin(async move { tokio::time::timeout(END_TIMEOUT, ended).await.unwrap_or_default() })
     }
 
     /// Stops within five seconds: hands leadership over, answers open requests, writes what is buffered, and logs what
     /// it had to cut off. Returns false when that takes too long, for example on a disk that hangs; the caller then
     /// ends the process as in a crash.
     pub fn stop(self) -> BoxFuture<'static, bool> {
-        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order()).await.is_ok() })
+        Box::pin(async move {
+            tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order(CLOSE_TIMEOUT)).await.is_ok()
+        })
     }
 
     /// Returns whether the data folder can be opened again.
-    async fn stop_in_order(self) -> bool {
+    async fn stop_in_order(self, close_timeout: Duration) -> bool {
         // Clients that follow events move to another node meanwhile.
         let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
         if sockets > 0 {
@@ -134,7 +142,7 @@ impl RunningNode {
         }
         let store: StoreHandle = self.node.store.clone();
         drop((self.api, self.node, self.membership, self.router));
-        let is_released = tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_ok();
+        let is_released = tokio::time::timeout(close_timeout, store.released()).await.is_ok();
         if !is_released {
             tracing::warn!("the data folder is still in use at the end");
         }

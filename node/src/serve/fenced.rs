@@ -1,5 +1,5 @@
-//! The answers of a fenced node to clients: it lives, it is not ready, and it serves nothing else. It cannot check a key,
-//! since it has no state that counts; so what it shows is only about itself.
+//! The answers of a fenced node to clients: it lives, it is not ready, and it serves nothing else. It cannot check a
+//! key, since it has no state that counts; so what it shows is only about itself.
 
 use crate::serve::http::{not_ready, now, unavailable};
 use axum::{
@@ -45,7 +45,7 @@ impl FencedView {
         Self::new(node, client_addr, fence)
     }
 
-    /// What an operator has to do.
+    /// Says what an operator has to do.
     pub(crate) fn remedy(&self) -> String {
         format!("Rebuild it from the others: nexus cluster rebuild {}", self.0.node)
     }

@@ -208,8 +208,8 @@ pub struct StartArgs {
     /// Free space of the data folder's disk, in MiB, below which writes that need more space are refused [default: 256]
     #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
     pub disk_reserve_mib: Option<u64>,
-    /// Newest version of the rules that this node lets the cluster go by, so that all nodes can go back to a program that
-    /// knows no newer ones; nexus cluster upgrade-check shows the versions [default: all that it knows]
+    /// Newest version of the rules that this node lets the cluster go by, so that all nodes can go back to a program
+    /// that knows no newer ones; nexus cluster upgrade-check shows the versions [default: all that it knows]
     #[arg(long, env = "NEXUS_RULES_UP_TO", value_name = "VERSION")]
     pub rules_up_to: Option<u16>,
     /// Seconds from the end of one scrub to the next one: it reads everything stored, slowly, and compares it with the

@@ -1,6 +1,6 @@
 //! Fetches a report from every other node every two seconds: its applied index and state hash, its disk, its wall
-//! clock. The reports find out when two states differ, and who is fenced; they give the candidates for leadership, and the
-//! median of the clocks. They are never part of what the cluster decides.
+//! clock. The reports find out when two states differ, and who is fenced; they give the candidates for leadership, and
+//! the median of the clocks. They are never part of what the cluster decides.
 
 use crate::{
     node::{MemberProgress, Node},
@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_secs(2);
 /// Longest wait for one report. The next round asks again.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest wait until this node has applied what another one has: under load it lags by some entries, and a report comes
-/// only every two seconds.
+/// Longest wait until this node has applied what another one has: under load it lags by some entries, and a report
+/// comes only every two seconds.
 const COMPARISON_WAIT: Duration = Duration::from_secs(1);
 /// A report that is older does not count.
 const MAX_AGE: Duration = Duration::from_secs(5);

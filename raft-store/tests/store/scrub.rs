@@ -1,4 +1,5 @@
-//! A scrub finds what rots on the device and what flips in memory, names it exactly, and finds nothing in what is whole.
+//! A scrub finds what rots on the device and what flips in memory, names it exactly, and finds nothing in what is
+//! whole.
 
 use crate::{
     entries::Scribe,

@@ -1,5 +1,5 @@
-//! Processes that are killed at any point, and logs that lose their end: no acknowledged write is lost, and every damage
-//! is detected.
+//! Processes that are killed at any point, and logs that lose their end: no acknowledged write is lost, and every
+//! damage is detected.
 
 use nexus_tests::{
     Cluster, Team, eventually,

@@ -1,5 +1,5 @@
-//! Data folders, snapshots and backups of earlier versions, which every later version has to read: tests/data/golden has
-//! one folder for each. What was recorded when it was made has to come out for ever.
+//! Data folders, snapshots and backups of earlier versions, which every later version has to read: tests/data/golden
+//! has one folder for each. What was recorded when it was made has to come out for ever.
 //!
 //! With `NEXUS_BLESS=1`, the folder of this version is made if there is none. An existing one is never made again.
 
@@ -73,7 +73,7 @@ async fn make(place: &Path) {
     fs::write(place.join("recorded.json"), text + "\n").expect("it can be written");
 }
 
-/// What `nexusd check-backup` prints.
+/// Runs `nexusd check-backup`, and returns the lines that it prints.
 fn checked(backup: &Path) -> Vec<String> {
     let output = Command::new(binary("nexusd")).arg("check-backup").arg(backup).output();
     let output = output.expect("nexusd can be started");

@@ -1,5 +1,5 @@
-//! Nodes whose state is wrong: each fences itself, says so everywhere, and is rebuilt, while agents go on. Nobody is fenced
-//! without a majority that agrees.
+//! Nodes whose state is wrong: each fences itself, says so everywhere, and is rebuilt, while agents go on. Nobody is
+//! fenced without a majority that agrees.
 
 use nexus_domain::{Applied, Proposal, Revision, Row, State};
 use nexus_node::{

@@ -11,10 +11,10 @@
 //!   [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel; [`installs`], which wire both;
 //!   [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`] and [`membership_edges`], [`cut_network`], [`regions`], [`full_disk`],
-//!   [`damage`] and [`integrity`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`];
-//!   [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how
-//!   certificates change while work goes on; [`upgrades`] from the last landed version, and
-//!   back, and the [`golden_folders`] of all earlier ones.
+//!   [`damage`] and [`integrity`], [`restore`] of what is lost, [`crowds`] of connections, strangers on the
+//!   [`peer_port`]; [`in_process`], where the disk hangs and the clock is wrong; [`starting`], what a start refuses;
+//!   [`tls`], and how certificates change while work goes on; [`upgrades`] from the last landed version, and back, and
+//!   the [`golden_folders`] of all earlier ones.
 
 mod backup;
 mod bad_input;

@@ -6,8 +6,8 @@ use nexus_api_types::cluster::{Operated, Rebuild as Body};
 
 /// Rebuild a node from the others
 ///
-/// For a node that has fenced itself because its state is wrong. It keeps its data in another folder, comes back under a
-/// new id with the state of the others, and votes again. It is refused if no quorum would be left without it. Only
+/// For a node that has fenced itself because its state is wrong. It keeps its data in another folder, comes back under
+/// a new id with the state of the others, and votes again. It is refused if no quorum would be left without it. Only
 /// admins may do it. If its process does not run, nexusd rebuild on its machine does the same.
 #[derive(Args)]
 #[command(after_help = "\

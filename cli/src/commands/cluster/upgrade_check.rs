@@ -1,4 +1,5 @@
-//! `nexus cluster upgrade-check`: whether a node may be restarted now, which one is next, and whether the way back is open.
+//! `nexus cluster upgrade-check`: whether a node may be restarted now, which one is next, and whether the way back is
+//! open.
 
 use crate::{
     answer::Answer,
@@ -15,8 +16,8 @@ use std::{path::PathBuf, process::Command};
 
 /// Show which node to upgrade next, and what holds the upgrade back
 ///
-/// Upgrade one node at a time: nodes without a vote first, the leader last. Until the last one is new, the cluster goes by
-/// the old rules, and every node can go back to the old program. It exits with 1 if no node should be restarted now.
+/// Upgrade one node at a time: nodes without a vote first, the leader last. Until the last one is new, the cluster goes
+/// by the old rules, and every node can go back to the old program. It exits with 1 if no node should be restarted now.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -40,9 +41,9 @@ struct Findings {
     /// The version of the rules that the cluster goes by.
     rules: u16,
     nodes: Vec<NodeBuild>,
-    /// What keeps the cluster on its present rules.
+    /// The nodes that keep the cluster on its present rules, and how.
     held_back: Vec<String>,
-    /// What speaks against restarting any node now.
+    /// The reasons against restarting any node now.
     problems: Vec<String>,
     /// The node to upgrade next; none when all run the newest program, or no node should be restarted.
     next: Option<u64>,
@@ -68,7 +69,7 @@ impl UpgradeCheck {
     }
 }
 
-/// What a program, or a file about it, says of itself.
+/// Reads what a program, or a file about it, says of itself.
 fn program(path: PathBuf) -> Result<Build, Error> {
     let shown = path.display().to_string();
     let text = match std::fs::read(&path) {
