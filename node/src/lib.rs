@@ -13,7 +13,8 @@
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
 //! - [`integrity`]: a node whose state is wrong stops by itself, and comes back as a new one.
 //! - `duties`: what a leader does without being asked.
-//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
+//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
+//!   of requests to a collector.
 
 mod duties;
 mod http_client;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod tls;
+pub mod traces;
 pub mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;

@@ -13,6 +13,7 @@
 //! - [`former`]: the program of the last landed version.
 //! - [`writers`]: agents that write meanwhile.
 //! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
+//! - [`collector`]: takes traces, as an operator's collector does.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
 //! - [`work`]: the demo workload, from real commits of public repositories.
 //! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
@@ -26,6 +27,7 @@ pub mod bench;
 pub mod certs;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod drift;
 pub mod fence;
@@ -48,6 +50,7 @@ pub use agent::{Agent, Checkout};
 pub use certs::Certs;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
+pub use collector::Collector;
 pub use patience::{eventually, skipped};
 pub use socket::{Refused, Socket};
 pub use team::Team;

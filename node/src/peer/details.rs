@@ -19,6 +19,8 @@ pub struct NodeDetails {
     /// Its program; none of a version before this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// Whether it takes requests that belong to a trace.
+    pub knows_traces: bool,
     /// The certificates that it uses.
     pub certificates: NodeCertificates,
     /// Its region, its zone, and its priority as the leader.

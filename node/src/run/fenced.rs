@@ -72,6 +72,7 @@ impl FencedNode {
                     build: Some(build(config.rules_up_to)),
                     fenced: Some(fence.clone()),
                     damage: None,
+                    knows_traces: false,
                 },
                 ordered,
             };

@@ -16,7 +16,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use tracing::Instrument;
 
 /// The answer to a node that was removed from the cluster.
 const NO_MEMBER: &str = "the node that asks is no member of this cluster; join anew with a token";
@@ -50,14 +49,12 @@ impl NodeService {
 
 impl PeerService for NodeService {
     fn serve(&self, from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse> {
-        let span = tracing::debug_span!("peer", ?from);
         async move {
             match self.0.get() {
                 Some(running) => running.answer(from, request).await,
                 None => ServiceResponse::Unavailable { reason: "this node is still starting".to_owned() },
             }
         }
-        .instrument(span)
         .boxed()
     }
 }

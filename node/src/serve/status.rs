@@ -96,7 +96,8 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
     let is_known = details.is_some();
-    let NodeDetails { version, certificates, place, damage, build, fenced: _ } = details.unwrap_or_default();
+    let NodeDetails { version, certificates, place, damage, build, fenced: _, knows_traces: _ } =
+        details.unwrap_or_default();
     MemberStatus {
         id: report.id,
         voter: report.voter,

@@ -1,5 +1,6 @@
 //! The command line of nexusd.
 
+use crate::settings::traces::TraceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use clap_complete::Shell;
 use serde::Deserialize;
@@ -235,6 +236,9 @@ pub struct StartArgs {
     /// Take clients' addresses from X-Forwarded-For; use it only behind a proxy that sets this header
     #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub trust_proxy: Option<bool>,
+    /// Where traces are sent, and how many
+    #[command(flatten)]
+    pub traces: TraceArgs,
     /// The events that are logged, and their format
     #[command(flatten)]
     pub log: LogArgs,

@@ -8,9 +8,11 @@ use crate::{
         logging,
         origin::{Origin, check_own_addr, origin},
         tls,
+        traces::TraceArgs,
         values::{check_addr, check_place, is_loopback, split},
     },
     tls::TlsFiles,
+    traces::TraceSettings,
 };
 use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
@@ -35,7 +37,7 @@ pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
 pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
 /// All settings of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The data folder.
     pub data_dir: PathBuf,
@@ -83,6 +85,8 @@ pub struct Config {
     pub plain_clients: bool,
     /// Whether nodes may talk in plain text although it has a certificate for them.
     pub plain_peers: bool,
+    /// Where traces are sent; none when they are not.
+    pub traces: Option<TraceSettings>,
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
@@ -139,6 +143,8 @@ struct File {
     scrub_interval: Option<u64>,
     max_connections: Option<u32>,
     max_sockets: Option<u32>,
+    otlp_endpoint: Option<String>,
+    otlp_ratio: Option<f64>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -244,6 +250,8 @@ impl Config {
             let advertised = args.peer_advertise.as_ref().or(file.peer_advertise.as_ref());
             check_own_addr(&peers[node_id], &peer_listen, advertised)?;
         }
+        let traces = TraceArgs { otlp_endpoint: file.otlp_endpoint, otlp_ratio: file.otlp_ratio };
+        let traces = args.traces.or(traces).checked()?;
         let log =
             LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
         logging::check(&log)?;
@@ -266,6 +274,7 @@ impl Config {
             cluster_secret,
             place,
             timing,
+            traces,
             log,
             allowed_hosts,
             allowed_origins,
@@ -328,6 +337,7 @@ impl Config {
             join_ca: None,
             plain_clients: false,
             plain_peers: false,
+            traces: None,
             log: LogArgs::default(),
         }
     }
