@@ -46,10 +46,12 @@ impl FencedNode {
         let instance = note.as_ref().map_or(InstanceId(Uuid::nil()), |note| note.instance);
         let own = listeners.own_member(&config, instance)?;
         let node = note.as_ref().map_or(NodeId(config.own_initial_id().unwrap_or(0)), |note| note.node);
+        // Without the note, nobody knows.
+        let has_others = note.as_ref().is_none_or(|note| !note.others.is_empty());
         let (ordered, order) = watch::channel(false);
         let stop = CancellationToken::new();
 
-        let view = FencedView::new(node, &own.client_addr, fence.clone());
+        let view = FencedView::new(node, &own.client_addr, fence.clone(), has_others);
         let (_, router) = watch::channel(view.router());
         let tls = ClientTls { certificates: certificates.clone(), plain: config.plain_clients };
         let most = config.max_connections as usize;

@@ -104,7 +104,9 @@ impl RunningNode {
     pub fn end_for(self, restart: Restart) -> BoxFuture<'static, bool> {
         let ended = async move {
             let view = match restart {
-                Restart::Fenced(fence) => FencedView::new(self.node.id, &self.client_addr, fence),
+                Restart::Fenced(fence) => {
+                    FencedView::new(self.node.id, &self.client_addr, fence, self.node.has_other_voters())
+                }
                 Restart::Rebuild => FencedView::rebuilding(self.node.id, &self.client_addr),
             };
             // The former router holds the store, and goes at once.

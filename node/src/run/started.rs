@@ -23,7 +23,11 @@ pub enum Started {
 /// When its settings or its addresses do not allow it to start, or the device fails.
 pub fn start(config: Config, sources: Sources) -> BoxFuture<'static, anyhow::Result<Started>> {
     Box::pin(async move {
-        if let Some(fence) = fence::read(&config.data_dir)?
+        // A mark that cannot be read is a mark.
+        let fence = fence::read(&config.data_dir).unwrap_or_else(|unreadable| {
+            Some(NodeFence { since: Moment(sources.clock.wall()), reason: format!("{unreadable:#}") })
+        });
+        if let Some(fence) = fence
             && !rebuild::is_ordered(&config.data_dir)?
         {
             return FencedNode::start(config, sources, fence).await.map(Started::Fenced);
@@ -36,7 +40,6 @@ pub fn start(config: Config, sources: Sources) -> BoxFuture<'static, anyhow::Res
             // No mark is written: the next start looks again, maybe with another program.
             Some(damage) if damage.is_damage() => {
                 let fence = NodeFence { since: Moment(sources.clock.wall()), reason: damage.to_string() };
-                tracing::error!(reason = fence.reason, "FENCED: the data folder is damaged");
                 FencedNode::start(config, sources, fence).await.map(Started::Fenced)
             }
             _ => Err(error),

@@ -30,24 +30,31 @@ struct Content {
     client_addr: String,
     fence: NodeFence,
     message: String,
+    /// Whether the cluster has other nodes.
+    has_others: bool,
 }
 
 impl FencedView {
     /// The view of a node that has fenced itself.
-    pub(crate) fn new(node: NodeId, client_addr: &str, fence: NodeFence) -> Self {
-        let message = format!("node {node} is fenced, ask another node: {}", fence.reason);
-        Self(Arc::new(Content { node, client_addr: client_addr.to_owned(), fence, message }))
+    pub(crate) fn new(node: NodeId, client_addr: &str, fence: NodeFence, has_others: bool) -> Self {
+        let asks = if has_others { ", ask another node" } else { "" };
+        let message = format!("node {node} is fenced{asks}: {}", fence.reason.trim_end_matches('.'));
+        Self(Arc::new(Content { node, client_addr: client_addr.to_owned(), fence, message, has_others }))
     }
 
     /// The view of a node that ends because an operator lets it be rebuilt.
     pub(crate) fn rebuilding(node: NodeId, client_addr: &str) -> Self {
         let fence = NodeFence { since: now(), reason: "it is being rebuilt".to_owned() };
-        Self::new(node, client_addr, fence)
+        Self::new(node, client_addr, fence, true)
     }
 
     /// Says what an operator has to do.
     pub(crate) fn remedy(&self) -> String {
-        format!("Rebuild it from the others: nexus cluster rebuild {}", self.0.node)
+        if self.0.has_others {
+            format!("Rebuild it from the others: nexus cluster rebuild {} --yes", self.0.node)
+        } else {
+            "The cluster has no other node: bring it back from a backup with nexusd restore".to_owned()
+        }
     }
 
     /// The router of the node.

@@ -162,6 +162,62 @@ async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_is_fen
     cluster.same_state(&team.admin).await;
 }
 
+/// The largest sorted file of a database.
+fn largest_sorted_file(data_dir: &Path) -> PathBuf {
+    let files =
+        fs::read_dir(data_dir.join("db")).expect("there is a database").flatten().map(|file| file.path());
+    let sorted = files.filter(|path| path.extension().is_some_and(|end| end == "sst"));
+    sorted
+        .max_by_key(|path| fs::metadata(path).map_or(0, |found| found.len()))
+        .expect("there is a sorted file")
+}
+
+#[tokio::test]
+async fn a_damaged_folder_does_not_end_its_node_which_names_the_file_and_is_rebuilt() {
+    let damages: [(&str, fn(&Path) -> PathBuf); 3] = [
+        ("No such file", |data_dir| {
+            let file = largest_sorted_file(data_dir);
+            fs::remove_file(&file).expect("it can be removed");
+            file
+        }),
+        ("checksum mismatch", |data_dir| {
+            let entries = fs::read_dir(data_dir.join("db")).expect("there is a database").flatten();
+            let mut names = entries.map(|entry| entry.path());
+            let is_manifest = |path: &PathBuf| path.to_string_lossy().contains("MANIFEST");
+            let file = names.find(is_manifest).expect("there is a manifest");
+            let mut bytes = fs::read(&file).expect("it can be read");
+            bytes[60] ^= 0x20;
+            fs::write(&file, bytes).expect("it can be written");
+            file
+        }),
+        ("quarantined: the mark", |data_dir| {
+            let file = data_dir.join("files").join("durable.mark");
+            fs::write(&file, []).expect("it can be written");
+            PathBuf::from("the mark of what was durable")
+        }),
+    ];
+    let mut cluster = Cluster::start(3).await;
+    let team = Team::of(&cluster).await;
+    for (round, (says, damage)) in (0_u64..).zip(damages) {
+        write_forty(&team, &format!("round-{round}")).await;
+        // The first start after a crash writes what is in the write-ahead log into sorted files.
+        cluster.node(2).kill();
+        cluster.node(2).start();
+        cluster.ready(2).await;
+        cluster.node(2).terminate();
+        let file = damage(&cluster.node(2).data_dir());
+        cluster.node(2).start();
+        let why = fenced(&cluster.node(2).url()).await;
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(why.contains(says) && why.contains(&name), "{why}");
+        // Its id is a new one after each rebuild.
+        let id = if round == 0 { 2 } else { round + 3 };
+        rebuild(&team.admin, id).await;
+        cluster.ready(2).await;
+    }
+    cluster.same_state(&team.admin).await;
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder for the copy");
     for entry in fs::read_dir(from).expect("it is there").flatten() {
