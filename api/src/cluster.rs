@@ -5,7 +5,7 @@ use futures::{future::BoxFuture, stream::BoxStream};
 use nexus_api_types::{
     certificate::NodeCertificates,
     change_plan::ChangePlan,
-    cluster::{Health, NodePlace, NodeTiming, ScheduledBackups},
+    cluster::{Build, Health, NodeFence, NodePlace, NodeTiming, ScheduledBackups},
 };
 use nexus_domain::{
     Acting, Actor, Answer, ClusterId, Command, Document, DocumentKey, NodeId, ProjectId, Recorded, Revision,
@@ -152,6 +152,13 @@ pub enum Operation {
     },
     /// Transfers leadership, to that node or to the best one.
     TransferLeader(Option<NodeId>),
+    /// Lets a member begin anew under another id. Its data is kept.
+    Rebuild {
+        /// The id of the member.
+        node: NodeId,
+        /// Whether it is rebuilt although it is not fenced.
+        forced: bool,
+    },
     /// Makes a snapshot on this node, which purges the log before it.
     Snapshot,
 }
@@ -168,6 +175,11 @@ pub enum OperationOutcome {
     Done,
     /// Leadership was transferred to this node.
     Leader(NodeId),
+    /// The node begins anew.
+    Rebuilding {
+        /// The folder on its machine that keeps its former data.
+        kept_in: String,
+    },
 }
 
 /// Why an operation was not done.
@@ -234,8 +246,14 @@ pub struct MemberStatus {
     pub condition: Option<Condition>,
     /// Whether its state was found to differ from that of the reporting node.
     pub diverged: bool,
+    /// Why it has fenced itself, as it said last; none for a node that has not.
+    pub fenced: Option<NodeFence>,
+    /// The damage that it has found in itself, for which the cluster cannot do without it.
+    pub damage: Option<String>,
     /// The version of its program; none when it has not reported for some seconds.
     pub version: Option<String>,
+    /// Its program; none when it has not reported for some seconds, or cannot say.
+    pub build: Option<Build>,
     /// Its certificates; none when it has not reported for some seconds.
     pub certificates: Option<NodeCertificates>,
     /// Its region, its zone, and its priority as the leader; none when it has not reported for some seconds.
@@ -348,6 +366,10 @@ pub struct Measurements {
     pub clock_correction_ms: i64,
     /// How often changed certificates were taken into use, and how often they could not be used.
     pub certificate_reloads: (u64, u64),
+    /// Scrubs of the store that came to their end without a finding.
+    pub scrubs: u64,
+    /// Whether a scrub has found damage.
+    pub is_damaged: bool,
     /// The lengths of the node's queues, by their names in metrics.
     pub queues: Vec<(&'static str, u64)>,
 }

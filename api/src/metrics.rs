@@ -25,6 +25,9 @@ use std::time::{Duration, SystemTime};
 /// Buckets of the request histogram, in seconds: from a local read to the deadline of a request.
 const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
+/// The help of the metric that a fenced node shows, too.
+pub const FENCED_HELP: &str = "1 for a node that has fenced itself, and serves and votes no more.";
+
 /// All metrics of one node.
 pub struct Metrics {
     registry: Registry,
@@ -37,6 +40,7 @@ pub struct Metrics {
     storage: IntGaugeVec,
     mismatch: IntGaugeVec,
     members: IntGaugeVec,
+    fenced: IntGaugeVec,
     claims: IntGauge,
     features: IntGaugeVec,
     sessions: IntGaugeVec,
@@ -188,6 +192,7 @@ impl Default for Metrics {
                 "Members of the cluster by role: voter, learner (a voter once it has caught up), replica.",
                 "role",
             ),
+            fenced: gauges("nexus_fenced", FENCED_HELP, "node"),
             claims: gauge("nexus_claims", "Paths that are held."),
             features: gauges("nexus_features", "Features by status.", "status"),
             sessions: gauges("nexus_sessions", "Sessions by status.", "status"),
@@ -280,6 +285,10 @@ impl Metrics {
             let is_so = |member: &&MemberStatus| role == member_role(member, state);
             let count = node.members.iter().filter(is_so).count();
             self.members.with_label_values(&[role]).set(signed(count as u64));
+        }
+        self.fenced.reset();
+        for member in &node.members {
+            self.fenced.with_label_values(&[&member.id.to_string()]).set(i64::from(member.fenced.is_some()));
         }
         let storage = |name: &str, value: u64| self.storage.with_label_values(&[name]).set(signed(value));
         storage("free_bytes", node.disk_free);

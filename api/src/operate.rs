@@ -69,18 +69,20 @@ pub(crate) async fn operated(
 ) -> Result<Response, ApiError> {
     if dry_run {
         let plan = Some(api.cluster.plan(operation).await?);
-        return Ok(Json(Data { data: Operated { ok: true, leader: None, plan } }).into_response());
+        let planned = Operated { ok: true, leader: None, kept_in: None, plan };
+        return Ok(Json(Data { data: planned }).into_response());
     }
-    let done = operate(api, &write.incoming, write.caller.actor(), operation).await?;
+    let (done, kept_in) = operate(api, &write.incoming, write.caller.actor(), operation).await?;
     let leader = match done.reply {
         Reply::Done => None,
         Reply::Leads(node) => Some(node.0),
         _ => return Err(done.unexpected()),
     };
-    Ok(done.answer(StatusCode::OK, Operated { ok: true, leader, plan: None }))
+    Ok(done.answer(StatusCode::OK, Operated { ok: true, leader, kept_in, plan: None }))
 }
 
-/// Carries out an operation, unless it was already carried out under this idempotency key.
+/// Carries out an operation, unless it was already carried out under this idempotency key. Beside the reply, returns
+/// the folder that a rebuild keeps, which is not stored: a retry does without it.
 ///
 /// # Errors
 /// The refusal of the operation, now or the first time.
@@ -89,12 +91,19 @@ pub(crate) async fn operate(
     incoming: &Incoming,
     actor: Actor,
     operation: Operation,
-) -> Result<Done, ApiError> {
+) -> Result<(Done, Option<String>), ApiError> {
     if let Some(first) = first_answer(api, incoming, actor).await? {
-        return first;
+        return first.map(|done| (done, None));
     }
+    let mut kept_in = None;
     let outcome = match api.cluster.operate(operation).await {
-        Ok(operated) => Ok(reply(operated)),
+        Ok(OperationOutcome::Rebuilding { kept_in: folder }) => {
+            kept_in = Some(folder);
+            Ok(Reply::Done)
+        }
+        Ok(OperationOutcome::Done) => Ok(Reply::Done),
+        Ok(OperationOutcome::Leader(node)) => Ok(Reply::Leads(node)),
+        Ok(OperationOutcome::Joined { node }) => Ok(Reply::Joined(node)),
         Err(OperationError::Refused(why)) => Err(Refusal::Cluster(why)),
         Err(OperationError::UnknownNode(node)) => {
             Err(Refusal::NotFound { kind: EntityKind::Node, name: node.to_string() })
@@ -109,13 +118,13 @@ pub(crate) async fn operate(
             Ok(Err(error)) if error.code == Code::ServiceUnavailable => {
                 tracing::warn!(error = error.message, ANSWER_NOT_STORED);
             }
-            Ok(kept) => return kept,
+            Ok(kept) => return kept.map(|done| (done, kept_in)),
             Err(_) => tracing::warn!(ANSWER_NOT_STORED),
         }
     }
     let view = api.cluster.local();
     match outcome {
-        Ok(reply) => Ok(Done { reply, revision: view.revision(), view }),
+        Ok(reply) => Ok((Done { reply, revision: view.revision(), view }, kept_in)),
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -145,12 +154,4 @@ async fn first_answer(
         Ok(reply) => Ok(Done { reply, revision, view }),
         Err(refusal) => Err(ApiError::from(refusal).at(revision)),
     }))
-}
-
-const fn reply(operated: OperationOutcome) -> Reply {
-    match operated {
-        OperationOutcome::Done => Reply::Done,
-        OperationOutcome::Leader(node) => Reply::Leads(node),
-        OperationOutcome::Joined { node } => Reply::Joined(node),
-    }
 }

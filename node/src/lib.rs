@@ -12,6 +12,7 @@
 //!   members.
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
 //! - [`backups`]: backups on a schedule, in a folder or an object store.
+//! - [`integrity`]: a node whose state is wrong stops by itself, and comes back as a new one.
 //! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
 //!   of requests to a collector.
@@ -19,6 +20,7 @@
 pub mod backups;
 mod duties;
 mod http_client;
+pub mod integrity;
 mod leader;
 pub mod membership;
 mod node;
@@ -31,6 +33,6 @@ pub mod serve;
 pub mod settings;
 pub mod tls;
 pub mod traces;
-mod watch;
+pub mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;

@@ -7,6 +7,7 @@ use nexus_api::mint::SystemMint;
 use nexus_api_types::Moment;
 use nexus_domain::ClusterId;
 use nexus_node::{
+    integrity::{fencing::Restart, rebuild},
     peer::secret::ClusterSecret,
     raft::clock::SystemClock,
     restore::{
@@ -14,18 +15,19 @@ use nexus_node::{
         from_node::{self, Confirmation},
         inspection, stored,
     },
-    run::{RunningNode, ServiceManager, Sources, check_certificates, check_health},
+    run::{ServiceManager, Sources, Started, check_certificates, check_health, start as start_node},
     serve::open_files,
     settings::{
         args::{
-            BackupsArgs, Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RecoverArgs, RestoreArgs,
-            StartArgs,
+            BackupsArgs, Cli, Command, DevArgs, InspectArgs, NewClusterArgs, RebuildArgs, RecoverArgs,
+            RestoreArgs, StartArgs,
         },
         config::Config,
         logging,
         values::check_addr,
     },
     traces::Traces,
+    watch::build,
 };
 use rustix::{fs::Mode, process::umask};
 use std::{
@@ -65,11 +67,16 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{}", ClusterSecret::fresh(&SystemMint).as_str());
             return Ok(());
         }
+        Command::Version(args) => {
+            println!("{}", if args.json { build::as_json() } else { build::as_text() });
+            return Ok(());
+        }
         Command::CheckBackup(args) => return check_backup(&args.file),
         Command::Backups(args) => return backups(&args),
         Command::Health(args) => return health(&args.addr, args.ca.as_deref()),
         Command::Restore(args) => return restore(args),
         Command::Recover(args) => return recover(args),
+        Command::Rebuild(args) => return order_rebuild(&args),
         Command::Inspect(args) => return inspect(&args),
         Command::Man(args) => return man(&args.folder),
         Command::Completions(args) => {
@@ -218,6 +225,11 @@ fn recover(args: RecoverArgs) -> anyhow::Result<()> {
     from_node::run(&data_dir, &new, &confirmation, (&SystemClock, &SystemMint))
 }
 
+fn order_rebuild(args: &RebuildArgs) -> anyhow::Result<()> {
+    println!("{}", rebuild::order(&args.data_dir, args.force)?);
+    Ok(())
+}
+
 fn new_cluster(args: NewClusterArgs, cluster: Option<Uuid>) -> anyhow::Result<NewCluster> {
     let NewClusterArgs { above, peer_advertise, advertise } = args;
     check_addr("--peer-advertise", &peer_advertise)?;
@@ -256,31 +268,72 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             }
         });
     }
-    let node = tokio::select! {
-        node = RunningNode::start(config, sources) => node?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
-    };
-    let failure = tokio::select! {
-        failure = node.failed() => Some(failure),
-        () = node.report_to(&manager) => None,
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-    };
-    manager.stopping();
-    match failure {
-        // No orderly stop: nothing that is still in memory may be trusted or written.
-        Some(failure) => anyhow::bail!("this node cannot go on: {failure}"),
-        None => {
-            tracing::info!("stopping");
-            tokio::select! {
-                in_order = node.stop() => {
-                    anyhow::ensure!(in_order, "this node could not be stopped in order in time; it ends as in a crash");
-                    Ok(())
+    loop {
+        let started = tokio::select! {
+            started = start_node(config.clone(), sources.clone()) => started?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
+        match started {
+            Started::Running(node) => {
+                let end = tokio::select! {
+                    failure = node.failed() => End::Failed(failure),
+                    restart = node.restarts() => End::Restart(restart),
+                    () = node.report_to(&manager) => End::Asked,
+                    _ = terminate.recv() => End::Asked,
+                    _ = interrupt.recv() => End::Asked,
+                };
+                match end {
+                    // A fenced node is started as one, and one that is rebuilt with an empty database.
+                    End::Restart(restart) => anyhow::ensure!(
+                        node.end_for(restart).await,
+                        "this node could not be ended in time; it goes on with its next start"
+                    ),
+                    // No orderly stop: nothing that is still in memory may be trusted or written.
+                    End::Failed(failure) => anyhow::bail!("this node cannot go on: {failure}"),
+                    End::Asked => {
+                        manager.stopping();
+                        tracing::info!("stopping");
+                        return tokio::select! {
+                            in_order = node.stop() => {
+                                anyhow::ensure!(
+                                    in_order,
+                                    "this node could not be stopped in order in time; it ends as in a crash"
+                                );
+                                Ok(())
+                            }
+                            _ = terminate.recv() => anyhow::bail!(STOPPED_TWICE),
+                            _ = interrupt.recv() => anyhow::bail!(STOPPED_TWICE),
+                        };
+                    }
                 }
-                _ = terminate.recv() => anyhow::bail!("a second signal to stop: it ends at once"),
-                _ = interrupt.recv() => anyhow::bail!("a second signal to stop: it ends at once"),
+            }
+            Started::Fenced(node) => {
+                let is_rebuilt = tokio::select! {
+                    () = node.rebuild_is_ordered() => true,
+                    () = node.report_to(&manager) => false,
+                    _ = terminate.recv() => false,
+                    _ = interrupt.recv() => false,
+                };
+                node.stop().await;
+                if !is_rebuilt {
+                    manager.stopping();
+                    return Ok(());
+                }
             }
         }
     }
+}
+
+/// The error of a process that is signalled again while it stops.
+const STOPPED_TWICE: &str = "a second signal to stop: it ends at once";
+
+/// Why a running node ends.
+enum End {
+    /// It cannot go on.
+    Failed(String),
+    /// It is fenced or rebuilt, in this process.
+    Restart(Restart),
+    /// A signal asks it to stop.
+    Asked,
 }

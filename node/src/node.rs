@@ -12,7 +12,7 @@ use openraft::{Instant as _, async_runtime::watch::WatchReceiver};
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) store: StoreHandle,
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
+    /// When this node last began to lead.
+    leads_since: Arc<Mutex<Option<Instant>>>,
     is_removed: Arc<AtomicBool>,
     draining: Arc<watch::Sender<bool>>,
     duties_run: Arc<AtomicU64>,
@@ -90,6 +92,7 @@ impl Node {
             store,
             timing,
             elections_won: Arc::default(),
+            leads_since: Arc::default(),
             is_removed: Arc::default(),
             draining: Arc::new(watch::Sender::new(false)),
             duties_run: Arc::default(),
@@ -294,8 +297,15 @@ impl Node {
         self.duties_run.load(Ordering::Relaxed)
     }
 
+    /// The time for which this node has led without a break; zero while it does not lead.
+    pub(crate) fn led_for(&self) -> Duration {
+        let since = self.leads_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.filter(|_| self.leads()).map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Counts an election that this node has won.
     pub(crate) fn count_election_won(&self) {
+        *self.leads_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.elections_won.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -18,6 +18,14 @@ pub enum StoreError {
         /// The error of the system.
         cause: String,
     },
+    /// The database finds its files damaged, by their checksums.
+    #[error("the database is damaged, found while {doing}: {cause}")]
+    Damaged {
+        /// The operation that failed.
+        doing: &'static str,
+        /// The error of the database, which names the file.
+        cause: String,
+    },
     /// The disk has no space left.
     #[error(
         "the disk is full, found while {doing}; free space in the data folder's file system and start again"
@@ -33,9 +41,7 @@ pub enum StoreError {
     )]
     InUse,
     /// A record is damaged.
-    #[error(
-        "corrupt record in {column} at {key}: {cause}; keep the data folder and come back under a new node id"
-    )]
+    #[error("corrupt record in {column} at {key}: {cause}")]
     Corrupt {
         /// The column that the record is in.
         column: Column,
@@ -51,7 +57,7 @@ pub enum StoreError {
     )]
     OlderFormat(u8),
     /// The stored parts of the state contradict each other.
-    #[error("stored state is inconsistent: {0}; keep the data folder and come back under a new node id")]
+    #[error("stored state is inconsistent: {0}")]
     Inconsistent(String),
     /// The node has lost something that it had acknowledged.
     #[error(transparent)]
@@ -95,8 +101,7 @@ pub enum StoreError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this node is quarantined: {reason}. It may have forgotten votes or entries that the cluster counts on. \
-     Keep the data folder for inspection, remove the node from the cluster, and start it again with an empty \
-     data folder under a new node id"
+     It is rebuilt under a new node id by nexus cluster rebuild, and its data folder is kept"
 )]
 pub struct Quarantined {
     /// The missing or damaged part.
@@ -110,6 +115,31 @@ impl Quarantined {
 }
 
 impl StoreError {
+    /// Whether the data folder is damaged or has lost something, so that no further attempt can succeed. A device that
+    /// fails or is full, or a folder of another version, is no damage.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Corrupt { .. } | Self::Inconsistent(_) | Self::Quarantined(_) => {
+                true
+            }
+            Self::Disk { .. }
+            | Self::Full { .. }
+            | Self::InUse
+            | Self::OlderFormat(_)
+            | Self::Snapshot(_)
+            | Self::Apply { .. }
+            | Self::TooNew { .. }
+            | Self::Unfinished
+            | Self::NewHistory(_)
+            | Self::Stopped(_) => false,
+        }
+    }
+
+    /// Whether checksums say that what is on the disk is not what was written. No fault of the program looks like that.
+    pub fn is_rot(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Corrupt { .. })
+    }
+
     /// Wraps an error of the file system.
     pub(crate) fn from_io(doing: &'static str, cause: &io::Error) -> Self {
         if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
@@ -137,7 +167,9 @@ impl From<StoreError> for io::Error {
     fn from(error: StoreError) -> Self {
         let kind = match error {
             StoreError::Full { .. } => io::ErrorKind::StorageFull,
-            StoreError::Corrupt { .. } | StoreError::Snapshot(_) => io::ErrorKind::InvalidData,
+            StoreError::Corrupt { .. } | StoreError::Damaged { .. } | StoreError::Snapshot(_) => {
+                io::ErrorKind::InvalidData
+            }
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)

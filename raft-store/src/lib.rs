@@ -9,6 +9,7 @@
 //! - [`machine`]: applies committed entries with the domain, and writes the result before it is visible.
 //! - [`snapshot`]: the applied state as one file.
 //! - `state_machine`: both of them, behind openraft's trait.
+//! - `scrub`: reads everything again in the background.
 //! - [`store`]: opens all of it, and serves the reads of the rest of the node.
 //! - `latency`: how long flushes and applies take.
 //! - [`inspect`](mod@inspect): what a data folder contains, without opening it for a node.
@@ -25,6 +26,7 @@ mod latency;
 pub mod log;
 pub mod machine;
 pub mod record;
+mod scrub;
 pub mod snapshot;
 mod state_machine;
 pub mod storage;
@@ -36,6 +38,7 @@ pub use inspect::{Inspection, inspect, inspect_folder};
 pub use latency::{LatencyCounts, LatencyHistogram};
 pub use log::{FlushStats, LogEnds, LogReader, LogStore};
 pub use machine::{ApplyStats, PRUNE_EVERY, Published};
+pub use scrub::Scrubbed;
 pub use snapshot::{
     Backup, BackupContents, BackupFile, CHUNK_BYTES, Founder, NewHistory, SnapshotBuilder, SnapshotFile,
     SnapshotNote, SnapshotReceiver, check_backup, recover, restore,

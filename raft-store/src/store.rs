@@ -12,6 +12,7 @@ use crate::{
         load::{check_rules, load, load_progress},
     },
     record::{self, Kind, RecordError},
+    scrub::{Scrubbed, scrub},
     snapshot::{Backup, NewHistory, SnapshotDir, SnapshotReceiver, install, new_history},
     state_machine::StateMachine,
     storage::{Batch, Column, KeyRange, Order, Reader, Released, Rocks, SpaceUsage, Storage, TrackedStorage},
@@ -190,6 +191,21 @@ impl StoreHandle {
     /// The state's hash after an entry; `None` if the entry is too old, or not yet applied.
     pub fn hash_at(&self, index: u64) -> Option<u64> {
         self.0.hash_history.at(index)
+    }
+
+    /// Reads everything that is stored, slowly, and compares the rows with the state in memory. Takes seconds to hours,
+    /// and ends early once `stop` is set or the store has stopped.
+    ///
+    /// # Errors
+    /// The damage that it finds, which [`StoreError::is_damage`] tells from a device that fails and from a stop.
+    pub async fn scrub(&self, stop: Arc<AtomicBool>) -> Result<Scrubbed, StoreError> {
+        let (storage, published, fatal) =
+            (self.0.storage.clone(), self.0.published.clone(), self.0.fatal.clone());
+        let work = move || {
+            let is_stopped = || stop.load(Ordering::Relaxed) || fatal.check().is_err();
+            scrub(storage.as_ref(), &published, &is_stopped)
+        };
+        blocking::run(self.0.storage.may_block(), work).await
     }
 
     /// The number of snapshots that failed for lack of space since the store was opened.

@@ -25,6 +25,8 @@ pub struct Node {
     origin: Vec<String>,
     /// Arguments in front of nexusd, such as those that run it in another network.
     wrapper: Vec<String>,
+    /// Another nexusd than the present one.
+    program: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -72,7 +74,7 @@ impl Node {
         fs::create_dir_all(&self.folder).expect("the test folder can be written");
         let log = File::options().create(true).append(true).open(self.folder.join("log"));
         let log = log.expect("the log can be written");
-        let nexusd = binary("nexusd").into_os_string();
+        let nexusd = self.program.clone().unwrap_or_else(|| binary("nexusd")).into_os_string();
         let mut words = self.wrapper.iter().map(Into::into).chain([nexusd]);
         let child = Command::new(words.next().expect("nexusd is there"))
             .args(words)
@@ -133,6 +135,11 @@ impl Node {
     /// Sends `SIGCONT`, which lets a stopped process go on.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Lets it run another nexusd from its next start on; none for the present one.
+    pub fn run_program(&mut self, program: Option<&Path>) {
+        self.program = program.map(Path::to_owned);
     }
 
     /// Adds a flag for its next start.
@@ -300,6 +307,7 @@ impl Cluster {
             scheme: "http",
             origin,
             wrapper: Vec::new(),
+            program: None,
             child: None,
         });
     }

@@ -3,7 +3,7 @@
 
 use crate::{client::Client, cluster::free_addrs, patience::eventually};
 use futures::future::join_all;
-use nexus_domain::WallTime;
+use nexus_domain::{Applied, Proposal, Revision, State, WallTime};
 use nexus_node::{
     BOOTSTRAP_TOKEN_FILE,
     peer::{tcp::TcpDial, wire::Dial},
@@ -33,7 +33,11 @@ pub struct HangingDisk {
 }
 
 impl HangingDisk {
-    fn open(dir: &std::path::Path) -> Self {
+    /// The disk of a data folder.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn open(dir: &std::path::Path) -> Self {
         let disk = Rocks::open(dir).expect("a new folder can be opened");
         Self { disk: Arc::new(disk), hangs: Arc::default() }
     }
@@ -115,8 +119,13 @@ pub struct InProcessNode {
     pub clock: Arc<SkewedClock>,
     /// Its address for clients.
     pub url: String,
+    /// The settings of the node.
+    pub config: Config,
     data_dir: PathBuf,
 }
+
+/// Rules of a state machine.
+pub type Rules = fn(&mut State, Revision, &Proposal) -> Applied;
 
 /// Nodes inside this process; their ids begin at 1.
 pub struct InProcessCluster {
@@ -133,19 +142,32 @@ impl InProcessCluster {
         Self::start_over(count, |_, _| Arc::new(TcpDial), |_| StartArgs::default()).await
     }
 
+    /// Starts this many nodes with other rules on the second one: faulty ones, or ones that change its memory.
+    pub async fn start_with_rules(count: usize, rules_of_second: Rules) -> Self {
+        let network = |_: &[String], _| -> Arc<dyn Dial> { Arc::new(TcpDial) };
+        Self::start_nodes(count, network, |_| StartArgs::default(), Some(rules_of_second)).await
+    }
+
     /// Starts this many nodes, each with its own network and further settings by its number, from 0.
-    ///
-    /// # Panics
-    /// When they do not start.
     pub async fn start_over(
         count: usize,
         network: impl Fn(&[String], usize) -> Arc<dyn Dial>,
         settings: impl Fn(usize) -> StartArgs,
     ) -> Self {
+        Self::start_nodes(count, network, settings, None).await
+    }
+
+    async fn start_nodes(
+        count: usize,
+        network: impl Fn(&[String], usize) -> Arc<dyn Dial>,
+        settings: impl Fn(usize) -> StartArgs,
+        rules_of_second: Option<Rules>,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder =
             tempfile::Builder::new().prefix("nexus-inside-").tempdir().expect("a folder for the test");
         let peers = free_addrs(count);
+        let clients = free_addrs(count);
         let initial: Vec<String> =
             peers.iter().enumerate().map(|(at, addr)| format!("{}={addr}", at + 1)).collect();
         let starting = peers.iter().enumerate().map(|(at, peer)| {
@@ -153,9 +175,10 @@ impl InProcessCluster {
             let args = StartArgs {
                 node_id: Some(at as u64 + 1),
                 data_dir: Some(data_dir.clone()),
-                listen: Some("127.0.0.1:0".to_owned()),
+                listen: Some(clients[at].clone()),
                 peer_listen: Some(peer.clone()),
                 initial_cluster: Some(initial.join(",")),
+                scrub_interval: Some(1),
                 cluster_secret: Some("of the nodes inside, and long enough for one".to_owned()),
                 ..settings(at)
             };
@@ -165,10 +188,16 @@ impl InProcessCluster {
                 let config = Config::from_args(args).expect("the settings are sound");
                 let (disk, clock) = (HangingDisk::open(&data_dir), Arc::new(SkewedClock::default()));
                 let opened = nexus_raft_store::open(Arc::new(disk.clone())).await.expect("a new store opens");
+                let (log, machine, store) = opened;
+                let machine = match rules_of_second.filter(|_| at == 1) {
+                    Some(rules) => machine.with_rules(rules),
+                    None => machine,
+                };
+                let (opened, kept) = ((log, machine, store), config.clone());
                 let sources = Sources { clock: clock.clone(), dial, ..Sources::default() };
                 let running = RunningNode::start_on(config, sources, opened).await.expect("the node starts");
                 let url = format!("http://{}", running.client_addr());
-                InProcessNode { running: Some(running), disk, clock, url, data_dir }
+                InProcessNode { running: Some(running), disk, clock, url, config: kept, data_dir }
             }
         });
         let nodes = join_all(starting).await;

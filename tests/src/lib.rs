@@ -10,6 +10,9 @@
 //! - [`socket`]: the event feed over WebSocket. [`contract`]: the forms of all answers.
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: checks a node's data folder: no file ever had two holders.
+//! - [`drift`]: makes the state of a node wrong. [`fence`]: what a fenced node says.
+//! - [`former`]: the program of the last landed version.
+//! - [`writers`]: agents that write meanwhile.
 //! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
 //! - [`collector`]: takes traces, as an operator's collector does.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
@@ -27,6 +30,9 @@ pub mod client;
 pub mod cluster;
 pub mod collector;
 pub mod contract;
+pub mod drift;
+pub mod fence;
+pub mod former;
 pub mod history;
 pub mod in_process;
 pub mod links;
@@ -41,6 +47,7 @@ pub mod transcript;
 pub mod usage;
 pub mod work;
 pub mod writer;
+pub mod writers;
 
 pub use agent::{Agent, Checkout};
 pub use certs::Certs;

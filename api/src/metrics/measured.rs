@@ -59,6 +59,16 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
             "kind",
             load.reserved_bytes.iter().map(|(name, bytes)| (*name, *bytes as f64)),
         ),
+        counter(
+            "nexus_scrubs_total",
+            "Scrubs of the store that came to their end and found nothing.",
+            measured.scrubs,
+        ),
+        gauge(
+            "nexus_damaged",
+            "1 for a node that has found damage in itself and goes on, since the cluster cannot do without it.",
+            if measured.is_damaged { 1.0 } else { 0.0 },
+        ),
         gauge(
             "nexus_clock_correction_seconds",
             "How far the clocks of the cluster are ahead of this node's; 0 while they agree.",

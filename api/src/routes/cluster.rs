@@ -101,10 +101,17 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
             // Either of the two nodes may have noticed it.
             state_mismatch: member.diverged
                 || own.members.iter().any(|known| known.id == member.id && known.diverged),
+            damage: member.damage.clone(),
+            fenced: own
+                .members
+                .iter()
+                .find(|known| known.id == member.id)
+                .and_then(|known| known.fenced.clone()),
             disk_free_bytes: member.condition.map(|condition| condition.disk_free),
             disk_low: member.condition.is_some_and(|condition| condition.disk_low),
             disk_slow: member.condition.is_some_and(|condition| condition.flush_slow),
             version: member.version.clone(),
+            build: member.build.clone(),
             round_trip_us: member.round_trip.map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
             replica: is_replica(member, view.state()),
             draining: member.draining,
@@ -126,6 +133,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         cluster_id: view.state().origin().map(|origin| origin.cluster.0),
         node_id: own.id.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: view.state().rules().0,
         leader: seen.leader.map(|leader| leader.0),
         term: seen.term,
         committed: own.committed,
@@ -135,6 +143,7 @@ async fn status(State(api): State<Api>, headers: axum::http::HeaderMap) -> Resul
         healthy,
         verdict: own.verdict.map(|(health, since)| wire::HealthVerdict { health, since: Moment(since) }),
         removed: own.removed,
+        fenced: None,
         tolerates_losses: voters.saturating_sub(1) / 2,
         nodes,
         quotas,

@@ -72,6 +72,17 @@ pub(super) fn routes() -> Routes {
                 .command("cluster replace NODE BY"),
         )
         .post(
+            "/cluster/members/{node}/rebuild",
+            rebuild,
+            changed("Rebuild a node")
+                .about(
+                    "A fenced node keeps its data in another folder, and comes back under a new id with the state of the \
+                     others. It is refused if no quorum would be left without it.",
+                )
+                .optional_body::<wire::Rebuild>()
+                .command("cluster rebuild NODE"),
+        )
+        .post(
             "/cluster/members/{node}/drain",
             drain,
             changed("Drain a node before a restart")
@@ -133,7 +144,7 @@ async fn join(State(api): State<Api>, headers: HeaderMap, incoming: Incoming) ->
     let digest = token_digest(&token);
     let replica = body.replica.unwrap_or_default();
     let join = Operation::Join { token: digest, instance, peer_addr, client_addr, replica };
-    let done = operate(&api, &incoming, Actor::Anonymous, join).await?;
+    let (done, _) = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
     // A retry may come late, when its token has expired.
     let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
@@ -191,6 +202,17 @@ async fn replace(
     admin(&api, write.caller)?;
     let new = NodeId(write.body::<wire::ReplaceMember>()?.by.0);
     operated(&api, &write, dry_run, Operation::Replace { old: node_id(&node)?, new }).await
+}
+
+async fn rebuild(
+    State(api): State<Api>,
+    Path(node): Path<String>,
+    DryRun(dry_run): DryRun,
+    write: Write,
+) -> Result<Response, ApiError> {
+    admin(&api, write.caller)?;
+    let forced = write.body::<wire::Rebuild>()?.force.unwrap_or_default();
+    operated(&api, &write, dry_run, Operation::Rebuild { node: node_id(&node)?, forced }).await
 }
 
 async fn drain(

@@ -56,6 +56,12 @@ pub struct Node {
     /// Whether another node found a different state after the same entries: one of the two is wrong.
     #[serde(default)]
     pub state_mismatch: bool,
+    /// Why it has fenced itself, so that it serves and votes no more. Left out for a node that has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<NodeFence>,
+    /// The damage that it has found in itself, while the cluster cannot do without it. Left out without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
     /// Free bytes on its data folder's file system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_free_bytes: Option<u64>,
@@ -68,6 +74,9 @@ pub struct Node {
     /// The version of its program; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Its program; none when it has not reported for some seconds, or cannot say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// Microseconds from the node that answers to this one and back; none for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u64>,
@@ -136,6 +145,32 @@ pub struct ScheduledBackups {
     pub last_failure: Option<String>,
 }
 
+/// A program, and the versions that it can work with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Build {
+    /// The version, with the commit where it is known.
+    pub version: String,
+    /// The newest version of the rules that it knows. It knows all earlier ones, too.
+    pub rules: u16,
+    /// The version of the rules up to which its node lets the cluster go, if that is held back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_up_to: Option<u16>,
+    /// The format of the records that it stores and sends.
+    pub format: u16,
+    /// The protocol that it talks with other nodes.
+    pub protocol: u16,
+}
+
+/// Why a node has fenced itself: its state is wrong, or its data folder is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeFence {
+    /// The time at which it found that out.
+    pub since: Moment,
+    /// The evidence, in words for people.
+    pub reason: String,
+}
+
 /// The region and the zone of a node, and its priority as the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -171,6 +206,10 @@ pub enum Health {
     Degraded,
     /// The node hears no leader.
     NoLeader,
+    /// A member has fenced itself, since its state is wrong or its data folder damaged.
+    Fenced,
+    /// A member has found damage in itself, and goes on since the cluster cannot do without it.
+    Damaged,
     /// A member has another state after the same entries.
     StateMismatch,
     /// The cluster has removed the node that answers.
@@ -213,6 +252,9 @@ pub struct ClusterStatus {
     pub node_id: u64,
     /// The version of the node that answers.
     pub version: String,
+    /// The version of the rules that the cluster goes by, as this node has applied them; 0 if the node cannot say.
+    #[serde(default)]
+    pub rules: u16,
     /// The id of the leader, if there is one.
     pub leader: Option<u64>,
     /// The Raft term.
@@ -231,6 +273,9 @@ pub struct ClusterStatus {
     /// Whether the other nodes say that this one was removed from the cluster. Left out where they do not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub removed: bool,
+    /// Why the node that answers has fenced itself. It then shows nothing but itself. Left out where it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<NodeFence>,
     /// The number of nodes that may be lost without stopping writes.
     pub tolerates_losses: u64,
     /// The members, by id.
@@ -328,6 +373,14 @@ body! {
     }
 }
 
+body! {
+    /// Body of `POST /cluster/members/{node}/rebuild`.
+    pub struct Rebuild => CheckedRebuild, Unknown::Refused {
+        /// Whether the node is rebuilt although it is not fenced.
+        force: Option<bool>,
+    }
+}
+
 impl TextField for Registration {
     type Sent = String;
 
@@ -397,4 +450,7 @@ pub struct Operated {
     /// The plan of the change, if the request was a dry run: nothing was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<ChangePlan>,
+    /// The folder on the machine of the node that keeps its former data, after a rebuild. Left out for a retry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_in: Option<String>,
 }

@@ -62,10 +62,17 @@ impl Doctor {
             .await;
         let is_reachable = servers.iter().any(|found| found.check.status != State::Bad);
         let skews: Vec<i64> = servers.iter().filter_map(|found| found.skew).collect();
-        let members = servers.iter().find_map(|found| found.cluster.as_ref());
+        // A fenced node shows only itself.
+        let members = servers.iter().filter_map(|found| found.cluster.as_ref());
+        let members = members.min_by_key(|cluster| cluster.fenced.is_some());
         let timing = members.map(distance::checks).unwrap_or_default();
         let backups = members.and_then(|cluster| scheduled::check(cluster, context.out.clock()));
-        let members = members.map(|cluster| certificates(cluster, context)).unwrap_or_default();
+        let members = members.map(|cluster| {
+            let mut checks = certificates(cluster, context);
+            checks.extend(fences(cluster));
+            checks
+        });
+        let members = members.unwrap_or_default();
         checks.extend(servers.into_iter().flat_map(|found| [Some(found.check), found.certificate]).flatten());
         checks.extend(members);
         checks.extend(backups);
@@ -170,6 +177,12 @@ async fn look_at(context: &Context<'_>, server: &Server) -> LookedAt {
         let fix = "take it off the list of servers, or let it join again with an empty data folder";
         return LookedAt { check: Check::wrong(&name, fault, "was removed from the cluster", fix), ..found };
     }
+    if let Some(fence) = found.cluster.as_ref().and_then(|status| status.fenced.as_ref()) {
+        let node = found.cluster.as_ref().map_or(0, |status| status.node_id);
+        let message = format!("is fenced, and serves no data: {}", fence.reason);
+        let fix = format!("nexus cluster rebuild {node} --yes");
+        return LookedAt { check: Check::wrong(&name, fault, message, fix), ..found };
+    }
     let ready = async { health("/health/ready").await?.parse::<Readiness>() };
     match ready.await {
         Ok(ready) if ready.status != "ready" => {
@@ -244,6 +257,19 @@ fn certificates(cluster: &ClusterStatus, context: &Context<'_>) -> Vec<Check> {
         }
         _ => checks,
     }
+}
+
+/// A check for each other member that has fenced itself, and for each that is damaged.
+fn fences(cluster: &ClusterStatus) -> impl Iterator<Item = Check> {
+    cluster.nodes.iter().filter_map(|node| {
+        let name = format!("node {}", node.id);
+        if let Some(fence) = node.fenced.as_ref().filter(|_| !node.this_node) {
+            let fix = format!("nexus cluster rebuild {} --yes", node.id);
+            return Some(Check::wrong(&name, State::Bad, format!("is fenced: {}", fence.reason), fix));
+        }
+        let message = format!("is damaged, and the cluster cannot do without it: {}", node.damage.as_ref()?);
+        Some(Check::wrong(&name, State::Bad, message, "add a node, or bring a silent one back"))
+    })
 }
 
 fn clock(skews: &[i64]) -> Option<Check> {

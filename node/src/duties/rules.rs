@@ -40,14 +40,15 @@ impl RulesUpgrade {
     pub(super) async fn raise(&mut self) {
         let published = self.node.published();
         let now = published.state.rules();
-        if now >= RulesVersion::KNOWN || published.state.origin().is_none() {
+        if now >= self.reports.rules() || published.state.origin().is_none() {
             return;
         }
         // No node joins meanwhile.
         let Some(_guard) = self.membership.try_freeze() else { return };
         let others: Vec<NodeId> = self.node.other_members().into_iter().map(|(id, _)| id).collect();
         let known = |id: &NodeId| self.reports.of(*id).map(|report| report.rules);
-        let Some(to) = RulesVersion::of_all(others.iter().map(known)).filter(|to| *to > now) else {
+        let of_all = RulesVersion::of_all(others.iter().map(known));
+        let Some(to) = of_all.map(|to| to.min(self.reports.rules())).filter(|to| *to > now) else {
             if self.logged.is_none_or(|at| at.elapsed() >= OLD_RULES_LOG_INTERVAL) {
                 self.logged = Some(Instant::now());
                 let nodes: Vec<NodeId> =

@@ -191,7 +191,9 @@ fn classify(response: ServiceResponse, leader: &impl Display) -> Attempt {
         | ServiceResponse::Report(_)
         | ServiceResponse::Details(_)
         | ServiceResponse::Plan(_)
-        | ServiceResponse::NoRoom { .. } => Attempt::Answered(response),
+        | ServiceResponse::NoRoom { .. }
+        | ServiceResponse::HashAt(_)
+        | ServiceResponse::Rebuilding { .. } => Attempt::Answered(response),
     }
 }
 

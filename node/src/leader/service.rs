@@ -37,6 +37,10 @@ impl LeaderService {
             }
             // Boxed, since it is much larger than what every write waits for.
             ServiceRequest::Membership(request) => Box::pin(self.membership.change(request)).await,
+            ServiceRequest::MayFence { node } => match self.membership.may_lose(node) {
+                Ok(()) => ServiceResponse::Done,
+                Err(reason) => ServiceResponse::Unavailable { reason },
+            },
             ServiceRequest::Status => {
                 ServiceResponse::Status(Box::new(self.reports.status(&self.node.metrics())))
             }
@@ -44,6 +48,8 @@ impl LeaderService {
             | ServiceRequest::Report
             | ServiceRequest::Details
             | ServiceRequest::Drain { .. }
+            | ServiceRequest::HashAt { .. }
+            | ServiceRequest::Rebuild { .. }
             | ServiceRequest::ClusterTime(_) => {
                 ServiceResponse::Unavailable { reason: "the request is not for the leader".to_owned() }
             }

@@ -91,6 +91,16 @@ pub(crate) struct Bootstrap<'a> {
     pub(crate) own: Member,
     /// Whether the log of this node holds a membership.
     pub(crate) has_membership: bool,
+    /// The node that this one replaces, whose data was moved away.
+    pub(crate) replaces: Option<FormerNode>,
+}
+
+/// A node whose place another one takes.
+pub(crate) struct FormerNode {
+    /// The id that it had.
+    pub(crate) id: NodeId,
+    /// The addresses of the other members for nodes.
+    pub(crate) others: Vec<String>,
 }
 
 impl Bootstrap<'_> {
@@ -100,6 +110,12 @@ impl Bootstrap<'_> {
         let remembered = self.identity.node;
         if let Some(node) = remembered.filter(|_| self.has_membership) {
             return Ok(BootstrapOutcome::known(node, self.identity.cluster));
+        }
+        if let Some(former) = &self.replaces {
+            return match remembered {
+                Some(node) => Ok(BootstrapOutcome::known(node, self.identity.cluster)),
+                None => self.in_place_of(former).await,
+            };
         }
         match origin {
             Origin::Initial { node_id, peers } => self.as_initial_member(*node_id, peers).await,
@@ -113,6 +129,23 @@ impl Bootstrap<'_> {
                      and --node-id for a new cluster, or --join and --join-token for one that runs"
                 ),
             },
+        }
+    }
+
+    /// Rejoins in place of the node whose data was moved away, wherever the settings say that it comes from.
+    async fn in_place_of(&self, former: &FormerNode) -> anyhow::Result<BootstrapOutcome> {
+        let mut round_log = RoundLog::new();
+        loop {
+            for addr in &former.others {
+                let peer = PeerTarget::anyone(addr);
+                if let Some(outcome) = self.rejoin_as_replacement(former.id, peer).await? {
+                    return Ok(outcome);
+                }
+            }
+            if round_log.is_due() {
+                tracing::info!(asked = %former.others.join(", "), former = %former.id, "waiting to be let in again");
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

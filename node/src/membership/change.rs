@@ -1,6 +1,7 @@
 //! Changes the membership, on the leader: carries out what `plan` has found to be safe, through joint consensus where
 //! voters change.
 
+use super::loss::Losses;
 use crate::{
     membership::plan::{CHANGE_IN_PROGRESS, Changes, Plan, Planner, Step, refused},
     node::{MemberProgress, Node},
@@ -40,26 +41,36 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Changes the membership while this node leads.
 pub(crate) struct Membership {
-    node: Node,
-    peers: PeerClient,
+    pub(super) node: Node,
+    pub(super) peers: PeerClient,
     proposer: Arc<Proposer>,
-    reports: Arc<Reports>,
-    planner: Planner,
+    pub(super) reports: Arc<Reports>,
+    pub(super) planner: Planner,
     /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
     /// read, may together cost the quorum.
-    change: Mutex<()>,
+    pub(super) change: Mutex<()>,
+    losses: Losses,
 }
 
 impl Membership {
     /// A membership that nothing changes yet.
     pub(crate) fn new(node: Node, peers: PeerClient, proposer: Arc<Proposer>, reports: Arc<Reports>) -> Self {
         let planner = Planner::new(node.clone(), reports.clone());
-        Self { node, peers, proposer, reports, planner, change: Mutex::default() }
+        let (change, losses) = (Mutex::default(), Losses::default());
+        Self { node, peers, proposer, reports, planner, change, losses }
     }
 
     /// Keeps the membership as it is while the guard lives; none while a change is under way.
     pub(crate) fn try_freeze(&self) -> Option<MutexGuard<'_, ()>> {
         self.change.try_lock().ok()
+    }
+
+    /// Permits a node to fence itself for damage that it has found alone.
+    ///
+    /// # Errors
+    /// The reason why not, in a sentence.
+    pub(crate) fn may_lose(&self, node: NodeId) -> Result<(), String> {
+        self.losses.permit(node, &self.node)
     }
 
     /// Carries out a change of the membership, if this node leads.
@@ -81,6 +92,7 @@ impl Membership {
             | MembershipRequest::Remove { .. }
             | MembershipRequest::Replace { .. }
             | MembershipRequest::Drain { .. }) => self.plan_and_carry_out(&request).await,
+            MembershipRequest::Rebuild { node, forced } => self.rebuild(node, forced).await,
         };
         outcome.unwrap_or_else(|failed| failed)
     }

@@ -117,6 +117,7 @@ impl Planner {
             MembershipRequest::Drain { node, is_draining } => self.drain(node, is_draining),
             MembershipRequest::Join { .. }
             | MembershipRequest::JoinAsReplica { .. }
+            | MembershipRequest::Rebuild { .. }
             | MembershipRequest::Plan(_) => Err(refused("this has no plan".to_owned())),
         }
     }
@@ -364,7 +365,7 @@ impl Planner {
     }
 
     /// The progress of a member.
-    fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
+    pub(super) fn progress_of(&self, node: NodeId) -> Result<MemberProgress, ServiceResponse> {
         let found = self.node.members().into_iter().find(|member| member.id == node);
         found.ok_or(ServiceResponse::Refused(ChangeRefusal::UnknownNode(node)))
     }

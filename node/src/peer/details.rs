@@ -3,7 +3,7 @@
 
 use nexus_api_types::{
     certificate::NodeCertificates,
-    cluster::{NodePlace, NodeTiming, ScheduledBackups},
+    cluster::{Build, NodeFence, NodePlace, NodeTiming, ScheduledBackups},
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct NodeDetails {
     /// The version of its program.
     pub version: String,
+    /// Its program; none of a version before this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
     /// Whether it takes requests that belong to a trace.
     pub knows_traces: bool,
     /// The certificates that it uses.
@@ -38,6 +41,12 @@ pub struct NodeDetails {
     /// Its times of Raft; none from a version that does not send them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing: Option<NodeTiming>,
+    /// Why it serves and votes no more; none for a node that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fenced: Option<NodeFence>,
+    /// The damage that it has found in itself, for which the cluster cannot do without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 impl NodeDetails {

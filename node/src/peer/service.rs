@@ -50,6 +50,22 @@ pub enum ServiceRequest {
         /// Whether the node is drained from now on.
         is_draining: bool,
     },
+    /// Asks any node for its state hash after a log entry.
+    HashAt {
+        /// The index of the entry.
+        index: u64,
+    },
+    /// Asks the leader whether the cluster can do without a node that wants to fence itself. The permission is for this
+    /// moment.
+    MayFence {
+        /// The id of the node.
+        node: NodeId,
+    },
+    /// Lets a node be rebuilt: it keeps its data under another name, and comes back under a new id.
+    Rebuild {
+        /// Whether it shall do so although it is not fenced.
+        forced: bool,
+    },
 }
 
 /// A change of the membership. New variants go at the end.
@@ -107,6 +123,13 @@ pub enum MembershipRequest {
     },
     /// Asks for the plan of a change, which is not carried out.
     Plan(Box<MembershipRequest>),
+    /// Lets a member be rebuilt, if the others have a quorum without it.
+    Rebuild {
+        /// The id of the member.
+        node: NodeId,
+        /// Whether it is rebuilt although it is not fenced.
+        forced: bool,
+    },
 }
 
 /// The answer to a [`ServiceRequest`]. New variants go at the end.
@@ -163,6 +186,13 @@ pub enum ServiceResponse {
     ///
     /// [`ChangePlan`]: nexus_api_types::change_plan::ChangePlan
     Plan(String),
+    /// Answers with the state hash after an entry; none when the node does not know it any more, or not yet.
+    HashAt(Option<u64>),
+    /// Answers a rebuild: the node begins anew.
+    Rebuilding {
+        /// The path of the folder on that node which keeps its former data.
+        kept_in: String,
+    },
 }
 
 /// Why a change of the membership was refused. Nothing was done.

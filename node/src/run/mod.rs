@@ -2,11 +2,13 @@
 //!
 //! - `start`: opens its store, finds out who it is, starts Raft, and serves. `sources`: its time and its randomness.
 //!   `listeners`: its ports. `certificate_name`: whether its certificate is its own. `parts`: what it consists of.
+//! - `fenced`: a node that serves no data any more. `started`: starts the one or the other.
 //! - `running`: waits for a failure; at the end hands leadership over and drains. `supervision`: keeps its
 //!   `service_manager` informed.
 //! - `health_check`: asks another process's node whether it is ready.
 
 mod certificate_name;
+mod fenced;
 mod health_check;
 mod listeners;
 mod parts;
@@ -14,11 +16,14 @@ mod running;
 mod service_manager;
 mod sources;
 mod start;
+mod started;
 mod supervision;
 
 pub use certificate_name::check_certificates;
+pub use fenced::FencedNode;
 pub use health_check::check_health;
 pub use running::RunningNode;
 pub use service_manager::ServiceManager;
 pub use sources::Sources;
 pub use start::{Opened, Starting};
+pub use started::{Started, start};

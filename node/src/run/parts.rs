@@ -3,6 +3,7 @@
 use super::sources::Sources;
 use crate::{
     duties::{Duties, disk_space::SpaceAdmission, first_entry::FirstEntry, slow_disk::FlushWatch},
+    integrity::{fencing::Fencing, judge::Judge, scrubber::Scrubber},
     leader::{
         client::LeaderClient, heartbeats::Heartbeats, keep_alives::KeepAlives, read_index::ReadIndexes,
         service::LeaderService, slots::Slots, writes::Writes,
@@ -18,15 +19,16 @@ use crate::{
         backups::BackupWatch,
         cluster_clock::ClusterClock,
         disk::Disk,
-        reports::Reports,
+        reports::{Reports, SelfDescription},
+        scrubs::ScrubResults,
         timings::{self, Timings},
     },
 };
 use nexus_api::mint::Mint;
 use nexus_api_types::cluster::NodePlace;
-use nexus_domain::ClusterId;
+use nexus_domain::{ClusterId, RulesVersion};
 use nexus_raft_store::NewHistory;
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// The parts that several others need.
 pub(super) struct Parts {
@@ -36,6 +38,8 @@ pub(super) struct Parts {
     certificates: Arc<Certificates>,
     clock: Arc<dyn Clock>,
     mint: Arc<dyn Mint>,
+    fencing: Arc<Fencing>,
+    scrubs: Arc<ScrubResults>,
     pub(super) reports: Arc<Reports>,
     cluster_clock: Arc<ClusterClock>,
     proposer: Arc<Proposer>,
@@ -52,18 +56,20 @@ impl Parts {
         peers: PeerClient,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
-        (place, backups): (NodePlace, Arc<BackupWatch>),
+        (place, rules_up_to): (NodePlace, Option<RulesVersion>),
+        backups: Arc<BackupWatch>,
+        fencing: Arc<Fencing>,
         sources: Sources,
     ) -> Self {
         let Sources { clock, mint, .. } = sources;
+        let scrubs = Arc::<ScrubResults>::default();
         let reports = Reports::new(
             node.clone(),
             peers.clone(),
             clock.clone(),
             disk.clone(),
             certificates.clone(),
-            place,
-            backups,
+            SelfDescription { place, rules_up_to, scrubs: scrubs.clone(), backups },
         );
         let reports = Arc::new(reports);
         let cluster_clock = Arc::new(ClusterClock::new(node.clone(), clock.clone(), reports.clone()));
@@ -88,6 +94,8 @@ impl Parts {
             certificates,
             clock,
             mint,
+            fencing,
+            scrubs,
             reports,
             cluster_clock,
             proposer,
@@ -105,6 +113,31 @@ impl Parts {
             heartbeats: self.heartbeats.clone(),
             reports: self.reports.clone(),
             clock: self.cluster_clock.clone(),
+            fencing: self.fencing.clone(),
+        }
+    }
+
+    /// The judge of this node's state.
+    pub(super) fn judge(&self) -> Judge {
+        Judge {
+            node: self.node.clone(),
+            peers: self.peers.clone(),
+            clock: self.clock.clone(),
+            fencing: self.fencing.clone(),
+            differences: self.reports.differences(),
+        }
+    }
+
+    /// The scrubber of this node's store.
+    pub(super) fn scrubber(&self, interval: Duration) -> Scrubber {
+        Scrubber {
+            node: self.node.clone(),
+            peers: self.peers.clone(),
+            membership: self.membership.clone(),
+            clock: self.clock.clone(),
+            fencing: self.fencing.clone(),
+            results: self.scrubs.clone(),
+            interval,
         }
     }
 

@@ -1,9 +1,17 @@
 //! A running node: waits for its failure, and stops it in order.
 
-use crate::{membership::change::Membership, node::Node};
+use crate::{
+    integrity::fencing::{Fencing, Restart},
+    membership::change::Membership,
+    node::Node,
+    raft::clock::{Clock as _, SystemClock},
+    serve::fenced::FencedView,
+};
+use axum::Router;
 use futures::future::BoxFuture;
 use nexus_api::Api;
-use nexus_raft_store::StoreHandle;
+use nexus_api_types::{Moment, cluster::NodeFence};
+use nexus_raft_store::{StoreError, StoreHandle};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
@@ -18,6 +26,11 @@ const RAFT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The store gets this long for its last writes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time until a node has ended that is started anew in the same process. Requests that Raft has left without an
+/// answer hold the store until their deadline; nobody waits for this node meanwhile.
+const END_TIMEOUT: Duration = Duration::from_secs(30);
+/// The store of such a node gets this long.
+const LONG_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running node.
 pub struct RunningNode {
@@ -27,6 +40,8 @@ pub struct RunningNode {
     pub(super) stop: CancellationToken,
     pub(super) stop_http: CancellationToken,
     pub(super) failure: watch::Receiver<Option<String>>,
+    pub(super) fencing: Arc<Fencing>,
+    pub(super) router: watch::Sender<Router>,
     pub(super) tasks: Vec<JoinHandle<()>>,
     pub(super) http: JoinHandle<()>,
     pub(super) api: Api,
@@ -47,7 +62,10 @@ impl RunningNode {
             if let Some(why) = failure.borrow_and_update().as_ref() {
                 return why.clone();
             }
-            if let Some(error) = fatal.borrow_and_update().as_ref() {
+            if let Some(error) = fatal.borrow_and_update().clone() {
+                if error.is_rot() {
+                    return self.is_fenced_for(&error).await;
+                }
                 return error.to_string();
             }
             if let Err(error) = &metrics.borrow_watched().running_state {
@@ -63,14 +81,54 @@ impl RunningNode {
         }
     }
 
+    /// Fences a node whose store has stopped because its disk is damaged: a restart would only stop again. Never
+    /// returns.
+    async fn is_fenced_for(&self, damage: &StoreError) -> String {
+        let reason = format!("its store has stopped: {damage}");
+        self.fencing.fence(NodeFence { since: Moment(SystemClock.wall()), reason });
+        std::future::pending().await
+    }
+
+    /// Waits until the node has to end and be started anew in this process, and returns the reason.
+    pub async fn restarts(&self) -> Restart {
+        let mut restart = self.fencing.watch();
+        match restart.wait_for(Option::is_some).await.map(|restart| restart.clone()) {
+            Ok(Some(restart)) => restart,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends the node so that it can be started anew: every request is refused from now on, leadership is handed over,
+    /// and Raft stops before clients are waited for. Returns false when the data folder is still in use; the caller
+    /// then ends the process.
+    pub fn end_for(self, restart: Restart) -> BoxFuture<'static, bool> {
+        let ended = async move {
+            let view = match restart {
+                Restart::Fenced(fence) => {
+                    FencedView::new(self.node.id, &self.client_addr, fence, self.node.has_other_voters())
+                }
+                Restart::Rebuild => FencedView::rebuilding(self.node.id, &self.client_addr),
+            };
+            // The former router holds the store, and goes at once.
+            drop(self.router.send_replace(view.router()));
+            self.hand_over().await;
+            let _ = self.node.raft.shutdown().await;
+            self.stop_in_order(LONG_CLOSE_TIMEOUT).await
+        };
+        Box::pin(async move { tokio::time::timeout(END_TIMEOUT, ended).await.unwrap_or_default() })
+    }
+
     /// Stops within five seconds: hands leadership over, answers open requests, writes what is buffered, and logs what
     /// it had to cut off. Returns false when that takes too long, for example on a disk that hangs; the caller then
     /// ends the process as in a crash.
     pub fn stop(self) -> BoxFuture<'static, bool> {
-        Box::pin(async move { tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order()).await.is_ok() })
+        Box::pin(async move {
+            tokio::time::timeout(STOP_TIMEOUT, self.stop_in_order(CLOSE_TIMEOUT)).await.is_ok()
+        })
     }
 
-    async fn stop_in_order(self) {
+    /// Returns whether the data folder can be opened again.
+    async fn stop_in_order(self, close_timeout: Duration) -> bool {
         // Clients that follow events move to another node meanwhile.
         let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
         if sockets > 0 {
@@ -85,10 +143,12 @@ impl RunningNode {
             let _ = task.await;
         }
         let store: StoreHandle = self.node.store.clone();
-        drop((self.api, self.node, self.membership));
-        if tokio::time::timeout(CLOSE_TIMEOUT, store.released()).await.is_err() {
+        drop((self.api, self.node, self.membership, self.router));
+        let is_released = tokio::time::timeout(close_timeout, store.released()).await.is_ok();
+        if !is_released {
             tracing::warn!("the data folder is still in use at the end");
         }
+        is_released
     }
 
     async fn hand_over(&self) {

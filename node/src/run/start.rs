@@ -10,8 +10,13 @@ use super::{
 use crate::{
     backups::ScheduledBackups,
     duties::first_entry,
+    integrity::{
+        fencing::Fencing,
+        folder_note,
+        rebuild::{self, Order},
+    },
     membership::{
-        bootstrap::Bootstrap,
+        bootstrap::{Bootstrap, FormerNode},
         identity::{self, StoredIdentity},
         secret, token,
     },
@@ -61,8 +66,9 @@ impl RunningNode {
     async fn open(config: Config, sources: Sources) -> anyhow::Result<Self> {
         // Mistakes of the operator fail first, before a data folder is made.
         restore::check_is_in_place(&config.data_dir)?;
+        let is_rebuilt = rebuild::is_ordered(&config.data_dir)?;
         anyhow::ensure!(
-            config.origin != Origin::Remembered || config.data_dir.join("db").exists(),
+            config.origin != Origin::Remembered || is_rebuilt || config.data_dir.join("db").exists(),
             "the data folder {} is new and nothing says where this node belongs: give --initial-cluster and \
              --node-id for a new cluster, or --join and --join-token for one that runs",
             config.data_dir.display()
@@ -70,10 +76,11 @@ impl RunningNode {
         let listeners = Listeners::bind(&config).await?;
         make_folder(&config.data_dir)
             .with_context(|| format!("cannot make the data folder {}", config.data_dir.display()))?;
+        let order = rebuild::move_data_away(&config.data_dir)?;
         let opened = open_folder(&config.data_dir)
             .await
             .with_context(|| format!("cannot open the data folder {}", config.data_dir.display()))?;
-        Self::run(config, sources, listeners, opened).await
+        Self::run(config, sources, listeners, (opened, order)).await
     }
 
     /// Starts a node on a store that was opened elsewhere, such as one on a disk that fails on demand. The data folder
@@ -84,7 +91,7 @@ impl RunningNode {
     pub fn start_on(config: Config, sources: Sources, opened: Opened) -> Starting {
         Box::pin(async move {
             let listeners = Listeners::bind(&config).await?;
-            Self::run(config, sources, listeners, opened).await
+            Self::run(config, sources, listeners, (opened, None)).await
         })
     }
 
@@ -92,7 +99,7 @@ impl RunningNode {
         config: Config,
         sources: Sources,
         listeners: Listeners,
-        (log, machine, store): Opened,
+        ((log, machine, store), order): (Opened, Option<Order>),
     ) -> anyhow::Result<Self> {
         let disk = Disk::open(&config.data_dir, config.disk_reserve)
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
@@ -114,7 +121,16 @@ impl RunningNode {
             ..LocalIdentity::new(stored.instance, own.client_addr.clone())
         };
         let listening = Listening::start(&config, listeners, known, &sources, certificates);
-        let identified = listening.identify(&config, own, stored, secret, &store).await?;
+        let bootstrap = Bootstrap {
+            peers: &listening.peers,
+            identity: stored,
+            own,
+            has_membership: has_membership(&store),
+            replaces: order
+                .map(|order| FormerNode { id: order.former, others: order.others.into_values().collect() }),
+        };
+        let identified = listening.identify(&config, bootstrap, secret, &store).await?;
+        rebuild::is_done(&config.data_dir)?;
         let raft = listening.start_raft(&config.timing, &identified, log, machine, &store).await?;
         let node = Node::new(raft, store, config.timing);
         Ok(listening.serve(config, sources, identified, node, (Arc::new(disk), new_history)))
@@ -210,13 +226,11 @@ impl Listening {
     async fn identify(
         &self,
         config: &Config,
-        own: Member,
-        mut stored: StoredIdentity,
+        bootstrap: Bootstrap<'_>,
         secret: Option<ClusterSecret>,
         store: &StoreHandle,
     ) -> anyhow::Result<Identified> {
-        let bootstrap =
-            Bootstrap { peers: &self.peers, identity: stored, own, has_membership: has_membership(store) };
+        let mut stored = bootstrap.identity;
         let outcome = bootstrap.run(&config.origin, config.join_ca.as_deref()).await?;
         if let Some(named) = self.certificates.current().name().and_then(|name| name.node)
             && matches!(config.origin, Origin::Join { .. })
@@ -282,12 +296,15 @@ impl Listening {
         let backups = Arc::new(backups.map_or_else(BackupWatch::default, |schedule| {
             BackupWatch::new(schedule.to.to_string(), schedule.every)
         }));
+        let fencing = Arc::new(Fencing::new(config.data_dir.clone()));
         let parts = Parts::new(
             node.clone(),
             self.peers,
             disk.clone(),
             self.certificates,
-            (config.place.clone(), backups.clone()),
+            (config.place.clone(), config.rules_up_to),
+            backups.clone(),
+            fencing.clone(),
             sources,
         );
         self.service.begin(parts.peer_requests());
@@ -313,6 +330,17 @@ impl Listening {
         }
         tasks.push(tokio::spawn(disk::watch(disk, store.clone(), stop.clone())));
         tasks.push(tokio::spawn(parts.reports.clone().collect(stop.clone())));
+        tasks.push(tokio::spawn(parts.judge().run(stop.clone())));
+        if let Some(interval) = config.scrub_interval {
+            tasks.push(tokio::spawn(parts.scrubber(interval).run(stop.clone())));
+        }
+        let own = (node.id, stored.instance);
+        tasks.push(tokio::spawn(folder_note::keep(
+            config.data_dir.clone(),
+            own,
+            store.clone(),
+            stop.clone(),
+        )));
         let token = token::remove_when_used(config.data_dir.clone(), store.clone(), stop.clone());
         tasks.push(tokio::spawn(token));
         tasks.push(tokio::spawn(learn_identity(store.clone(), self.known, stored, stop.clone())));
@@ -327,7 +355,7 @@ impl Listening {
             }
             // Nobody may act on the former history.
             Some(history) => {
-                let (store, router, stop) = (store.clone(), self.router, stop.clone());
+                let (store, router, stop) = (store.clone(), self.router.clone(), stop.clone());
                 tasks.push(tokio::spawn(async move {
                     if first_entry::has_begun(&store, history, &stop).await {
                         let _starting = router.send_replace(served);
@@ -348,6 +376,8 @@ impl Listening {
             stop,
             stop_http: self.stop_http,
             failure,
+            fencing,
+            router: self.router,
             tasks,
             http: self.http,
             api,

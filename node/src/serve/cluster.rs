@@ -290,6 +290,7 @@ fn operated(response: ServiceResponse) -> Option<Result<OperationOutcome, Operat
         ServiceResponse::Done => Ok(OperationOutcome::Done),
         ServiceResponse::Joined(node) => Ok(OperationOutcome::Joined { node }),
         ServiceResponse::Leads(node) => Ok(OperationOutcome::Leader(node)),
+        ServiceResponse::Rebuilding { kept_in } => Ok(OperationOutcome::Rebuilding { kept_in }),
         response => Err(refusal(response)?),
     })
 }
@@ -330,6 +331,7 @@ fn membership_request(operation: Operation) -> Option<MembershipRequest> {
         Operation::Replace { old, new } => MembershipRequest::Replace { old, new },
         Operation::Drain { node, draining } => MembershipRequest::Drain { node, is_draining: draining },
         Operation::TransferLeader(to) => MembershipRequest::TransferLeader { to },
+        Operation::Rebuild { node, forced } => MembershipRequest::Rebuild { node, forced },
         Operation::Snapshot => return None,
     })
 }

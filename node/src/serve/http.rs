@@ -60,7 +60,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(30);
 /// The router of a node that is starting: it answers that the process lives and is not ready.
 pub(crate) fn starting() -> Router {
     let alive = || async { Json(Liveness { status: "alive".to_owned(), timestamp: now() }) };
-    let not_ready = || async { unavailable(not_ready()) };
+    let not_ready = || async { unavailable(not_ready(STARTING.to_owned())) };
     let health = Router::new()
         .route("/health", get(not_ready))
         .route("/health/ready", get(not_ready))
@@ -78,8 +78,8 @@ pub(crate) fn starting() -> Router {
     })
 }
 
-/// The answer of `/health` before anything can be checked.
-fn not_ready() -> Readiness {
+/// The answer of `/health` of a node on which nothing can be checked, and why.
+pub(super) fn not_ready(message: String) -> Readiness {
     let unhealthy = || "unhealthy".to_owned();
     let raft = RaftCheck {
         status: unhealthy(),
@@ -88,20 +88,20 @@ fn not_ready() -> Readiness {
         leader: None,
         term: 0,
         lag: 0,
-        message: Some(STARTING.to_owned()),
+        message: Some(message),
     };
     let storage = StorageCheck { status: unhealthy(), latency_ms: 0, space: None };
     Readiness { status: "not_ready".to_owned(), checks: Checks { raft, storage }, timestamp: now() }
 }
 
-fn now() -> Moment {
+pub(super) fn now() -> Moment {
     Moment(SystemClock.wall())
 }
 
 /// The message to clients of a node that is starting.
 const STARTING: &str = "this node is starting; try again in a moment, or another node";
 
-fn unavailable(body: impl Serialize) -> Response {
+pub(super) fn unavailable(body: impl Serialize) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], Json(body)).into_response()
 }
 

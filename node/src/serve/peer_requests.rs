@@ -1,6 +1,7 @@
 //! Answers the requests of peers beyond Raft.
 
 use crate::{
+    integrity::fencing::Fencing,
     leader::{heartbeats::Heartbeats, service::LeaderService},
     peer::{
         PeerService,
@@ -10,10 +11,20 @@ use crate::{
 };
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{Actor, NodeId, Proposal};
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use tokio::time::Instant;
 
 /// The answer to a node that was removed from the cluster.
 const NO_MEMBER: &str = "the node that asks is no member of this cluster; join anew with a token";
+
+/// The answer of a healthy node that shall be rebuilt without force, or by another node than its leader.
+const NOT_FENCED: &str = "this node is not fenced, and follows another leader or none";
+
+/// Longest wait of a node that lags until it has applied the entry whose hash is asked for.
+const HASH_WAIT: Duration = Duration::from_millis(500);
 
 /// Answers peers from the running node. Until there is one, requests are answered as unavailable: a joining node serves
 /// its peers before it has an id.
@@ -26,6 +37,7 @@ pub(crate) struct PeerRequests {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) reports: Arc<Reports>,
     pub(crate) clock: Arc<ClusterClock>,
+    pub(crate) fencing: Arc<Fencing>,
 }
 
 impl NodeService {
@@ -69,6 +81,20 @@ impl PeerRequests {
             }
             ServiceRequest::Drain { .. } => {
                 ServiceResponse::Unavailable { reason: "only the leader drains a node".to_owned() }
+            }
+            ServiceRequest::HashAt { index } => {
+                let _ = node.applied(index, Instant::now() + HASH_WAIT).await;
+                ServiceResponse::HashAt(node.store.hash_at(index))
+            }
+            ServiceRequest::Rebuild { forced } => {
+                // Only the leader knows whether the others have a quorum without this node.
+                if !forced || from.is_none() || from != node.leader_id() {
+                    return ServiceResponse::Unavailable { reason: NOT_FENCED.to_owned() };
+                }
+                match self.fencing.rebuild() {
+                    Ok(kept_in) => ServiceResponse::Rebuilding { kept_in: kept_in.display().to_string() },
+                    Err(error) => ServiceResponse::Unavailable { reason: format!("{error:#}") },
+                }
             }
             ServiceRequest::ClusterTime(time) => {
                 // Only the time of the leader counts, as far as this node knows the leader.

@@ -77,6 +77,8 @@ pub(crate) fn measurements(
         leases_expired: applied.leases_expired(),
         clock_correction_ms: reports.clock_correction_ms(),
         certificate_reloads: reports.certificate_reloads(),
+        scrubs: reports.scrubs().finished(),
+        is_damaged: reports.scrubs().damage().is_some(),
         queues,
     }
 }
@@ -107,11 +109,14 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
             flush_slow: report.flush_slow,
         }),
         diverged: report.diverged,
+        fenced: reports.fence_of(report.id),
+        damage: details.as_ref().and_then(|details| details.damage.clone()),
         draining: reports.is_draining(report.id),
         disk_bytes: details.as_ref().and_then(|details| details.disk_used),
         flush_p99: details.as_ref().and_then(|details| details.flush_p99_us).map(Duration::from_micros),
         place: details.as_ref().map(|details| details.place.clone()),
         version: details.as_ref().map(|details| details.version.clone()),
+        build: details.as_ref().and_then(|details| details.build.clone()),
         backups: details.as_ref().and_then(|details| details.backups.clone()),
         timing: details.as_ref().and_then(|details| details.timing.clone()),
         certificates: details.map(|details| details.certificates),

@@ -70,6 +70,15 @@ const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   nexusd completions bash > ~/.local/share/bash-completion/completions/nexusd";
 
+const VERSION_EXAMPLES: &str = "\
+Examples:
+  nexusd version
+  nexusd version --json";
+
+const REBUILD_EXAMPLES: &str = "\
+Examples:
+  nexusd rebuild --data-dir /var/lib/nexus";
+
 const SECRET_EXAMPLES: &str = "\
 Examples:
   (umask 077 && nexusd new-secret > cluster-secret)";
@@ -101,6 +110,9 @@ pub enum Command {
     /// List the scheduled backups in a folder or a store, also when the cluster is lost
     #[command(after_help = BACKUPS_EXAMPLES)]
     Backups(BackupsArgs),
+    /// Print the version of this program, and the versions of rules, format and protocol that it knows
+    #[command(after_help = VERSION_EXAMPLES)]
+    Version(VersionArgs),
     /// Ask the node of this machine whether it is ready; the exit code is 0 if it is, else 1
     #[command(after_help = HEALTH_EXAMPLES)]
     Health(HealthArgs),
@@ -110,6 +122,9 @@ pub enum Command {
     /// Make a cluster of one node from the data folder of a cluster that has lost its quorum for good
     #[command(after_help = RECOVER_EXAMPLES)]
     Recover(RecoverArgs),
+    /// Let the next start begin anew with the state of the other nodes, for a node that is fenced or damaged
+    #[command(after_help = REBUILD_EXAMPLES)]
+    Rebuild(RebuildArgs),
     /// Print what a data folder contains, also while a node runs on it; it changes nothing
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
@@ -209,6 +224,14 @@ pub struct StartArgs {
     /// Free space of the data folder's disk, in MiB, below which writes that need more space are refused [default: 256]
     #[arg(long, env = "NEXUS_DISK_RESERVE_MIB", value_name = "MIB")]
     pub disk_reserve_mib: Option<u64>,
+    /// Newest version of the rules that this node lets the cluster go by, so that all nodes can go back to a program
+    /// that knows no newer ones; nexus cluster upgrade-check shows the versions [default: all that it knows]
+    #[arg(long, env = "NEXUS_RULES_UP_TO", value_name = "VERSION")]
+    pub rules_up_to: Option<u16>,
+    /// Seconds from the end of one scrub to the next one: it reads everything stored, slowly, and compares it with the
+    /// state in memory; 0 means never [default: 3600]
+    #[arg(long, env = "NEXUS_SCRUB_INTERVAL", value_name = "SECONDS")]
+    pub scrub_interval: Option<u64>,
     /// Names by which clients reach this node, besides its addresses, localhost and --advertise; * allows any name
     #[arg(long, env = "NEXUS_ALLOWED_HOSTS", value_name = "HOST,…")]
     pub allowed_hosts: Option<String>,
@@ -423,6 +446,25 @@ pub struct RecoverArgs {
     /// The addresses and the first log index
     #[command(flatten)]
     pub new: NewClusterArgs,
+}
+
+/// Settings of `nexusd version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    /// Print it as JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Settings of `nexusd rebuild`.
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// Data folder of the node, which must not run; its content is kept in a folder within it
+    #[arg(long, env = "NEXUS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Rebuild it although it has no mark of a fence
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Settings of `nexusd inspect`.

@@ -18,6 +18,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
 use nexus_api_types::cluster::NodePlace;
+use nexus_domain::RulesVersion;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -69,6 +70,10 @@ pub struct Config {
     pub trust_proxy: bool,
     /// Free bytes on the disk below which writes that store more are refused.
     pub disk_reserve: u64,
+    /// The newest rules that it lets the cluster go by, if the operator holds them back.
+    pub rules_up_to: Option<RulesVersion>,
+    /// The time from the end of one scrub of the store to the next one; none for no scrubs.
+    pub scrub_interval: Option<Duration>,
     /// Connections of clients at once, WebSockets included.
     pub max_connections: u32,
     /// WebSockets at once.
@@ -88,6 +93,12 @@ pub struct Config {
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
+
+/// Default of `--scrub-interval`. Errors on devices are rare, and one that is found within an hour is found before the
+/// disk of another node fails, too.
+const SCRUB_INTERVAL: Duration = Duration::from_secs(3600);
+/// Longest `--scrub-interval`, in seconds: a month. More is a typing error.
+const MAX_SCRUB_INTERVAL: u64 = 31 * 24 * 3600;
 
 /// Default of `--rate-limit`, in requests per second of one key: far more than an agent needs, and not enough to stop
 /// others.
@@ -132,6 +143,8 @@ struct File {
     rate_limit: Option<u32>,
     trust_proxy: Option<bool>,
     disk_reserve_mib: Option<u64>,
+    rules_up_to: Option<u16>,
+    scrub_interval: Option<u64>,
     max_connections: Option<u32>,
     max_sockets: Option<u32>,
     otlp_endpoint: Option<String>,
@@ -284,6 +297,8 @@ impl Config {
             rate_limit: NonZeroU32::new(args.rate_limit.or(file.rate_limit).unwrap_or(RATE_LIMIT)),
             trust_proxy: args.trust_proxy.or(file.trust_proxy).unwrap_or_default(),
             disk_reserve,
+            rules_up_to: rules_up_to(args.rules_up_to.or(file.rules_up_to))?,
+            scrub_interval: scrub_interval(args.scrub_interval.or(file.scrub_interval))?,
             max_connections,
             max_sockets,
             tls: certificates.files,
@@ -297,6 +312,14 @@ impl Config {
     pub fn own_initial_addr(&self) -> Option<String> {
         match &self.origin {
             Origin::Initial { node_id, peers } => peers.get(node_id).cloned(),
+            Origin::Join { .. } | Origin::Remembered => None,
+        }
+    }
+
+    /// The id of this node, if it is one of the first nodes and has not been replaced since.
+    pub fn own_initial_id(&self) -> Option<u64> {
+        match &self.origin {
+            Origin::Initial { node_id, .. } => Some(*node_id),
             Origin::Join { .. } | Origin::Remembered => None,
         }
     }
@@ -322,6 +345,8 @@ impl Config {
             rate_limit: NonZeroU32::new(RATE_LIMIT),
             trust_proxy: false,
             disk_reserve: DEFAULT_RESERVE,
+            rules_up_to: None,
+            scrub_interval: Some(SCRUB_INTERVAL),
             max_connections: MAX_CONNECTIONS,
             max_sockets: MAX_SOCKETS,
             tls: TlsFiles::default(),
@@ -333,6 +358,28 @@ impl Config {
             log: LogArgs::default(),
         }
     }
+}
+
+/// The version at which the rules are held back.
+fn rules_up_to(version: Option<u16>) -> anyhow::Result<Option<RulesVersion>> {
+    let Some(version) = version.map(RulesVersion) else { return Ok(None) };
+    ensure!(
+        (RulesVersion::FIRST..=RulesVersion::KNOWN).contains(&version),
+        "--rules-up-to {version}: this program knows the rules from version {} to {}",
+        RulesVersion::FIRST,
+        RulesVersion::KNOWN
+    );
+    Ok(Some(version))
+}
+
+/// The time between two scrubs; none for 0.
+fn scrub_interval(seconds: Option<u64>) -> anyhow::Result<Option<Duration>> {
+    let seconds = seconds.unwrap_or(SCRUB_INTERVAL.as_secs());
+    ensure!(
+        seconds <= MAX_SCRUB_INTERVAL,
+        "--scrub-interval {seconds} is longer than a month ({MAX_SCRUB_INTERVAL} s); 0 means never"
+    );
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 fn read_file(path: &Path) -> anyhow::Result<File> {

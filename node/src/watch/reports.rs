@@ -1,6 +1,6 @@
 //! Fetches a report from every other node every two seconds: its applied index and state hash, its disk, its wall
-//! clock. The reports give the alarm when two states differ, the candidates for leadership, and the median of the
-//! clocks. They are never part of what the cluster decides.
+//! clock. The reports find out when two states differ, and who is fenced; they give the candidates for leadership, and
+//! the median of the clocks. They are never part of what the cluster decides.
 
 use crate::{
     node::{MemberProgress, Node},
@@ -11,33 +11,37 @@ use crate::{
     },
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
-    watch::{backups::BackupWatch, disk::Disk, verdict::Verdict},
+    watch::{
+        announcements::Announcements, backups::BackupWatch, build::build, disk::Disk, round_trips::RoundTrips,
+        scrubs::ScrubResults, verdict::Verdict,
+    },
 };
 use futures::future::join_all;
-use nexus_api_types::cluster::{Health, NodePlace};
+use nexus_api_types::cluster::{Health, NodeFence, NodePlace};
 use nexus_domain::{NodeId, RulesVersion, WallTime};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The time between two rounds of requests.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Longest wait for one report. The next round asks again.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest wait until this node has applied what another one has: under load it lags by some entries, and a report
+/// comes only every two seconds.
+const COMPARISON_WAIT: Duration = Duration::from_secs(1);
 /// A report that is older does not count.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// A clock that is off by less than this is not corrected: requests take time, too.
 const CLOCK_TOLERANCE_MS: i64 = 2_000;
-/// The round trips to a node that are kept: those of half a minute.
-const MAX_ROUND_TRIPS: usize = 15;
 /// The time between two log lines about the same problem.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -59,14 +63,23 @@ pub(crate) struct Reports {
     clock: Arc<dyn Clock>,
     disk: Arc<Disk>,
     certificates: Arc<Certificates>,
-    place: NodePlace,
+    says: SelfDescription,
     verdict: Verdict,
-    /// The other nodes that are drained.
-    draining: Mutex<BTreeSet<NodeId>>,
-    backups: Arc<BackupWatch>,
     received: Mutex<BTreeMap<NodeId, ReceivedReport>>,
+    announced: Announcements,
+    /// The last difference that was found.
+    differences: watch::Sender<Option<Divergence>>,
     /// The last result of [`Reports::correct_clock`], which every request reads.
     clock_correction_ms: AtomicI64,
+}
+
+/// The part of a node's report about itself that is not measured.
+pub(crate) struct SelfDescription {
+    pub(crate) place: NodePlace,
+    /// The rules up to which the operator lets the cluster go, for the sake of a downgrade.
+    pub(crate) rules_up_to: Option<RulesVersion>,
+    pub(crate) scrubs: Arc<ScrubResults>,
+    pub(crate) backups: Arc<BackupWatch>,
 }
 
 struct ReceivedReport {
@@ -91,8 +104,7 @@ impl Reports {
         clock: Arc<dyn Clock>,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
-        place: NodePlace,
-        backups: Arc<BackupWatch>,
+        says: SelfDescription,
     ) -> Self {
         Self {
             node,
@@ -100,17 +112,27 @@ impl Reports {
             clock,
             disk,
             certificates,
-            place,
-            backups,
+            says,
             verdict: Verdict::default(),
-            draining: Mutex::default(),
             received: Mutex::default(),
+            announced: Announcements::default(),
+            differences: watch::Sender::new(None),
             clock_correction_ms: AtomicI64::new(0),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ReceivedReport>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A receiver of the differences that are found.
+    pub(crate) fn differences(&self) -> watch::Receiver<Option<Divergence>> {
+        self.differences.subscribe()
+    }
+
+    /// Why a node has fenced itself, as it said last; none for a node that has not.
+    pub(crate) fn fence_of(&self, node: NodeId) -> Option<NodeFence> {
+        self.announced.fence_of(node)
     }
 
     /// The report of a node, unless it is too old.
@@ -130,6 +152,14 @@ impl Reports {
     /// How the state of a node differs from this one's. Kept until a later comparison finds no difference.
     pub(crate) fn divergence(&self, node: NodeId) -> Option<Divergence> {
         self.lock().get(&node).and_then(|last| last.diverged)
+    }
+
+    /// The damage that a node has found in itself, for which the cluster cannot do without it.
+    fn damage_of(&self, node: NodeId) -> Option<String> {
+        if node == self.node.id {
+            return self.says.scrubs.damage();
+        }
+        self.lock().get(&node).and_then(|last| last.details.as_ref()?.damage.clone())
     }
 
     /// Whether a node is known to take requests that belong to a trace: older versions do not.
@@ -187,6 +217,12 @@ impl Reports {
             return Health::NoLeader;
         }
         let members = self.node.members();
+        if members.iter().any(|member| self.fence_of(member.id).is_some()) {
+            return Health::Fenced;
+        }
+        if members.iter().any(|member| self.damage_of(member.id).is_some()) {
+            return Health::Damaged;
+        }
         if members.iter().any(|member| self.divergence(member.id).is_some()) {
             return Health::StateMismatch;
         }
@@ -206,8 +242,13 @@ impl Reports {
             disk_low: self.disk.is_low(),
             flush_slow: self.disk.is_slow(),
             wall: self.clock.wall(),
-            rules: RulesVersion::KNOWN,
+            rules: self.rules(),
         }
+    }
+
+    /// The newest rules that this node lets the cluster go by.
+    pub(crate) fn rules(&self) -> RulesVersion {
+        self.says.rules_up_to.map_or(RulesVersion::KNOWN, |held| held.min(RulesVersion::KNOWN))
     }
 
     /// How far the clocks of the cluster are ahead of this node's own, in milliseconds; 0 while they agree.
@@ -220,6 +261,11 @@ impl Reports {
         self.certificates.reloads()
     }
 
+    /// The results of the scrubs of this node.
+    pub(crate) fn scrubs(&self) -> &ScrubResults {
+        &self.says.scrubs
+    }
+
     /// The details that this node adds to its report.
     pub(crate) fn own_details(&self) -> NodeDetails {
         let flushes = self.node.store.flush_stats().latency().counts();
@@ -227,12 +273,15 @@ impl Reports {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             knows_traces: true,
             certificates: self.certificates.current().shown().clone(),
-            place: self.place.clone(),
+            place: self.says.place.clone(),
             draining: self.node.is_draining(),
             disk_used: Some(self.disk.database_bytes()),
             flush_p99_us: flushes.p99().map(|bound| u64::try_from(bound.as_micros()).unwrap_or(u64::MAX)),
-            backups: self.backups.shown(),
+            backups: self.says.backups.shown(),
             timing: Some(self.node.timing.shown()),
+            build: Some(build(self.says.rules_up_to)),
+            fenced: None,
+            damage: self.says.scrubs.damage(),
         }
     }
 
@@ -245,7 +294,7 @@ impl Reports {
     /// The priority of a node as a leader, its own or the last one that was heard; the usual one when none was.
     pub(crate) fn priority_of(&self, node: NodeId) -> u8 {
         if node == self.node.id {
-            return self.place.priority;
+            return self.says.place.priority;
         }
         let received = self.lock();
         let details = received.get(&node).and_then(|last| last.details.as_ref());
@@ -257,22 +306,16 @@ impl Reports {
         if node == self.node.id {
             return self.node.is_draining();
         }
-        self.lock_draining().contains(&node)
+        self.announced.is_draining(node)
     }
 
     /// Notes that a node is drained, or not any more. For this one, that makes it so.
     pub(crate) fn set_draining(&self, node: NodeId, is_draining: bool) {
         if node == self.node.id {
             self.node.set_draining(is_draining);
-        } else if is_draining {
-            self.lock_draining().insert(node);
         } else {
-            self.lock_draining().remove(&node);
+            self.announced.set_draining(node, is_draining);
         }
-    }
-
-    fn lock_draining(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
-        self.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Voters that could take leadership over, the best one first: they answer, have caught up, are not drained, have
@@ -319,19 +362,22 @@ impl Reports {
     async fn ask_all(&self) {
         let others = self.node.other_members();
         self.lock().retain(|id, _| others.iter().any(|(other, _)| other == id));
-        self.lock_draining().retain(|id| others.iter().any(|(other, _)| other == id));
+        self.announced.forget_all_but(|id| others.iter().any(|(other, _)| *other == id));
         join_all(others.iter().map(|(id, target)| self.ask(*id, target))).await;
     }
 
     async fn ask(&self, id: NodeId, target: &PeerTarget) {
         let sent = Instant::now();
-        let answer = self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await;
-        let Ok(ServiceResponse::Report(report)) = answer else { return };
+        let report = match self.peers.request(target, ServiceRequest::Report, REPORT_TIMEOUT).await {
+            Ok(ServiceResponse::Report(report)) => Some(*report),
+            // A fenced node reports no more, and says in its details why.
+            Ok(_) => None,
+            Err(_) => return,
+        };
         let round_trip = sent.elapsed();
         // The node read its clock about half a round trip ago.
         let half_trip = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
-        let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(self.clock.wall().0);
-        let compared = compare(&report, self.node.store.hash_at(report.applied));
+        let now = self.clock.wall().0;
         let details = match self.peers.request(target, ServiceRequest::Details, REPORT_TIMEOUT).await {
             Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
             _ => None,
@@ -339,48 +385,50 @@ impl Reports {
         if let Some(details) = &details {
             self.set_draining(id, details.draining);
         }
-        let mut reports = self.lock();
-        let before = reports.remove(&id);
-        let (mut diverged, mut logged, mut round_trips) =
-            before.map_or_else(Default::default, |last| (last.diverged, last.logged, last.round_trips));
-        round_trips.add(round_trip);
-        match compared {
-            Some(Ok(())) => (diverged, logged) = (None, None),
-            Some(Err(found)) => {
-                diverged = Some(found);
-                if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-                    logged = Some(Instant::now());
-                    tracing::error!(
-                        other = %id, index = found.index,
-                        ours = %format_args!("{:016x}", found.ours), theirs = %format_args!("{:016x}", found.theirs),
-                        "STATE MISMATCH: the same entries made a different state on that node. Compare all nodes with \
-                         nexus cluster status, keep the data folder of the one that is alone, and start it again \
-                         with an empty one"
-                    );
-                }
+        let Some(report) = report else {
+            if let Some(fence) = details.and_then(|details| details.fenced) {
+                self.announced.note_fence(id, fence);
             }
-            None => {}
+            return;
+        };
+        self.announced.end_fence(id);
+        let ahead_ms = report.wall.0.saturating_add(half_trip).saturating_sub(now);
+        {
+            let mut reports = self.lock();
+            let before = reports.remove(&id);
+            let (diverged, logged, mut round_trips) =
+                before.map_or_else(Default::default, |last| (last.diverged, last.logged, last.round_trips));
+            round_trips.add(round_trip);
+            let (report, at) = (report.clone(), Instant::now());
+            reports
+                .insert(id, ReceivedReport { report, details, at, round_trips, ahead_ms, diverged, logged });
         }
-        let at = Instant::now();
-        let report = *report;
-        reports.insert(id, ReceivedReport { report, details, at, round_trips, ahead_ms, diverged, logged });
-    }
-}
-
-/// The last round trips to a node. The shortest of them tells the distance; longer ones waited for a processor.
-#[derive(Debug, Default)]
-struct RoundTrips(VecDeque<Duration>);
-
-impl RoundTrips {
-    fn add(&mut self, round_trip: Duration) {
-        if self.0.len() == MAX_ROUND_TRIPS {
-            self.0.pop_front();
+        let _ = self.node.applied(report.applied, Instant::now() + COMPARISON_WAIT).await;
+        if let Some(compared) = compare(&report, self.node.store.hash_at(report.applied)) {
+            self.note_comparison(id, compared);
         }
-        self.0.push_back(round_trip);
     }
 
-    fn shortest(&self) -> Duration {
-        self.0.iter().min().copied().unwrap_or_default()
+    fn note_comparison(&self, id: NodeId, compared: Result<(), Divergence>) {
+        let mut reports = self.lock();
+        let Some(last) = reports.get_mut(&id) else { return };
+        last.diverged = compared.err();
+        let Some(found) = last.diverged else {
+            last.logged = None;
+            return;
+        };
+        if last.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            last.logged = Some(Instant::now());
+            tracing::error!(
+                other = %id, index = found.index,
+                ours = %format_args!("{:016x}", found.ours), theirs = %format_args!("{:016x}", found.theirs),
+                "STATE MISMATCH: the same entries made a different state on that node. The one that differs from a \
+                 majority fences itself; where there is no majority, compare all nodes with nexus cluster status, and \
+                 rebuild the wrong one with nexus cluster rebuild NODE --force"
+            );
+        }
+        drop(reports);
+        self.differences.send_replace(Some(found));
     }
 }
 

@@ -156,9 +156,12 @@ fn opening(error: rocksdb::Error) -> StoreError {
 }
 
 fn failed(doing: &'static str, error: rocksdb::Error) -> StoreError {
+    let is_corruption = error.kind() == ErrorKind::Corruption;
     let cause = error.into_string();
     if cause.contains("No space left") {
         StoreError::Full { doing }
+    } else if is_corruption {
+        StoreError::Damaged { doing, cause }
     } else {
         StoreError::Disk { doing, cause }
     }
@@ -201,7 +204,10 @@ impl Reader for Rocks {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
-        let pairs = self.db.iterator_cf_opt(self.handle(column), bounded(range), mode(order));
+        let mut options = bounded(range);
+        // The log and the rows are read as a whole, and would only evict what is read often.
+        options.fill_cache(!matches!(column, Column::Log | Column::Rows));
+        let pairs = self.db.iterator_cf_opt(self.handle(column), options, mode(order));
         Box::new(pairs.map(pair))
     }
 }

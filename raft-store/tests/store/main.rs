@@ -18,5 +18,6 @@ mod new_history;
 mod node;
 mod openraft_suite;
 mod quarantine;
+mod scrub;
 mod snapshots;
 mod storage;

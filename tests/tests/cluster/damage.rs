@@ -1,13 +1,10 @@
-//! Processes that are killed at any point, logs that lose their end, and states that diverge: no acknowledged write is
-//! lost, and every damage is detected.
+//! Processes that are killed at any point, and logs that lose their end: no acknowledged write is lost, and every
+//! damage is detected.
 
-use futures::stream;
-use nexus_domain::{Acting, Actor, Proposal, SessionId, Stamp, WallTime, command};
-use nexus_raft_store::{Command, Entry, LogId, open_folder};
-use nexus_tests::{Cluster, Team, eventually, history};
-use openraft::{
-    EntryPayload, RaftLogReader,
-    storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine},
+use nexus_tests::{
+    Cluster, Team, eventually,
+    fence::{fenced, rebuild},
+    history,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use reqwest::Method;
@@ -116,7 +113,7 @@ async fn write_forty(team: &Team, name: &str) {
 }
 
 #[tokio::test]
-async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_returns_under_a_new_id() {
+async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_is_fenced_until_it_is_rebuilt() {
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
     write_forty(&team, "before").await;
@@ -139,15 +136,17 @@ async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_return
     // Entries may have come in one batch, with their results behind it: the loss of those alone would be harmless.
     file.set_len(length / 16).expect("the log can be cut off");
     cluster.node(number).start();
-    cluster.node(number).ended().await;
-    let said = cluster.node(number).log();
-    assert!(said.contains("quarantined") && said.contains("empty data folder"), "{said}");
-    // As its log said.
-    let old = cluster.node(number).data_dir();
-    fs::rename(&old, old.with_extension("kept")).expect("the folder can be moved away");
+    let url = cluster.node(number).url();
+    let why = fenced(&url).await;
+    assert!(why.contains("quarantined") && why.contains("its log was durable up to"), "{why}");
+    // It looks again at each start, and does not end.
+    cluster.node(number).terminate();
     cluster.node(number).start();
-    cluster.ready(number).await;
+    fenced(&url).await;
     let other = cluster.node(number % 3 + 1).url();
+    let rebuilt = rebuild(&team.admin.via(&other), number).await;
+    assert!(Path::new(&rebuilt).join("db").exists(), "{rebuilt}");
+    cluster.ready(number).await;
     let ids = eventually("it votes again, under a new id", || async {
         let status = team.admin.via(&other).get("/cluster/status").await;
         let nodes = status.body["data"]["nodes"].as_array()?.clone();
@@ -163,83 +162,60 @@ async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_return
     cluster.same_state(&team.admin).await;
 }
 
-/// A tick at this index, with this time.
-fn tick(log_id: LogId, wall: i64) -> Entry {
-    let stamp = Stamp { cluster: nexus_domain::ClusterTime(0), wall: WallTime(wall) };
-    let acting = Acting::Engineer { candidate: SessionId::MIN };
-    let proposal =
-        Proposal { command: command::Tick.into(), actor: Actor::System, acting, request: None, stamp };
-    Entry { log_id, payload: EntryPayload::Normal(Command(Arc::new(proposal))) }
-}
-
-/// Adds the entry to a stopped node's log. A node that diverges has applied something else in its place.
-async fn add_entry(data_dir: &Path, drifts: bool) -> LogId {
-    let (mut log, mut machine, store) = open_folder(data_dir).await.expect("a stopped node's folder opens");
-    let last = log.get_log_state().await.expect("the log can be read").last_log_id.expect("it is not empty");
-    let next = LogId::new(last.leader_id, last.index + 1);
-    log.blocking_append([tick(next, 1_000)]).await.expect("the log can be written");
-    if drifts {
-        let applied = store.latest().applied().map_or(0, |applied| applied.index);
-        let mut reader = log.get_log_reader().await;
-        let entries = reader.try_get_log_entries(applied + 1..next.index).await.expect("the log can be read");
-        drop(reader);
-        let entries = entries.into_iter().chain([tick(next, 2_000)]);
-        let entries = entries.map(|entry| Ok((entry, None)));
-        machine.apply(stream::iter(entries.collect::<Vec<_>>())).await.expect("it can be applied");
-        // Durable with the next flush of the log, such as that of a vote.
-        log.blocking_append([tick(LogId::new(last.leader_id, last.index + 2), 3_000)])
-            .await
-            .expect("written");
-        log.truncate_after(Some(next)).await.expect("taken back");
-    }
-    drop((log, machine));
-    store.released().await;
-    next
+/// The largest sorted file of a database.
+fn largest_sorted_file(data_dir: &Path) -> PathBuf {
+    let files =
+        fs::read_dir(data_dir.join("db")).expect("there is a database").flatten().map(|file| file.path());
+    let sorted = files.filter(|path| path.extension().is_some_and(|end| end == "sst"));
+    sorted
+        .max_by_key(|path| fs::metadata(path).map_or(0, |found| found.len()))
+        .expect("there is a sorted file")
 }
 
 #[tokio::test]
-async fn a_diverged_state_raises_an_alarm_on_every_node() {
+async fn a_damaged_folder_does_not_end_its_node_which_names_the_file_and_is_rebuilt() {
+    let damages: [(&str, fn(&Path) -> PathBuf); 3] = [
+        ("No such file", |data_dir| {
+            let file = largest_sorted_file(data_dir);
+            fs::remove_file(&file).expect("it can be removed");
+            file
+        }),
+        ("checksum mismatch", |data_dir| {
+            let entries = fs::read_dir(data_dir.join("db")).expect("there is a database").flatten();
+            let mut names = entries.map(|entry| entry.path());
+            let is_manifest = |path: &PathBuf| path.to_string_lossy().contains("MANIFEST");
+            let file = names.find(is_manifest).expect("there is a manifest");
+            let mut bytes = fs::read(&file).expect("it can be read");
+            bytes[60] ^= 0x20;
+            fs::write(&file, bytes).expect("it can be written");
+            file
+        }),
+        ("quarantined: the mark", |data_dir| {
+            let file = data_dir.join("files").join("durable.mark");
+            fs::write(&file, []).expect("it can be written");
+            PathBuf::from("the mark of what was durable")
+        }),
+    ];
     let mut cluster = Cluster::start(3).await;
     let team = Team::of(&cluster).await;
-    team.ready_feature("one", &["a"]).await;
+    for (round, (says, damage)) in (0_u64..).zip(damages) {
+        write_forty(&team, &format!("round-{round}")).await;
+        // The first start after a crash writes what is in the write-ahead log into sorted files.
+        cluster.node(2).kill();
+        cluster.node(2).start();
+        cluster.ready(2).await;
+        cluster.node(2).terminate();
+        let file = damage(&cluster.node(2).data_dir());
+        cluster.node(2).start();
+        let why = fenced(&cluster.node(2).url()).await;
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(why.contains(says) && why.contains(&name), "{why}");
+        // Its id is a new one after each rebuild.
+        let id = if round == 0 { 2 } else { round + 3 };
+        rebuild(&team.admin, id).await;
+        cluster.ready(2).await;
+    }
     cluster.same_state(&team.admin).await;
-    let status = team.admin.get("/cluster/status").await;
-    assert!(
-        status.data()["nodes"].as_array().expect("nodes").iter().all(|node| node["stateMismatch"] == false)
-    );
-    for node in &mut cluster.nodes {
-        node.kill();
-    }
-    let mut added = Vec::new();
-    for node in &cluster.nodes {
-        added.push(add_entry(&node.data_dir(), node.number == 2).await);
-    }
-    assert!(added.iter().all(|log_id| *log_id == added[0]), "{added:?}");
-    for node in &mut cluster.nodes {
-        node.start();
-    }
-    cluster.all_ready().await;
-    for url in cluster.urls() {
-        let via = team.admin.via(&url);
-        eventually("the node shows the mismatch, and what node 2 has", || async {
-            let status = via.send(Method::GET, "/cluster/status", None).await.ok()?;
-            let nodes = status.body["data"]["nodes"].as_array()?.clone();
-            let alone = nodes.iter().find(|node| node["id"] == 2).expect("node 2");
-            let is_noted = alone["stateHash"].is_string() && alone["applied"].is_u64();
-            (is_noted && nodes.iter().any(|node| node["stateMismatch"] == true)).then_some(())
-        })
-        .await;
-    }
-    // According to each node by itself: a correct node sees one other that differs.
-    let first = cluster.node(1).url();
-    eventually("the metric is raised for the one and not for the other", || async {
-        let text = reqwest::get(format!("{first}/metrics")).await.ok()?.text().await.ok()?;
-        let says = |line: &str| text.contains(line).then_some(());
-        says("nexus_state_mismatch{node=\"2\"} 1").and(says("nexus_state_mismatch{node=\"3\"} 0"))
-    })
-    .await;
-    assert!(cluster.node(1).log().contains("STATE MISMATCH"));
-    assert!(!cluster.node(1).log().contains("other=3"));
 }
 
 fn copy(from: &Path, to: &Path) {

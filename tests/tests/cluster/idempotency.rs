@@ -108,8 +108,8 @@ fn another(sent: &Sent) -> Option<Value> {
         "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
         // These have no fields: no body differs from an empty object.
         "revoke a key" | "delete a project" | "delete an engineer" | "take out" | "a ticket"
-        | "a snapshot" | "promote a voter" | "move the lead" | "a refused removal" | "draft"
-        | "end a session" => {
+        | "a snapshot" | "promote a voter" | "move the lead" | "a refused rebuild" | "a refused removal"
+        | "draft" | "end a session" => {
             return sent.body.is_none().then(|| json!({}));
         }
         _ => {
@@ -186,6 +186,8 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     let no_node =
         writer.post("a refused swap", admin, "/cluster/members/2/replace", json!({ "by": 9 })).await;
     assert!(no_node.is_null(), "{no_node}");
+    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/2/rebuild", json!({})).await;
+    assert!(nobody.is_null(), "{nobody}");
     let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
     assert!(nobody.is_null(), "{nobody}");
 

@@ -12,9 +12,10 @@
 //!   agents, also through [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel;
 //!   [`installs`], which wire both; [`transcripts`] of the whole command line.
 //! - The faults: [`failover`], [`membership`], its [edges](membership_edges) and [`membership_changes`],
-//!   [`cut_network`], [`regions`] and what [distance](far_regions) costs, [`full_disk`], [`damage`], [`restore`] of what
-//!   is lost, [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the disk hangs and the
-//!   clock is wrong; [`starting`], what a start refuses; [`tls`], and how certificates change while work goes on.
+//!   [`cut_network`], [`regions`] and what [distance](far_regions) costs, [`full_disk`], [`damage`] and [`integrity`],
+//!   [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the
+//!   disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how certificates change while
+//!   work goes on; [`upgrades`] from the last landed version, and back, and the [`golden_folders`] of all earlier ones.
 
 mod backup;
 mod bad_input;
@@ -30,10 +31,12 @@ mod exec;
 mod failover;
 mod far_regions;
 mod full_disk;
+mod golden_folders;
 mod guards;
 mod idempotency;
 mod in_process;
 mod installs;
+mod integrity;
 mod key_resets;
 mod knowledge;
 mod left_work;
@@ -60,4 +63,5 @@ mod tls;
 mod traces;
 mod transcripts;
 mod unknown_fields;
+mod upgrades;
 mod wrappers;

@@ -414,6 +414,7 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
         (Method::POST, "/cluster/leader", Some(json!({}))),
         (Method::POST, "/cluster/snapshot", None),
         (Method::POST, "/cluster/members/1/promote", None),
+        (Method::POST, "/cluster/members/1/rebuild", Some(json!({}))),
         (Method::DELETE, "/cluster/members/1", None),
         (Method::POST, "/cluster/members/1/demote", None),
         (Method::POST, "/cluster/members/1/replace", Some(json!({ "by": 2 }))),
@@ -439,6 +440,7 @@ async fn a_new_client_manages_checkpoints_and_the_cluster() {
     let to = leader % 3 + 1;
     assert_eq!(admin.post("/cluster/leader", json!({ "to": to })).await["leader"], to);
     admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/promote", None).await;
+    admin.refused(NOT_FOUND, Method::POST, "/cluster/members/77/rebuild", Some(json!({}))).await;
     let token = admin.make("/cluster/join-tokens", json!({})).await;
     has(&token, &[("token", Form::Text), ("expiresAt", Form::Moment)]);
     // Registration: by invitation, an admin registers engineers; when it is closed, nobody does.

@@ -10,12 +10,14 @@ mod drain;
 mod join_token;
 mod members;
 mod promote;
+mod rebuild;
 mod remove;
 mod replace;
 mod settings;
 mod snapshot;
 mod status;
 mod transfer_leader;
+mod upgrade_check;
 
 use super::people;
 use crate::{context::Context, error::Error};
@@ -40,10 +42,12 @@ pub(crate) enum Cluster {
     JoinToken(join_token::JoinToken),
     Promote(promote::Promote),
     Demote(demote::Demote),
+    Rebuild(rebuild::Rebuild),
     Remove(remove::Remove),
     Replace(replace::Replace),
     Drain(drain::Drain),
     TransferLeader(transfer_leader::TransferLeader),
+    UpgradeCheck(upgrade_check::UpgradeCheck),
     Backup(backup::Backup),
     Backups(backups::Backups),
     Settings(settings::Settings),
@@ -66,10 +70,12 @@ impl Cluster {
             Self::JoinToken(command) => command.run(context).await,
             Self::Promote(command) => command.run(context).await,
             Self::Demote(command) => command.run(context).await,
+            Self::Rebuild(command) => command.run(context).await,
             Self::Remove(command) => command.run(context).await,
             Self::Replace(command) => command.run(context).await,
             Self::Drain(command) => command.run(context).await,
             Self::TransferLeader(command) => command.run(context).await,
+            Self::UpgradeCheck(command) => command.run(context).await,
             Self::Backup(command) => command.run(context).await,
             Self::Backups(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,

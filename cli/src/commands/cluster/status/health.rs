@@ -22,6 +22,8 @@ pub(super) fn line(status: &ClusterStatus, clock: &Clock) -> (String, Tone) {
         Health::Healthy => "Healthy",
         Health::Degraded => "Degraded",
         Health::NoLeader => "No leader",
+        Health::Fenced => "FENCED",
+        Health::Damaged => "DAMAGED",
         Health::StateMismatch => "STATE MISMATCH",
         Health::Removed => "Removed",
     };
@@ -37,23 +39,44 @@ fn verdict(status: &ClusterStatus) -> (Health, String, Tone) {
         let rest = ": the cluster goes on without this node; ask another one, and stop this one";
         return (Health::Removed, rest.to_owned(), Tone::Bad);
     }
+    if let Some(fence) = &status.fenced {
+        return (Health::Fenced, fenced(status.node_id, &fence.reason), Tone::Bad);
+    }
     if !status.healthy || status.leader.is_none() {
         let rest = ": writes and linearizable reads wait for one; is a majority of the voters running?";
         return (Health::NoLeader, rest.to_owned(), Tone::Bad);
+    }
+    let voters: Vec<&Node> = status.nodes.iter().filter(|node| node.role != NodeRole::Learner).collect();
+    let silent: Vec<String> =
+        voters.iter().filter(|node| is_silent(node)).map(|node| node.id.to_string()).collect();
+    // Silent nodes count against the number that may be lost.
+    let bears = match status.tolerates_losses.saturating_sub(silent.len() as u64) {
+        0 => "no further loss is borne".to_owned(),
+        1 => "bears the loss of one more node".to_owned(),
+        left => format!("bears the loss of {left} more nodes"),
+    };
+    if let Some((node, fence)) = status.nodes.iter().find_map(|node| Some((node.id, node.fenced.as_ref()?))) {
+        let rest = format!("{}; until then, {bears}", fenced(node, &fence.reason));
+        return (Health::Fenced, rest, Tone::Bad);
+    }
+    if let Some((node, damage)) = status.nodes.iter().find_map(|node| Some((node.id, node.damage.as_ref()?)))
+    {
+        let rest = format!(
+            ": node {node} goes on only because the cluster cannot do without it: {damage}. Add a node, or bring a silent \
+             one back; then it fences itself"
+        );
+        return (Health::Damaged, rest, Tone::Bad);
     }
     let differing: Vec<String> =
         status.nodes.iter().filter(|node| node.state_mismatch).map(|node| node.id.to_string()).collect();
     if !differing.is_empty() {
         let rest = format!(
-            ": the same entries made different states ({}): keep the data folder of the node whose hash is alone at its \
-             index, and start it again with an empty one",
+            ": the same entries made different states ({}). A node that differs from a majority fences itself; where there \
+             is none, nexus cluster rebuild ID --force rebuilds the one that you know to be wrong",
             differing.join(", ")
         );
         return (Health::StateMismatch, rest, Tone::Bad);
     }
-    let voters: Vec<&Node> = status.nodes.iter().filter(|node| node.role != NodeRole::Learner).collect();
-    let silent: Vec<String> =
-        voters.iter().filter(|node| is_silent(node)).map(|node| node.id.to_string()).collect();
     if silent.is_empty() {
         let rest = match voters.len() {
             1 => {
@@ -68,14 +91,15 @@ fn verdict(status: &ClusterStatus) -> (Health, String, Tone) {
         };
         return (Health::Healthy, rest, Tone::Good);
     }
-    // Silent nodes count against the number that may be lost.
-    let bears = match status.tolerates_losses.saturating_sub(silent.len() as u64) {
-        0 => "no further loss is borne".to_owned(),
-        1 => "bears the loss of one more node".to_owned(),
-        left => format!("bears the loss of {left} more nodes"),
-    };
     let which = if silent.len() == 1 { "node" } else { "nodes" };
     (Health::Degraded, format!(": silent {which} {}; {bears}", silent.join(", ")), Tone::Warn)
+}
+
+fn fenced(node: u64, reason: &str) -> String {
+    format!(
+        ": node {node} serves and votes no more: {reason}. nexus cluster rebuild {node} --yes gives it the state of the \
+         others"
+    )
 }
 
 fn nodes(number: u64) -> String {
@@ -86,7 +110,10 @@ fn nodes(number: u64) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::{super::tests::cluster, *};
-    use nexus_api_types::{Moment, cluster::HealthVerdict};
+    use nexus_api_types::{
+        Moment,
+        cluster::{HealthVerdict, NodeFence},
+    };
 
     fn text(status: &ClusterStatus) -> String {
         line(status, &Clock::fixed("2026-01-31T14:28:00Z")).0
@@ -144,6 +171,20 @@ mod tests {
         let status =
             ClusterStatus { removed: true, leader: None, healthy: false, ..cluster(&[None, Some(1)]) };
         assert!(text(&status).starts_with("Removed"));
+    }
+
+    #[test]
+    fn a_fenced_node_is_named_with_its_reason_and_the_remedy() {
+        let mut status = cluster(&[None, Some(9_000), Some(1)]);
+        let fence = NodeFence { since: status.timestamp, reason: "its disk lies".to_owned() };
+        (status.nodes[1].fenced, status.nodes[1].state_mismatch) = (Some(fence), true);
+        let (text, tone) = line(&status, &Clock::fixed("2026-01-31T14:28:00Z"));
+        assert!(text.starts_with("FENCED: node 2") && text.contains("its disk lies"), "{text}");
+        assert!(
+            text.contains("nexus cluster rebuild 2") && text.ends_with("no further loss is borne"),
+            "{text}"
+        );
+        assert!(matches!(tone, Tone::Bad));
     }
 
     #[test]

@@ -8,7 +8,8 @@ mod nodes;
 pub(super) use nodes::role;
 
 use crate::{
-    client::Request,
+    answer::Answer,
+    client::{Client, Request},
     commands::{check::State, distance, expiry},
     context::Context,
     error::Error,
@@ -22,6 +23,8 @@ use std::{
     time::Duration,
 };
 
+/// How long one server may take that is asked instead of a fenced one.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
 /// The time between two looks of `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Moves to the upper left corner of a terminal and clears it.
@@ -61,7 +64,13 @@ impl Status {
     }
 
     async fn show(&self, context: &Context<'_>) -> Result<(), Error> {
-        let answer = context.client.send(Request::get("/cluster/status")).await?;
+        let mut answer = context.client.send(Request::get("/cluster/status")).await?;
+        // A fenced node shows only itself. The others show it, too.
+        if answer.parse::<ClusterStatus>().is_ok_and(|status| status.fenced.is_some())
+            && let Some(other) = ask_others(context).await
+        {
+            answer = other;
+        }
         if let Ok(status) = answer.parse::<ClusterStatus>() {
             context.client.learn_members(&status);
         }
@@ -73,6 +82,22 @@ impl Status {
         }
         context.out.answer(&answer, |status: ClusterStatus| print(context, &status, self.wide))
     }
+}
+
+/// The answer of the first server that is not fenced.
+async fn ask_others(context: &Context<'_>) -> Option<Answer> {
+    let token = context.given_token.clone().or_else(|| context.login.token.clone());
+    let deadline = context.client.deadline();
+    for server in &context.servers {
+        let client = Client::new(std::slice::from_ref(server), token.clone(), deadline.part(LONGEST_LOOK));
+        let client = client.trusting(context.trust.clone());
+        if let Ok(answer) = client.send(Request::get("/cluster/status")).await
+            && answer.parse::<ClusterStatus>().is_ok_and(|status| status.fenced.is_none())
+        {
+            return Some(answer);
+        }
+    }
+    None
 }
 
 fn print(context: &Context<'_>, status: &ClusterStatus, is_wide: bool) -> Result<(), Error> {

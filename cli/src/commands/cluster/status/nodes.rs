@@ -118,6 +118,8 @@ pub(super) const fn tone(state: State) -> Tone {
 /// are of different entries most of the time, so they cannot be compared by eye.
 fn state(node: &Node) -> (String, Tone) {
     let (text, tone) = match &node.state_hash {
+        _ if node.fenced.is_some() => ("FENCED", Tone::Bad),
+        _ if node.damage.is_some() => ("DAMAGED", Tone::Bad),
         _ if node.state_mismatch => ("MISMATCH", Tone::Bad),
         _ if is_silent(node) => ("silent", Tone::Bad),
         _ if node.draining => ("drained", Tone::Warn),
