@@ -10,7 +10,7 @@ pub(crate) use measured::Load;
 
 use crate::cluster::{Measurements, MemberStatus, NodeStatus, Role};
 use axum::http::Method;
-use nexus_api_types::{cluster::ScheduledBackups, socket::CloseCode};
+use nexus_api_types::socket::CloseCode;
 use nexus_domain::{
     Refusal, State,
     entity::HeartbeatMode,
@@ -315,7 +315,7 @@ impl Metrics {
         self.fullest.set(crate::usage::fullest(state));
         self.count_leases(state);
 
-        if let Some(at) = scheduled(node).and_then(|backups| backups.last_at) {
+        if let Some(at) = measured::scheduled(node).and_then(|backups| backups.last_at) {
             self.last_backup.set(self.last_backup.get().max(at.as_millis() / 1_000));
         }
 
@@ -353,11 +353,6 @@ fn member_role(member: &MemberStatus, state: &State) -> &'static str {
         (false, true) => "replica",
         (false, false) => "learner",
     }
-}
-
-/// The scheduled backups of this node, if it takes any.
-fn scheduled(node: &NodeStatus) -> Option<&ScheduledBackups> {
-    node.members.iter().find(|member| member.id == node.id)?.backups.as_ref()
 }
 
 /// A role as a number, for graphs.

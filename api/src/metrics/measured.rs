@@ -76,7 +76,7 @@ pub(super) fn families(node: &NodeStatus, measured: &Measurements, load: &Load) 
         ),
     ];
     families.extend(certificates(node, measured));
-    families.extend(super::scheduled(node).map(backups).into_iter().flatten());
+    families.extend(scheduled(node).map(backups).into_iter().flatten());
     // Only a leader knows it: on other nodes the family is absent, as a 0 would look like a good value.
     if node.role == Role::Leader {
         // A leader that is the only voter is its own quorum, which nothing acknowledges.
@@ -116,6 +116,11 @@ fn certificates(node: &NodeStatus, measured: &Measurements) -> Vec<MetricFamily>
             [("done", done), ("failed", failed)],
         ),
     ]
+}
+
+/// The scheduled backups of this node, if it takes any.
+pub(super) fn scheduled(node: &NodeStatus) -> Option<&ScheduledBackups> {
+    node.members.iter().find(|member| member.id == node.id)?.backups.as_ref()
 }
 
 /// The families of a node that takes backups on a schedule; of another one, they are absent.

@@ -8,8 +8,8 @@
 pub(crate) mod bootstrap;
 pub(crate) mod change;
 pub mod identity;
-mod plan;
 pub(crate) mod loss;
+mod plan;
 mod rebuild;
 pub(crate) mod secret;
 pub(crate) mod token;

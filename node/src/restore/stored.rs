@@ -60,7 +60,7 @@ pub struct BackupOnDisk {
 }
 
 impl BackupOnDisk {
-    /// The file.
+    /// The file with all of it.
     pub fn path(&self) -> &Path {
         &self.path
     }

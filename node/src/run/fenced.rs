@@ -73,8 +73,7 @@ impl FencedNode {
                     place: config.place.clone(),
                     build: Some(build(config.rules_up_to)),
                     fenced: Some(fence.clone()),
-                    damage: None,
-                    knows_traces: false,
+                    ..NodeDetails::default()
                 },
                 ordered,
             };
@@ -152,6 +151,7 @@ impl PeerService for FencedService {
                 | ServiceRequest::ClusterTime(_)
                 | ServiceRequest::HashAt { .. }
                 | ServiceRequest::MayFence { .. }
+                | ServiceRequest::Drain { .. }
                 | ServiceRequest::Rebuild { .. } => {
                     ServiceResponse::Unavailable { reason: "this node is fenced".to_owned() }
                 }

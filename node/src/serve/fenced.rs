@@ -11,7 +11,7 @@ use axum::{
 };
 use nexus_api_types::{
     Code, Data, ErrorBody, Failure,
-    cluster::{ClusterStatus, Node, NodeFence, NodeRole},
+    cluster::{ClusterStatus, Health, HealthVerdict, Node, NodeFence, NodeRole},
     envelope::Outcome,
     header,
     health::Liveness,
@@ -112,6 +112,12 @@ impl FencedView {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             build: None,
             round_trip_us: None,
+            replica: false,
+            draining: false,
+            disk_used_bytes: None,
+            flush_p99_us: None,
+            backups: None,
+            timing: None,
             certificates: None,
             place: None,
         };
@@ -127,6 +133,7 @@ impl FencedView {
                 applied: 0,
                 state_hash: String::new(),
                 healthy: false,
+                verdict: Some(HealthVerdict { health: Health::Fenced, since: fence.since }),
                 removed: false,
                 fenced: Some(fence.clone()),
                 tolerates_losses: 0,

@@ -12,8 +12,8 @@ use crate::{
     raft::{clock::Clock, setup::Metrics},
     tls::Certificates,
     watch::{
-        announcements::Announcements, backups::BackupWatch, build::build, disk::Disk, round_trips::RoundTrips,
-        scrubs::ScrubResults, verdict::Verdict,
+        announcements::Announcements, backups::BackupWatch, build::build, disk::Disk,
+        round_trips::RoundTrips, scrubs::ScrubResults, verdict::Verdict,
     },
 };
 use futures::future::join_all;
@@ -470,19 +470,6 @@ mod tests {
         assert_eq!(compare(&report(9, 1), Some(1)), Some(Ok(())));
         let found = Divergence { index: 9, ours: 2, theirs: 1 };
         assert_eq!(compare(&report(9, 1), Some(2)), Some(Err(found)));
-    }
-
-    #[test]
-    fn a_node_is_as_far_as_the_shortest_of_the_last_round_trips_says() {
-        let mut trips = RoundTrips::default();
-        for millis in [30, 31, 400, 32] {
-            trips.add(Duration::from_millis(millis));
-        }
-        assert_eq!(trips.shortest(), Duration::from_millis(30));
-        for _ in 0..MAX_ROUND_TRIPS {
-            trips.add(Duration::from_millis(80));
-        }
-        assert_eq!(trips.shortest(), Duration::from_millis(80), "it is elsewhere now");
     }
 
     #[test]

@@ -23,3 +23,21 @@ impl RoundTrips {
         self.0.iter().min().copied().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_as_far_as_the_shortest_of_the_last_round_trips_says() {
+        let mut trips = RoundTrips::default();
+        for millis in [30, 31, 400, 32] {
+            trips.add(Duration::from_millis(millis));
+        }
+        assert_eq!(trips.shortest(), Duration::from_millis(30));
+        for _ in 0..MAX_ROUND_TRIPS {
+            trips.add(Duration::from_millis(80));
+        }
+        assert_eq!(trips.shortest(), Duration::from_millis(80), "it is elsewhere now");
+    }
+}

@@ -82,7 +82,8 @@ async fn a_request_through_a_far_voter_costs_one_round_trip_to_the_leader() {
     expect(of_a_write(&far, "far").await, 1, "a write through a far voter");
     expect(of_a_read(&near).await, 0, "a read near the leader");
     expect(of_a_read(&far).await, 1, "a read on a far voter");
-    assert_eq!(links.dials(), dials, "no request makes a connection of its own");
+    let made = links.dials() - dials;
+    assert!(made < u64::from(ATTEMPTS), "{made} new connections: requests share those that there are");
 
     // The quorum is far, too.
     links.set_round_trip(0, 1, FAR);

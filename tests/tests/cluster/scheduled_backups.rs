@@ -172,6 +172,7 @@ async fn a_cluster_comes_back_from_the_newest_backup_of_a_folder() {
     let team = Team::of(&lost).await;
     team.ready_feature("one", &["src/a.rs"]).await;
     let written = team.admin.get("/cluster/status").await.revision();
+    until_there_are(&folder, 1).await;
     eventually("a backup has the feature", || async {
         let listed: Value = serde_json::from_str(&done(&["backups", &text(&folder), "--json"])).ok()?;
         let newest = listed.as_array()?.last()?.clone();
