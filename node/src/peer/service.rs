@@ -42,8 +42,8 @@ pub enum ServiceRequest {
     ClusterTime(ClusterTime),
     /// Asks any node for more about itself than its report has.
     Details,
-    /// The leader says to all members that a node is drained for a restart, or not any more: to that node, which then is,
-    /// and to the others, each of which may be the next leader.
+    /// The leader says to all members that a node is drained for a restart, or not any more: to that node, which then
+    /// is, and to the others, each of which may be the next leader.
     Drain {
         /// The id of the node.
         node: NodeId,

@@ -103,13 +103,14 @@ fn another(sent: &Sent) -> Option<Value> {
         "settings" => json!({ "events.revisions": 50_000 }),
         // All fields of these are optional, and unknown ones are refused.
         "mint a key" | "reset a key" | "a join token" | "pick the next" | "give back" => json!({}),
+        "a refused swap" => json!({ "by": 8 }),
         "change a role" => json!({ "role": "engineer" }),
         "claim" => json!({ "paths": ["docs/"] }),
         "take away" => json!({ "paths": ["docs/"], "reason": "another one" }),
         // These have no fields: no body differs from an empty object.
         "revoke a key" | "delete a project" | "delete an engineer" | "take out" | "a ticket"
-        | "a snapshot" | "promote a voter" | "move the lead" | "a refused rebuild" | "a refused removal"
-        | "draft" | "end a session" => {
+        | "a snapshot" | "promote a voter" | "move the lead" | "drain a node" | "end the drain"
+        | "a refused rebuild" | "a refused removal" | "draft" | "end a session" => {
             return sent.body.is_none().then(|| json!({}));
         }
         _ => {
