@@ -155,13 +155,11 @@ fn scrub_others(view: &dyn Reader, pace: &mut Pace<'_>) -> Result<u64, StoreErro
     Ok(count)
 }
 
+/// Checks one record by its key and its value.
+type Check = dyn Fn(&[u8], &[u8]) -> Result<(), StoreError>;
+
 /// Checks each record of a column. Returns their number.
-fn each(
-    view: &dyn Reader,
-    column: Column,
-    pace: &mut Pace<'_>,
-    check: &dyn Fn(&[u8], &[u8]) -> Result<(), StoreError>,
-) -> Result<u64, StoreError> {
+fn each(view: &dyn Reader, column: Column, pace: &mut Pace<'_>, check: &Check) -> Result<u64, StoreError> {
     let mut count = 0;
     for pair in view.scan(column, &KeyRange::all(), Order::Ascending) {
         pace.step()?;

@@ -11,6 +11,9 @@ use std::{
 /// The commit that the program is built of.
 pub const COMMIT: &str = include_str!("../former/commit");
 
+/// The newest rules that it knows.
+pub const RULES: u64 = 4;
+
 /// The exit code of the build where the history lacks the commit.
 const NO_HISTORY: i32 = 3;
 

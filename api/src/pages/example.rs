@@ -42,6 +42,7 @@ pub(super) fn by_hand(body: &str) -> Option<Value> {
         }),
         "MintKey" => json!({"label": "ci"}),
         "PickNext" => json!({"lanes": ["now"]}),
+        "Rebuild" => json!({"force": false}),
         "RefreshClaims" | "ReleasePaths" => json!({"paths": ["src/db.rs"]}),
         "Reorder" => json!({"now": ["billing"]}),
         "ResetKey" => json!({"projectId": "demo"}),

@@ -64,7 +64,7 @@ pub(crate) async fn keep(
         {
             let now = published.borrow_and_update().clone();
             // Most entries change neither of the two.
-            let changed = Some((now.membership().log_id().clone(), now.state.origin().is_some()));
+            let changed = Some((*now.membership().log_id(), now.state.origin().is_some()));
             if changed != compared {
                 compared = changed;
                 let note = FolderNote::of(node, instance, &now);

@@ -98,7 +98,7 @@ impl FencedNode {
     /// Waits until another node has ordered that this one is rebuilt. The order is written by then.
     pub async fn rebuild_is_ordered(&self) {
         if self.ordered.clone().wait_for(|ordered| *ordered).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

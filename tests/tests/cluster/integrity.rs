@@ -57,6 +57,12 @@ async fn a_node_that_differs_from_a_majority_fences_itself_and_is_rebuilt_while_
 
     let why = fenced(&wrong).await;
     assert!(why.contains("nodes 1 and 3, a majority") && why.contains("nexus cluster rebuild 2"), "{why}");
+    let log = |cluster: &mut Cluster| cluster.node(2).log();
+    eventually("its process has begun anew", || {
+        let is_anew = log(&mut cluster).contains("is FENCED and serves no data");
+        async move { is_anew.then_some(()) }
+    })
+    .await;
     let alone = team.admin.via(&wrong);
     let status = alone.get("/cluster/status").await;
     assert!(status.data()["fenced"]["reason"].as_str().is_some_and(|why| why.contains("state hash")));
