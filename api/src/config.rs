@@ -22,6 +22,8 @@ pub struct ApiConfig {
     pub slow_consumer: Duration,
     /// WebSockets at once, at most [`MAX_SOCKETS`].
     pub max_sockets: u32,
+    /// Whether spans are recorded, so that requests continue the traces of their clients.
+    pub traces: bool,
 }
 
 impl Default for ApiConfig {
@@ -35,6 +37,7 @@ impl Default for ApiConfig {
             // Long enough for lost packets to be sent again, and short enough to free the memory of a stalled client.
             slow_consumer: Duration::from_secs(5),
             max_sockets: MAX_SOCKETS,
+            traces: false,
         }
     }
 }

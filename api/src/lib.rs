@@ -19,7 +19,8 @@
 //! - [`page`], [`streamed_json`] and [`brief`]: lists. [`documents`]: texts. [`usage`]: quotas. [`metrics`]: counters
 //!   for Prometheus.
 //! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`pages`]: the same for people in
-//!   browsers. [`mcp`]: the same as tools for agents. [`service`]: the router, and the steps around every request.
+//!   browsers. [`mcp`]: the same as tools for agents. [`traces`]: the span of a request.
+//!   [`service`]: the router, and the steps around every request.
 
 pub mod api;
 pub mod auth;
@@ -51,6 +52,7 @@ mod routes;
 pub mod service;
 mod sockets;
 mod streamed_json;
+pub mod traces;
 mod usage;
 mod write;
 

@@ -11,7 +11,7 @@ use crate::{
     mcp, pages,
     rate_limits::{Admitted, EarlyRefusal, remote_addr},
     response_memory::{ConnectionEnd, Reader},
-    routes,
+    routes, traces,
     write::{self, PermitAfterBody},
 };
 use axum::{
@@ -123,7 +123,10 @@ async fn around_request(State(api): State<Api>, mut request: Request, next: Next
     request.headers_mut().insert(names::REQUEST_ID, id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default(), %method, %route);
+    // Health checks and metrics are requested all the time, and nobody searches for them.
+    let is_traced = api.config.traces && !routes::is_health(&route) && !routes::is_metrics(&route);
+    let name = id.to_str().unwrap_or_default();
+    let span = traces::request_span(name, &method, &route, request.headers(), is_traced);
     let remote = remote_addr(request.extensions().get(), request.headers(), api.config.trust_proxy);
     let end =
         request.extensions().get().map_or_else(CancellationToken::new, |ConnectionEnd(end)| end.clone());
@@ -163,6 +166,7 @@ async fn around_request(State(api): State<Api>, mut request: Request, next: Next
     }
     secure(headers);
     let status = response.status();
+    traces::answered(&span, status.as_u16());
     let took = began.elapsed();
     let revision = response.headers().get(names::REVISION);
     span.in_scope(|| {

@@ -13,7 +13,8 @@
 //! - `leader`: everything that passes through the leader: writes, linearizable reads, and leases.
 //! - [`backups`]: backups on a schedule, in a folder or an object store.
 //! - `duties`: what a leader does without being asked.
-//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers.
+//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
+//!   of requests to a collector.
 
 pub mod backups;
 mod duties;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod serve;
 pub mod settings;
 pub mod tls;
+pub mod traces;
 mod watch;
 
 pub use membership::token::BOOTSTRAP_TOKEN_FILE;

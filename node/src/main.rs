@@ -25,6 +25,7 @@ use nexus_node::{
         logging,
         values::check_addr,
     },
+    traces::Traces,
 };
 use rustix::{fs::Mode, process::umask};
 use std::{
@@ -77,15 +78,22 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         }
     };
     let Some(mut config) = config else { return Ok(()) };
-    logging::start(&config.log)?;
-    config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
     install_cryptography();
     keep_files_from_others();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
+    let client_addr = config.advertise.as_ref().unwrap_or(&config.listen);
+    let traces =
+        config.traces.as_ref().map(|settings| Traces::start(settings, client_addr, runtime.handle()));
+    let traces = traces.transpose()?;
+    logging::start(&config.log, traces.as_ref())?;
+    config.max_connections = open_files::connections_within(open_files::raise(), config.max_connections);
     let result = runtime.block_on(serve(config));
+    if let Some(traces) = traces {
+        traces.stop();
+    }
     // A disk that hangs must not keep a node from ending.
     runtime.shutdown_background();
     if let Some(folder) = temporary {

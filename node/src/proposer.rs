@@ -10,6 +10,7 @@ use nexus_raft_store::Command as LogCommand;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// The outcome of one attempt to propose.
 pub(crate) enum ProposeOutcome {
@@ -46,7 +47,9 @@ impl Proposer {
         let mut stamped = Proposal::clone(proposal);
         stamped.stamp = self.clock.stamp();
         let began = Instant::now();
-        let written = timeout_at(deadline, self.node.raft.client_write(LogCommand(Arc::new(stamped)))).await;
+        let span = tracing::debug_span!("commit", command = proposal.command.name());
+        let write = self.node.raft.client_write(LogCommand(Arc::new(stamped))).instrument(span);
+        let written = timeout_at(deadline, write).await;
         match written {
             Ok(Ok(response)) => {
                 self.timings.commit.record(began.elapsed());

@@ -10,6 +10,7 @@
 //! - [`patience`]: waits for conditions instead of sleeping.
 //! - [`history`]: checks a node's data folder: no file ever had two holders.
 //! - [`in_process`]: nodes in this process, for disks that hang and clocks that are wrong.
+//! - [`collector`]: takes traces, as an operator's collector does.
 //! - [`mount`], [`netns`]: disks that fill up and networks that break, if this machine allows it.
 //! - [`work`]: the demo workload, from real commits of public repositories.
 //! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
@@ -23,6 +24,7 @@ pub mod bench;
 pub mod certs;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod history;
 pub mod in_process;
@@ -42,6 +44,7 @@ pub use agent::{Agent, Checkout};
 pub use certs::Certs;
 pub use client::{Answer, Client};
 pub use cluster::{Cluster, Node};
+pub use collector::Collector;
 pub use patience::{eventually, skipped};
 pub use socket::{Refused, Socket};
 pub use team::Team;

@@ -286,6 +286,14 @@ fn answer(meaning: &str, content_type: &str, schema: RefOr<Schema>) -> Response 
         .content(content_type, Content::new(Some(schema)))
         .header(names::REQUEST_ID, header("Finds the request in the logs.", Type::String))
         .header(names::REVISION, header("The log index that the answer reflects.", Type::Integer))
+        .header(
+            names::HISTORY_RESET,
+            header(
+                "Only on a cached answer from before the cluster was restored or recovered: the log index from which on \
+                 its history is another one.",
+                Type::Integer,
+            ),
+        )
         .build()
 }
 

@@ -47,6 +47,11 @@ pub(super) fn routes() -> Routes {
         .get("/metrics", metrics, counted.without_command("Prometheus reads it."))
 }
 
+/// Whether a path is that of the metrics.
+pub(crate) fn is_metrics(path: &str) -> bool {
+    path.strip_prefix("/api").unwrap_or(path) == "/metrics"
+}
+
 /// Whether a path is one of the health checks.
 pub(crate) fn is_health(path: &str) -> bool {
     matches!(path.strip_prefix("/api").unwrap_or(path), "/health" | "/health/ready" | "/health/live")

@@ -23,7 +23,7 @@ mod work;
 
 pub(crate) use backup::is_backup;
 pub(crate) use events::{MAX_WAIT, is_long_poll};
-pub(crate) use health::{is_health, monitoring, readiness};
+pub(crate) use health::{is_health, is_metrics, monitoring, readiness};
 pub(crate) use sessions::is_heartbeat;
 
 use crate::{api::Api, openapi::Routes};

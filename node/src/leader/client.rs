@@ -11,7 +11,7 @@ use crate::{
     },
     watch::timings::Timings,
 };
-use nexus_api::cluster::Unavailable;
+use nexus_api::{cluster::Unavailable, traces::TraceContext};
 use std::{fmt::Display, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
@@ -141,7 +141,7 @@ impl LeaderClient {
                 classify(response, &"this node")
             }
             Leader::Remote(leader) => {
-                let span = tracing::debug_span!("forward", to = %leader);
+                let span = tracing::debug_span!("forward", to = %leader, otel.kind = "client");
                 let began = Instant::now();
                 let attempt = self.forward(request, &leader, policy).instrument(span).await;
                 self.timings.forward.record(began.elapsed());
@@ -153,7 +153,10 @@ impl LeaderClient {
 
     async fn forward(&self, request: &ServiceRequest, leader: &PeerTarget, policy: &RetryPolicy) -> Attempt {
         let remaining = policy.deadline.saturating_duration_since(Instant::now());
-        let response = self.peers.request(leader, request.clone(), policy.attempt_timeout.min(remaining));
+        let trace = TraceContext::current()
+            .filter(|_| leader.expected.is_some_and(|leader| self.service.reports.knows_traces(leader.node)));
+        let within = policy.attempt_timeout.min(remaining);
+        let response = self.peers.request_in(trace, leader, request.clone(), within);
         let response = if policy.repeat == Repeat::Always {
             tokio::select! {
                 response = response => response,

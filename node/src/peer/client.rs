@@ -14,6 +14,7 @@ use super::{
     target::PeerTarget,
     wire::Dial,
 };
+use nexus_api::traces::TraceContext;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -48,7 +49,25 @@ impl PeerClient {
         request: ServiceRequest,
         within: Duration,
     ) -> Result<ServiceResponse, PeerError> {
-        match self.call(target, ControlRequest::Service(request), within).await? {
+        self.request_in(None, target, request, within).await
+    }
+
+    /// Sends a request beyond Raft that belongs to a trace, if there is one. The peer has to know of traces.
+    ///
+    /// # Errors
+    /// As of [`PeerClient::request`].
+    pub async fn request_in(
+        &self,
+        trace: Option<TraceContext>,
+        target: &PeerTarget,
+        request: ServiceRequest,
+        within: Duration,
+    ) -> Result<ServiceResponse, PeerError> {
+        let request = match trace {
+            Some(context) => ControlRequest::Traced(context, request),
+            None => ControlRequest::Service(request),
+        };
+        match self.call(target, request, within).await? {
             ControlResponse::Service(response) => Ok(response),
             other => Err(unexpected_response(&other)),
         }

@@ -9,6 +9,7 @@ use super::{
     limits::{RAFT_IN_FLIGHT, SERVICE_IN_FLIGHT, SESSION_HEARTBEATS_IN_FLIGHT},
     service::{ServiceRequest, ServiceResponse},
 };
+use nexus_api::traces::TraceContext;
 use nexus_raft_store::TypeConfig;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse, VoteRequest,
@@ -31,16 +32,20 @@ pub(super) enum ControlRequest {
     TransferLeader(TransferLeaderRequest<TypeConfig>),
     /// A request beyond Raft.
     Service(ServiceRequest),
+    /// A request beyond Raft that belongs to a trace. Only for peers whose details say that they know it.
+    Traced(TraceContext, ServiceRequest),
 }
 
 impl ControlRequest {
     /// The urgency of the request.
     pub(super) fn urgency(&self) -> Urgency {
         match self {
-            Self::Service(ServiceRequest::Heartbeats { .. } | ServiceRequest::ClusterTime(_)) => {
-                Urgency::SessionHeartbeat
-            }
-            Self::Service(_) => Urgency::Service,
+            Self::Service(request) | Self::Traced(_, request) => match request {
+                ServiceRequest::Heartbeats { .. } | ServiceRequest::ClusterTime(_) => {
+                    Urgency::SessionHeartbeat
+                }
+                _ => Urgency::Service,
+            },
             _ => Urgency::Raft,
         }
     }

@@ -16,6 +16,8 @@ const MAX_TEXT: usize = 64 * 1024;
 pub struct NodeDetails {
     /// The version of its program.
     pub version: String,
+    /// Whether it takes requests that belong to a trace.
+    pub knows_traces: bool,
     /// The certificates that it uses.
     pub certificates: NodeCertificates,
     /// Its region, its zone, and its priority as the leader.

@@ -109,8 +109,15 @@ pub(super) const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failed `accept`, which mostly means that file descriptors have run out.
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The time between two log lines about failed `accept` calls, and the interval in which refusals are counted.
+/// The time between two log lines about failed `accept` calls.
 pub(super) const ACCEPT_REMIND: Duration = Duration::from_secs(30);
+
+/// The time between two log lines about refused connections of one machine for one reason.
+pub(super) const REFUSAL_REMIND: Duration = Duration::from_secs(300);
+
+/// Refused connections that are logged in one [`REFUSAL_REMIND`]: each line helps an operator, but thousands would only
+/// fill the disk.
+pub(super) const MAX_REFUSALS_LOGGED: usize = 64;
 
 /// Idle time before the kernel probes a silent connection, and between its probes.
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(5);

@@ -1,7 +1,10 @@
 //! The folders beside a data folder: one that is being built for it, and one that it has replaced. Only folders that
 //! are being built are ever deleted, and they are found by their names.
 
-use super::{account::say, ownership::Owner};
+use super::{
+    account::{quoted, say},
+    ownership::Owner,
+};
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;
 use rustix::{
@@ -249,9 +252,9 @@ pub(crate) fn check_is_in_place(data_dir: &Path) -> anyhow::Result<()> {
         bail!(
             "{data} was being replaced by nexusd recover, which was interrupted before its last step: finish it with\n  \
              mv {built} {data}\nor take it back with\n  mv {former} {data}",
-            data = data_dir.display(),
-            built = built.display(),
-            former = former.display()
+            data = quoted(data_dir),
+            built = quoted(built),
+            former = quoted(former)
         );
     }
     Ok(())

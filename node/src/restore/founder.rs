@@ -1,7 +1,7 @@
 //! The node that begins a new history: ids that nobody has used, a new secret, and a first log index above every one
 //! that the former cluster can have reached.
 
-use super::account::say;
+use super::account::{quoted, say};
 use crate::{
     membership::identity::{self, StoredIdentity},
     peer::secret::{CLUSTER_SECRET_FILE, ClusterSecret},
@@ -217,7 +217,7 @@ pub(super) fn unreadable(folder: &Path, error: std::io::Error) -> anyhow::Error 
 pub(super) fn print_next(data_dir: &Path, plan: &Plan) {
     let Member { peer_addr, client_addr, .. } = &plan.member;
     say!("Next:");
-    say!("  nexusd start --data-dir {} \\", data_dir.display());
+    say!("  nexusd start --data-dir {} \\", quoted(data_dir));
     say!("      --listen {client_addr} --peer-listen {peer_addr}");
     say!("  nexus cluster join-token        # then start each further node with an empty folder and --join");
     say!(
@@ -236,7 +236,7 @@ pub(super) fn print_next(data_dir: &Path, plan: &Plan) {
     if fs::metadata(data_dir).is_ok_and(|found| found.uid() == 0) {
         say!(
             "The folder belongs to root. If nexusd runs as another user, type chown -R USER {}",
-            data_dir.display()
+            quoted(data_dir)
         );
     }
     say!("Nodes of the former cluster stay out: empty their folders before they join this one.");

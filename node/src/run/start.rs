@@ -389,6 +389,7 @@ fn api_config(config: Config, client_addr: &str) -> ApiConfig {
         rate_limit: config.rate_limit,
         trust_proxy: config.trust_proxy,
         max_sockets: config.max_sockets,
+        traces: config.traces.is_some(),
         ..ApiConfig::default()
     }
 }

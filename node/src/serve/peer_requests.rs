@@ -11,7 +11,6 @@ use crate::{
 use futures::future::{BoxFuture, FutureExt};
 use nexus_domain::{Actor, NodeId, Proposal};
 use std::sync::{Arc, OnceLock};
-use tracing::Instrument;
 
 /// The answer to a node that was removed from the cluster.
 const NO_MEMBER: &str = "the node that asks is no member of this cluster; join anew with a token";
@@ -38,14 +37,12 @@ impl NodeService {
 
 impl PeerService for NodeService {
     fn serve(&self, from: Option<NodeId>, request: ServiceRequest) -> BoxFuture<'_, ServiceResponse> {
-        let span = tracing::debug_span!("peer", ?from);
         async move {
             match self.0.get() {
                 Some(running) => running.answer(from, request).await,
                 None => ServiceResponse::Unavailable { reason: "this node is still starting".to_owned() },
             }
         }
-        .instrument(span)
         .boxed()
     }
 }

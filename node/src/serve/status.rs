@@ -94,7 +94,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         reports.details_of(report.id).map_or((None, None), |(details, trip)| (details, Some(trip)))
     };
     let (version, certificates, place, backups, timing) = match details {
-        Some(NodeDetails { version, certificates, place, backups, timing }) => {
+        Some(NodeDetails { version, certificates, place, backups, timing, knows_traces: _ }) => {
             (Some(version), Some(certificates), Some(place), backups, timing)
         }
         None => (None, None, None, None, None),

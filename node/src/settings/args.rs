@@ -1,5 +1,6 @@
 //! The command line of nexusd.
 
+use crate::settings::traces::TraceArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use clap_complete::Shell;
 use serde::Deserialize;
@@ -226,6 +227,9 @@ pub struct StartArgs {
     /// Backups on a schedule
     #[command(flatten)]
     pub backups: BackupArgs,
+    /// Where traces are sent, and how many
+    #[command(flatten)]
+    pub traces: TraceArgs,
     /// The events that are logged, and their format
     #[command(flatten)]
     pub log: LogArgs,

@@ -9,9 +9,11 @@ use crate::{
         backups, logging,
         origin::{Origin, check_own_addr, origin},
         tls,
+        traces::TraceArgs,
         values::{check_addr, check_place, is_loopback, split},
     },
     tls::TlsFiles,
+    traces::TraceSettings,
 };
 use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
@@ -35,7 +37,7 @@ pub(crate) const MAX_CONNECTIONS: u32 = 8_192;
 pub(crate) const DEFAULT_RESERVE: u64 = 256 << 20;
 
 /// All settings of a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The data folder.
     pub data_dir: PathBuf,
@@ -81,6 +83,8 @@ pub struct Config {
     pub plain_peers: bool,
     /// The backups that it takes on a schedule, if any.
     pub backups: Option<Schedule>,
+    /// Where traces are sent; none when they are not.
+    pub traces: Option<TraceSettings>,
     /// The events that are logged, and their format.
     pub log: LogArgs,
 }
@@ -133,6 +137,8 @@ struct File {
     backup_every: Option<String>,
     backup_keep: Option<usize>,
     backup_keep_for: Option<String>,
+    otlp_endpoint: Option<String>,
+    otlp_ratio: Option<f64>,
     log: Option<String>,
     log_format: Option<LogFormat>,
 }
@@ -244,6 +250,8 @@ impl Config {
             backup_keep: file.backup_keep,
             backup_keep_for: file.backup_keep_for,
         }))?;
+        let traces = TraceArgs { otlp_endpoint: file.otlp_endpoint, otlp_ratio: file.otlp_ratio };
+        let traces = args.traces.or(traces).checked()?;
         let log =
             LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
         logging::check(&log)?;
@@ -267,6 +275,7 @@ impl Config {
             place,
             timing,
             backups,
+            traces,
             log,
             allowed_hosts,
             allowed_origins,
@@ -318,6 +327,7 @@ impl Config {
             plain_clients: false,
             plain_peers: false,
             backups: None,
+            traces: None,
             log: LogArgs::default(),
         }
     }

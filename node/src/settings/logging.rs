@@ -1,11 +1,17 @@
 //! Sets up logging to standard error, as text or as JSON.
 
-use crate::settings::args::{LogArgs, LogFormat};
+use crate::{
+    settings::args::{LogArgs, LogFormat},
+    traces::{self, Traces},
+};
 use anyhow::{Context, ensure};
 use std::io::IsTerminal;
+use tracing::Subscriber;
 use tracing_subscriber::{
+    Layer,
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
+    registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
@@ -32,22 +38,31 @@ fn filter(args: &LogArgs) -> anyhow::Result<Targets> {
     text.parse().with_context(|| format!("--log {text} is not a filter"))
 }
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process, and the recording of spans for traces, if there are any.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub fn start(args: &LogArgs) -> anyhow::Result<()> {
+pub fn start(args: &LogArgs, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = filter(args)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let logs = tracing_subscriber::registry().with(filter);
-    match args.log_format.unwrap_or_default() {
-        LogFormat::Text => {
-            let is_terminal = std::io::stderr().is_terminal();
-            logs.with(lines.with_target(false).with_ansi(is_terminal)).init();
+    let format = args.log_format.unwrap_or_default();
+    match traces {
+        // A filter of everything is cheaper than one of the lines alone.
+        None => tracing_subscriber::registry().with(filter).with(lines(format)).init(),
+        Some(traces) => {
+            let spans = traces.layer().with_filter(traces::recorded());
+            tracing_subscriber::registry().with(spans).with(lines(format).with_filter(filter)).init();
         }
-        LogFormat::Json => logs.with(lines.json()).init(),
     }
     Ok(())
+}
+
+/// Writes lines to standard error.
+fn lines<S: Subscriber + for<'span> LookupSpan<'span>>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync> {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    }
 }
 
 #[cfg(test)]

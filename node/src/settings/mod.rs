@@ -1,8 +1,8 @@
 //! The settings that an operator gives.
 //!
 //! - [`args`]: the command line. [`config`]: all sources together, checked. [`logging`]: where log lines go.
-//! - `backups`: the schedule of backups.
-//! - [`origin`]: how a node becomes a member. `tls`: the files of its certificates. [`values`]: lists and addresses.
+//! - [`origin`]: how a node becomes a member. [`tls`]: the files of its certificates. `backups`: the schedule of backups.
+//!   [`traces`]: where traces are sent. [`values`]: lists and addresses.
 
 pub mod args;
 mod backups;
@@ -10,4 +10,5 @@ pub mod config;
 pub mod logging;
 pub mod origin;
 mod tls;
+mod traces;
 pub mod values;

@@ -118,6 +118,13 @@ impl Reports {
         self.lock().get(&node).and_then(|last| last.diverged)
     }
 
+    /// Whether a node is known to take requests that belong to a trace: older versions do not.
+    pub(crate) fn knows_traces(&self, node: NodeId) -> bool {
+        let received = self.lock();
+        let details = received.get(&node).and_then(|last| last.details.as_ref());
+        details.is_some_and(|details| details.knows_traces)
+    }
+
     fn correct_clock(&self) -> i64 {
         let received = self.lock();
         let ahead = received.values().filter(|last| last.at.elapsed() < MAX_AGE).map(|last| last.ahead_ms);
@@ -179,6 +186,7 @@ impl Reports {
     pub(crate) fn own_details(&self) -> NodeDetails {
         NodeDetails {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            knows_traces: true,
             certificates: self.certificates.current().shown().clone(),
             place: self.place.clone(),
             backups: self.backups.shown(),

@@ -5,7 +5,8 @@
 //!   [`references`] through what may be named by more than its id, [`operations_as_commands`] through what the command
 //!   line does of it; [`bad_input`], [`people`] and [`key_resets`] through what is refused, and to whom, [`quotas`]
 //!   through what may be stored and how it is deleted, [`unknown_fields`] through what new routes refuse; [`browsers`]
-//!   through what a page may read and do; [`metrics`] through what is counted.
+//!   through what a page may read and do; [`metrics`] through what is counted, [`traces`] through what is sent to a
+//!   collector.
 //! - The subjects: [`collisions`] and what they [cost](costs), [`claiming`] and the [`spelling`] of paths,
 //!   [`sessions`], [`knowledge`], [`events`] and their [`sockets`], [`backup`] and [`scheduled_backups`], [`runs`] of
 //!   agents, also through [`wrappers`], and the [`guards`] that they ask, [`exec`], which asks the kernel;
@@ -55,6 +56,7 @@ mod sockets;
 mod spelling;
 mod starting;
 mod tls;
+mod traces;
 mod transcripts;
 mod unknown_fields;
 mod wrappers;

@@ -11,6 +11,7 @@ use crate::peer::{
     service::{MembershipRequest, PeerService, ServiceRequest},
 };
 use bytes::BytesMut;
+use nexus_api::traces::TraceContext;
 use nexus_domain::NodeId;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -19,6 +20,7 @@ use tokio::{
     time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, field::Empty};
 
 /// A finished request. It has no response when its deadline passed first.
 struct CompletedCall {
@@ -110,15 +112,13 @@ impl ControlConnection {
         if !self.is_between_members && !is_open_to_non_members(&request) {
             return Err(Refusal::NotAMember);
         }
-        if let ControlRequest::Service(request) = request {
-            self.reserve(urgency)?;
-            let (service, from) = (Arc::clone(&self.service), self.from);
-            self.tasks.spawn(async move {
-                let completed = timeout(ttl, service.serve(from, request)).await.ok();
-                CompletedCall { call, urgency, response: completed.map(ControlResponse::Service) }
-            });
-            return Ok(());
-        }
+        let request = match request {
+            ControlRequest::Service(request) => return self.start_service(call, ttl, urgency, request, None),
+            ControlRequest::Traced(context, request) => {
+                return self.start_service(call, ttl, urgency, request, Some(&context));
+            }
+            request => request,
+        };
         let raft = self.raft.get().ok_or(Refusal::NotReady)?;
         self.reserve(urgency)?;
         self.tasks.spawn(async move {
@@ -126,6 +126,29 @@ impl ControlConnection {
             let response = completed.map(|completed| completed.unwrap_or_else(ControlResponse::Failed));
             CompletedCall { call, urgency, response }
         });
+        Ok(())
+    }
+
+    fn start_service(
+        &mut self,
+        call: CallNumber,
+        ttl: Duration,
+        urgency: Urgency,
+        request: ServiceRequest,
+        context: Option<&TraceContext>,
+    ) -> Result<(), Refusal> {
+        self.reserve(urgency)?;
+        let (service, from) = (Arc::clone(&self.service), self.from);
+        let span = tracing::debug_span!("peer", ?from, otel.kind = Empty);
+        if let Some(context) = context {
+            span.record("otel.kind", "server");
+            context.continue_in(&span);
+        }
+        let serving = async move {
+            let completed = timeout(ttl, service.serve(from, request)).await.ok();
+            CompletedCall { call, urgency, response: completed.map(ControlResponse::Service) }
+        };
+        self.tasks.spawn(serving.instrument(span));
         Ok(())
     }
 
@@ -181,6 +204,8 @@ async fn ask_raft(raft: &dyn RaftPort, request: ControlRequest) -> Result<Contro
         ControlRequest::TransferLeader(request) => {
             ControlResponse::TransferLeader(raft.transfer_leader(request).await?)
         }
-        ControlRequest::Ping | ControlRequest::Service(_) => unreachable!("neither of them is for Raft"),
+        ControlRequest::Ping | ControlRequest::Service(_) | ControlRequest::Traced(..) => {
+            unreachable!("none of them is for Raft")
+        }
     })
 }

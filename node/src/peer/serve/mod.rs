@@ -13,7 +13,7 @@ use super::{
     greet::{Caller, answer},
     hello::{Hello, Purpose, Refusal},
     identity::SharedIdentity,
-    limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN, HANDSHAKE_DEADLINE},
+    limits::{ACCEPT_PAUSE, ACCEPT_REMIND, DRAIN, HANDSHAKE_DEADLINE, MAX_REFUSALS_LOGGED, REFUSAL_REMIND},
     raft::RaftCell,
     service::PeerService,
     snapshot,
@@ -22,6 +22,7 @@ use super::{
 use connection_limits::{ConnectionLimits, UngreetedConnection};
 use control::ControlConnection;
 use std::{
+    collections::HashMap,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -67,8 +68,8 @@ impl PeerServer {
                         let served =
                             halt.run_until_cancelled(server.serve(incoming, ungreeted, &limits, shutdown));
                         if let Some(Err(cause)) = served.await {
-                            if matches!(cause, Cause::Refused(_) | Cause::Tls(_)) && refusal_log.is_due() {
-                                tracing::warn!(remote, reason = %cause, "refused a peer connection");
+                            if matches!(cause, Cause::Refused(_) | Cause::Tls(_)) {
+                                refusal_log.warn(&remote, &cause);
                             }
                             tracing::debug!(remote, %cause, "peer connection ended");
                         }
@@ -141,20 +142,48 @@ impl PeerServer {
     }
 }
 
-/// Refused connections that are logged in one [`ACCEPT_REMIND`]: each line helps an operator, but thousands
-/// would only fill the disk.
-const MAX_REFUSALS_LOGGED: u32 = 20;
-
-/// Counts the refused connections of the current log interval.
+/// Logs refused connections: each machine and reason once in [`REFUSAL_REMIND`], since a node that does not belong here,
+/// such as a former member of a restored cluster, calls several times a second for as long as it runs.
 #[derive(Default)]
-struct RefusalLog(Mutex<Option<(Instant, u32)>>);
+struct RefusalLog(Mutex<HashMap<(String, String), Instant>>);
 
 impl RefusalLog {
-    fn is_due(&self) -> bool {
+    fn warn(&self, remote: &str, cause: &Cause) {
+        // The port is another one each time.
+        let machine = remote.rsplit_once(':').map_or(remote, |(machine, _)| machine);
+        if self.is_due((machine.to_owned(), cause.to_string()), Instant::now()) {
+            tracing::warn!(remote, reason = %cause, "refused a peer connection");
+        }
+    }
+
+    fn is_due(&self, refused: (String, String), now: Instant) -> bool {
         let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, count) =
-            logged.take().filter(|(since, _)| since.elapsed() < ACCEPT_REMIND).unwrap_or((Instant::now(), 0));
-        *logged = Some((since, count.saturating_add(1)));
-        count < MAX_REFUSALS_LOGGED
+        logged.retain(|_, at| now.duration_since(*at) < REFUSAL_REMIND);
+        if logged.len() >= MAX_REFUSALS_LOGGED || logged.contains_key(&refused) {
+            return false;
+        }
+        logged.insert(refused, now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_machine_that_calls_all_the_time_is_logged_once_a_while_and_hides_no_other() {
+        let (log, began) = (RefusalLog::default(), Instant::now());
+        let due = |machine: &str, after| {
+            log.is_due((machine.to_owned(), "of another cluster".to_owned()), began + after)
+        };
+        assert!(due("10.0.0.1", Duration::ZERO));
+        assert!(!due("10.0.0.1", Duration::from_secs(1)) && due("10.0.0.2", Duration::from_secs(1)));
+        assert!(due("10.0.0.1", REFUSAL_REMIND), "it is still there");
+        for number in 0..1_000 {
+            due(&format!("10.1.{}.{}", number / 256, number % 256), Duration::from_secs(400));
+        }
+        assert!(!due("10.0.0.9", Duration::from_secs(401)), "a thousand lines would only fill the disk");
     }
 }

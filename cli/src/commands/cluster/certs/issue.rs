@@ -45,10 +45,10 @@ pub(crate) struct Issue {
     /// Folder to write to [default: node-N or joining in the folder of the authority]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Days until the certificate ends, at most 3650
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
-    days: u32,
-    /// Replace the certificate and the key in the folder; the hosts stay, unless --host names others
+    /// Days until the certificate ends, at most 3650 [default: 365, or those of the certificate that is replaced]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DAYS)))]
+    days: Option<u32>,
+    /// Replace the certificate and the key in the folder; hosts and days stay, unless --host and --days name others
     #[arg(long)]
     renew: bool,
 }
@@ -63,22 +63,25 @@ impl Issue {
         let authorities = Authorities::read(&self.dir)?;
         let folder = self.out.clone().unwrap_or_else(|| leaf::folder(&self.dir, self.node));
         let name = CertificateName { cluster: authorities.issuer().cluster, node: self.node };
-        let hosts = if self.renew { self.former_hosts(&folder, name)? } else { None };
+        let former = if self.renew { Some(self.former(&folder, name)?) } else { None };
         if !self.renew {
             check_free(&folder)?;
             let parent = files::parent(&folder);
             atomic::make_private_folder(&parent).map_err(|error| files::cannot_write(&parent, &error))?;
         }
         let local = || host::LOCAL.map(str::to_owned).to_vec();
-        let hosts = if self.hosts.is_empty() { hosts.unwrap_or_else(local) } else { self.hosts.clone() };
-        let wanted = Wanted { name, hosts, days: self.days };
+        let former_hosts = former.as_ref().map(Leaf::hosts).filter(|hosts| !hosts.is_empty());
+        let hosts =
+            if self.hosts.is_empty() { former_hosts.unwrap_or_else(local) } else { self.hosts.clone() };
+        let days = self.days.or(former.as_ref().map(Leaf::days)).unwrap_or(DEFAULT_DAYS);
+        let wanted = Wanted { name, hosts, days };
         let leaf = leaf::write(&authorities, &wanted, &folder, !self.renew)?;
         self.print(context, &authorities, &leaf)
     }
 
-    /// The hosts of the certificate that is replaced. It has to be of the same node, or the folder of another one would
-    /// be overwritten.
-    fn former_hosts(&self, folder: &Path, name: CertificateName) -> Result<Option<Vec<String>>, Error> {
+    /// The certificate that is replaced. It has to be of the same node, or the folder of another one would be
+    /// overwritten.
+    fn former(&self, folder: &Path, name: CertificateName) -> Result<Leaf, Error> {
         if !folder.join(NODE_CERTIFICATE).exists() {
             return Err(Error::misused(format!("there is no {NODE_CERTIFICATE} in {}", folder.display()))
                 .hint("leave out --renew; --out names the folder where it is"));
@@ -88,7 +91,7 @@ impl Issue {
             let message = format!("{} is for {}, and not for {name}", folder.display(), former.name);
             return Err(Error::misused(message).hint("--out names the folder of this node"));
         }
-        Ok(Some(former.hosts()).filter(|hosts| !hosts.is_empty()))
+        Ok(former)
     }
 
     fn print(&self, context: &Context<'_>, authorities: &Authorities, leaf: &Leaf) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use super::{
     leaf::{self, DEFAULT_DAYS, Leaf, Wanted},
     members::Members,
 };
-use crate::{answer::Answer, context::Context, error::Error};
+use crate::{answer::Answer, context::Context, error::Error, text::format};
 use clap::Args;
 use nexus_api_types::certificate::{Certificate, NodeCertificates};
 use serde_json::{Value, json};
@@ -178,7 +178,7 @@ impl Rotate {
         let dir = if self.dir.as_os_str() == "certs" {
             String::new()
         } else {
-            format!(" --dir {}", self.dir.display())
+            format!(" --dir {}", format::quoted(&self.dir.display().to_string()))
         };
         format!("nexus cluster certs rotate{dir}{flags}")
     }
