@@ -1,7 +1,7 @@
 //! The settings that an operator gives.
 //!
 //! - [`args`]: the command line. [`config`]: all sources together, checked. [`logging`]: where log lines go.
-//! - [`origin`]: how a node becomes a member. [`tls`]: the files of its certificates. `backups`: the schedule of backups.
+//! - [`origin`]: how a node becomes a member. [`tls`]: the files of its certificates. `backups`: when backups are taken.
 //!   [`traces`]: where traces are sent. [`values`]: lists and addresses.
 
 pub mod args;
