@@ -141,8 +141,8 @@ fn bucket(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
     })
 }
 
-/// An error of a store in a line: its own words and its root cause, since each of those in between repeats the others. Of
-/// addresses it leaves the queries out, in which some stores expect credentials.
+/// An error of a store in a line: its own words and its root cause, since each of those in between repeats the others.
+/// Of addresses it leaves the queries out, in which some stores expect credentials.
 pub fn explain(error: &anyhow::Error) -> String {
     let (top, root) = (error.to_string(), error.root_cause().to_string());
     let text = if top.contains(&root) { top } else { format!("{top}: {root}") };

@@ -78,9 +78,9 @@ impl Rocks {
         let mut options = database_options();
         options.create_if_missing(false);
         options.create_missing_column_families(false);
-        // The node may be deleting files at this moment: all of them are opened at once. Its closed write-ahead logs are
-        // verified as at a start: without that, RocksDB would forget them in a manifest that it does not write here, by
-        // way of a null pointer.
+        // The node may be deleting files at this moment: all of them are opened at once. Its closed write-ahead logs
+        // are verified as at a start: without that, RocksDB would forget them in a manifest that it does not write
+        // here, by way of a null pointer.
         options.set_max_open_files(-1);
         options.set_db_log_dir(text_log);
         let columns = || {

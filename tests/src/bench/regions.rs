@@ -146,32 +146,33 @@ pub struct Distances(pub Vec<Distance>);
 
 impl Display for Distances {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(distances) = self;
-        write!(out, "{:<42}", "round trip between regions")?;
-        for distance in distances {
-            write!(out, "{:>20}", format!("{} ms", distance.round_trip.as_millis()))?;
-        }
-        writeln!(out)?;
-        for row in 0..distances.first().map_or(0, |first| first.requests.len()) {
-            write!(out, "{:<42}", distances[0].requests[row].0)?;
-            for distance in distances {
-                let (_, took) = distance.requests[row];
+        let seconds = |took: Duration| format!("{:.2} s", took.as_secs_f64());
+        self.row(out, "round trip between regions", |distance| {
+            format!("{} ms", distance.round_trip.as_millis())
+        })?;
+        for at in 0..self.0.first().map_or(0, |first| first.requests.len()) {
+            self.row(out, self.0[0].requests[at].0, |distance| {
+                let (_, took) = distance.requests[at];
                 let trips = took.as_secs_f64() / distance.round_trip.as_secs_f64();
-                write!(out, "{:>20}", format!("{:.1} ms ({trips:.1})", took.as_secs_f64() * 1e3))?;
-            }
-            writeln!(out)?;
+                format!("{:.1} ms ({trips:.1})", took.as_secs_f64() * 1e3)
+            })?;
         }
-        let rows: [(String, fn(&Distance) -> Duration); 2] = [
-            ("election of another leader".to_owned(), |distance| distance.election),
-            (format!("catch-up after {LAG} entries"), |distance| distance.catch_up),
-        ];
-        for (name, took) in rows {
-            write!(out, "{name:<42}")?;
-            for distance in distances {
-                write!(out, "{:>20}", format!("{:.2} s", took(distance).as_secs_f64()))?;
-            }
-            writeln!(out)?;
+        self.row(out, "election of another leader", |distance| seconds(distance.election))?;
+        self.row(out, &format!("catch-up after {LAG} entries"), |distance| seconds(distance.catch_up))
+    }
+}
+
+impl Distances {
+    fn row(
+        &self,
+        out: &mut fmt::Formatter<'_>,
+        name: &str,
+        shown: impl Fn(&Distance) -> String,
+    ) -> fmt::Result {
+        write!(out, "{name:<42}")?;
+        for distance in &self.0 {
+            write!(out, "{:>20}", shown(distance))?;
         }
-        Ok(())
+        writeln!(out)
     }
 }

@@ -76,7 +76,8 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if matches!(args.only, Some(Only::Regions)) {
-        return Ok(regions().await);
+        regions().await;
+        return Ok(());
     }
     if let Some(Only::Backup { features }) = args.only {
         eprintln!("A backup of {features} features ...");

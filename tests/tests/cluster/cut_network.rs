@@ -248,6 +248,20 @@ async fn leader_and_term(client: &Client) -> Option<(u64, u64)> {
     (status["healthy"] == true).then_some((status["leader"].as_u64()?, status["term"].as_u64()?))
 }
 
+/// Waits until the leader hears all others again: packets that were lost are sent again late, after a path has healed.
+async fn until_all_are_heard(client: &Client) {
+    eventually("the leader hears all others", || async {
+        let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
+        let nodes = answer.body["data"]["nodes"].as_array()?.clone();
+        let is_heard = |node: &Value| {
+            node["role"] == "leader"
+                || (node["lastSeenMs"].as_u64().is_some_and(|seen| seen < 300) && node["lag"] == 0)
+        };
+        nodes.iter().all(is_heard).then_some(())
+    })
+    .await;
+}
+
 /// The ways in which the path between two nodes can be cut.
 #[derive(Clone, Copy, Debug)]
 enum Cut {
@@ -308,6 +322,7 @@ async fn a_cut_between_any_two_nodes_deposes_nobody_and_only_the_one_without_its
             assert_eq!(leader_and_term(&via_leader).await, Some(before), "{pair:?} {cut:?}: it leads on");
             cut.change(pair, |from, to| networks.heal_one_way(from, to));
             cluster.all_ready().await;
+            until_all_are_heard(&via_leader).await;
         }
     }
     finish(cluster, &team).await;
