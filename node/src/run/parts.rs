@@ -56,8 +56,7 @@ impl Parts {
         peers: PeerClient,
         disk: Arc<Disk>,
         certificates: Arc<Certificates>,
-        (place, rules_up_to): (NodePlace, Option<RulesVersion>),
-        backups: Arc<BackupWatch>,
+        (place, rules_up_to, backups): (NodePlace, Option<RulesVersion>, Arc<BackupWatch>),
         fencing: Arc<Fencing>,
         sources: Sources,
     ) -> Self {

@@ -302,8 +302,7 @@ impl Listening {
             self.peers,
             disk.clone(),
             self.certificates,
-            (config.place.clone(), config.rules_up_to),
-            backups.clone(),
+            (config.place.clone(), config.rules_up_to, backups.clone()),
             fencing.clone(),
             sources,
         );

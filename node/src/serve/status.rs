@@ -118,7 +118,7 @@ fn member_status(report: MemberReport, own: NodeId, reports: &Reports) -> Member
         version: details.as_ref().map(|details| details.version.clone()),
         build: details.as_ref().and_then(|details| details.build.clone()),
         backups: details.as_ref().and_then(|details| details.backups.clone()),
-        timing: details.as_ref().and_then(|details| details.timing.clone()),
+        timing: details.as_ref().and_then(|details| details.timing),
         certificates: details.map(|details| details.certificates),
         round_trip,
     }
