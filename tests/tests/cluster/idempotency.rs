@@ -181,7 +181,7 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     writer.send("a snapshot", admin, Method::POST, "/cluster/snapshot", None).await;
     writer.post("promote a voter", admin, "/cluster/members/2/promote", json!({})).await;
     writer.post("move the lead", admin, "/cluster/leader", json!({})).await;
-    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/2/rebuild", json!({})).await;
+    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/99/rebuild", json!({})).await;
     assert!(nobody.is_null(), "{nobody}");
     let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
     assert!(nobody.is_null(), "{nobody}");
