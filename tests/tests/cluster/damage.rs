@@ -172,12 +172,12 @@ fn largest_sorted_file(data_dir: &Path) -> PathBuf {
         .expect("there is a sorted file")
 }
 
-/// Damages a data folder, and returns the file that it has damaged.
-type Damage = fn(&Path) -> PathBuf;
+/// The words of a node about its damage, and the damage itself, which returns the file that has to be named.
+type Damage = (&'static str, fn(&Path) -> PathBuf);
 
 #[tokio::test]
 async fn a_damaged_folder_does_not_end_its_node_which_names_the_file_and_is_rebuilt() {
-    let damages: [(&str, Damage); 3] = [
+    let damages: [Damage; 3] = [
         ("No such file", |data_dir| {
             let file = largest_sorted_file(data_dir);
             fs::remove_file(&file).expect("it can be removed");

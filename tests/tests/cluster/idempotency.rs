@@ -187,7 +187,7 @@ async fn write_everything(writer: &mut Writer, cluster: &Cluster, team: &Team) {
     let no_node =
         writer.post("a refused swap", admin, "/cluster/members/2/replace", json!({ "by": 9 })).await;
     assert!(no_node.is_null(), "{no_node}");
-    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/2/rebuild", json!({})).await;
+    let nobody = writer.post("a refused rebuild", admin, "/cluster/members/99/rebuild", json!({})).await;
     assert!(nobody.is_null(), "{nobody}");
     let nobody = writer.delete("a refused removal", admin, "/cluster/members/99").await;
     assert!(nobody.is_null(), "{nobody}");
