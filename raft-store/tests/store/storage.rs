@@ -1,7 +1,9 @@
 //! The contract of a storage, as tests that run on both implementations.
 
 use crate::node::pairs;
-use nexus_raft_store::storage::{Batch, Column, Crash, KeyRange, Order, Rocks, SimulatedDisk, Storage};
+use nexus_raft_store::storage::{
+    Batch, Column, Crash, KeyRange, Order, Reader as _, Rocks, SimulatedDisk, Storage,
+};
 use std::fs;
 use tempfile::TempDir;
 
