@@ -2,7 +2,7 @@
 
 use crate::node::pairs;
 use nexus_raft_store::storage::{
-    Batch, Column, Crash, KeyRange, Order, Reader, Rocks, SimulatedDisk, Storage,
+    Batch, Column, Crash, KeyRange, Order, Reader as _, Rocks, SimulatedDisk, Storage,
 };
 use std::fs;
 use tempfile::TempDir;
