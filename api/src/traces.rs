@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Longest `tracestate` that is passed on, in bytes: the least that the specification asks of everybody (section 3.3.1.5).
+/// Longest `tracestate` that is passed on, in bytes: the least that the specification asks of everybody (section
+/// 3.3.1.5).
 const MAX_STATE: usize = 512;
 
 const PARENT: &str = "traceparent";

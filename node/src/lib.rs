@@ -14,8 +14,8 @@
 //! - [`backups`]: backups on a schedule, in a folder or an object store.
 //! - [`integrity`]: a node whose state is wrong stops by itself, and comes back as a new one.
 //! - `duties`: what a leader does without being asked.
-//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the spans
-//!   of requests to a collector.
+//! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the
+//!   spans of requests to a collector.
 
 pub mod backups;
 mod duties;

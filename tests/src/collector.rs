@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 pub struct ReceivedSpan {
     /// The address of the node that recorded it.
     pub node: String,
-    /// Its name.
+    /// Its name, such as `commit`.
     pub name: String,
     /// Whether it is the entry of a node, the exit, or neither.
     pub kind: SpanKind,

@@ -31,7 +31,8 @@ pub async fn check_health(addr: &str, ca: Option<&Path>) -> anyhow::Result<Strin
 }
 
 /// A client that asks no proxy: the node is this machine's own. At the address that stands for every interface, its
-/// certificate may name any host: those of other addresses may be the only ones that it names. The authority is checked.
+/// certificate may name any host: those of other addresses may be the only ones that it names. The authority is
+/// checked.
 fn http_client(ca: Option<&Path>, any_host: bool) -> anyhow::Result<reqwest::Client> {
     // Without authorities, it asks in plain text. It does not need those of the system, which an image may lack.
     let trusted = ca.map_or(Ok(Vec::new()), |path| authorities("--ca", path))?;

@@ -251,7 +251,7 @@ pub struct StartArgs {
     /// Take clients' addresses from X-Forwarded-For; use it only behind a proxy that sets this header
     #[arg(long, env = "TRUST_PROXY", num_args = 0..=1, default_missing_value = "true", value_parser = FalseyValueParser::new())]
     pub trust_proxy: Option<bool>,
-    /// Where traces are sent, and how many
+    /// The collector of traces, and the share of requests that are traced
     #[command(flatten)]
     pub traces: TraceArgs,
     /// Backups on a schedule

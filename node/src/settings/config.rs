@@ -86,7 +86,7 @@ pub struct Config {
     pub plain_clients: bool,
     /// Whether nodes may talk in plain text although it has a certificate for them.
     pub plain_peers: bool,
-    /// Where traces are sent; none when they are not.
+    /// The collector of traces; none when no traces are sent.
     pub traces: Option<TraceSettings>,
     /// The backups that it takes on a schedule, if any.
     pub backups: Option<Schedule>,

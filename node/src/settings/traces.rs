@@ -7,7 +7,7 @@ use clap::Args;
 /// The path of traces on a collector, in the protocol's own words.
 const PATH: &str = "v1/traces";
 
-/// Where traces are sent, and how many.
+/// The collector of traces, and the share of requests that are traced.
 #[derive(Debug, Default, Clone, PartialEq, Args)]
 pub struct TraceArgs {
     /// Send traces of requests to this collector by OTLP over HTTP, such as http://127.0.0.1:4318

@@ -1,5 +1,5 @@
-//! The HTTP client for the collector. Spans are collected by a thread without a runtime, so that the requests run on the
-//! node's own.
+//! The HTTP client for the collector. Spans are collected by a thread without a runtime, so that the requests run on
+//! the node's own.
 
 use anyhow::Context;
 use async_trait::async_trait;

@@ -1,5 +1,5 @@
-//! What other nodes have announced of themselves, and stays true while they do not report: that they are drained, or have
-//! fenced themselves.
+//! What other nodes have announced of themselves, and stays true while they do not report: that they are drained, or
+//! have fenced themselves.
 
 use nexus_api_types::cluster::NodeFence;
 use nexus_domain::NodeId;

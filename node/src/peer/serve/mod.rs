@@ -142,8 +142,8 @@ impl PeerServer {
     }
 }
 
-/// Logs refused connections: each machine and reason once in [`REFUSAL_REMIND`], since a node that does not belong here,
-/// such as a former member of a restored cluster, calls several times a second for as long as it runs.
+/// Logs refused connections: each machine and reason once in [`REFUSAL_REMIND`], since a node that does not belong
+/// here, such as a former member of a restored cluster, calls several times a second for as long as it runs.
 #[derive(Default)]
 struct RefusalLog(Mutex<HashMap<(String, String), Instant>>);
 
