@@ -192,7 +192,10 @@ mod tests {
         // While nodes are upgraded, more is shown than always fits.
         status.nodes[2].version = Some("0.3.0".to_owned());
         let lines = table(&status, &clock(), false).within(90).stripped();
-        assert_eq!(lines[3], "3     voter   eu-west  0.3.0    0    3.7 ms   131 µs  45.0 MiB  250.0 GiB  unknown");
+        assert_eq!(
+            lines[3],
+            "3     voter   eu-west  0.3.0    0    3.7 ms   131 µs  45.0 MiB  250.0 GiB  unknown"
+        );
     }
 
     #[test]
