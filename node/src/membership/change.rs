@@ -91,8 +91,8 @@ impl Membership {
             | MembershipRequest::Demote { .. }
             | MembershipRequest::Remove { .. }
             | MembershipRequest::Replace { .. }
+            | MembershipRequest::Rebuild { .. }
             | MembershipRequest::Drain { .. }) => self.plan_and_carry_out(&request).await,
-            MembershipRequest::Rebuild { node, forced } => self.rebuild(node, forced).await,
         };
         outcome.unwrap_or_else(|failed| failed)
     }
@@ -206,6 +206,7 @@ impl Membership {
                         return Err(ServiceResponse::NotLeader { leader: self.node.leader_id() });
                     }
                 }
+                Step::Rebuild { node, forced } => done = self.order_rebuild(node, forced).await?,
                 Step::AddVoter { .. } | Step::RemoveVote { .. } | Step::Remove { .. } => {
                     let sentence = step.to_string();
                     if let Some((change, stays)) = step.changes() {

@@ -37,6 +37,8 @@ pub(super) enum Step {
     RemoveVote { node: NodeId },
     /// Removes a member.
     Remove { node: NodeId, is_voter: bool },
+    /// Lets a member begin anew under another id, which takes its place. With `forced`, although it is not fenced.
+    Rebuild { node: NodeId, forced: bool },
 }
 
 impl Step {
@@ -45,7 +47,9 @@ impl Step {
     pub(super) fn changes(&self) -> Option<(Changes, bool)> {
         let one = |node: &NodeId| BTreeSet::from([node.0]);
         match self {
-            Self::SetReplica { .. } | Self::Drain { .. } | Self::HandOver { .. } => None,
+            Self::SetReplica { .. } | Self::Drain { .. } | Self::HandOver { .. } | Self::Rebuild { .. } => {
+                None
+            }
             Self::AddVoter { node, instead_of: None } => Some((Changes::AddVoterIds(one(node)), false)),
             // In one joint step, so that the lost voter never counts without its replacement.
             Self::AddVoter { node, instead_of: Some(former) } => {
@@ -79,6 +83,10 @@ impl fmt::Display for Step {
                 write!(f, "node {node} loses its vote, and stays as a learner")
             }
             Self::Remove { node, .. } => write!(f, "node {node} leaves the cluster"),
+            Self::Rebuild { node, .. } => write!(
+                f,
+                "node {node} puts its data aside, and comes back from the others under a new id, which takes its place"
+            ),
         }
     }
 }
@@ -90,6 +98,8 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     before: BTreeSet<u64>,
     after: BTreeSet<u64>,
+    /// The voter that does not answer afterwards, until it has caught up.
+    absent: Option<NodeId>,
 }
 
 /// Plans changes while this node leads. The caller holds the lock of changes.
@@ -115,9 +125,9 @@ impl Planner {
             MembershipRequest::Replace { old, new } => self.replace(old, new).await,
             MembershipRequest::TransferLeader { to } => self.transfer_leader(to),
             MembershipRequest::Drain { node, is_draining } => self.drain(node, is_draining),
+            MembershipRequest::Rebuild { node, forced } => self.rebuild(node, forced).await,
             MembershipRequest::Join { .. }
             | MembershipRequest::JoinAsReplica { .. }
-            | MembershipRequest::Rebuild { .. }
             | MembershipRequest::Plan(_) => Err(refused("this has no plan".to_owned())),
         }
     }
@@ -127,11 +137,11 @@ impl Planner {
         let asked: BTreeSet<u64> = plan.before.union(&plan.after).copied().collect();
         let answering =
             self.answers(&asked, self.node.timing.lease(), |answering| *answering == asked).await?;
-        Ok(ChangePlan {
-            steps: plan.steps.iter().map(Step::to_string).collect(),
-            before: Voters::new(&plan.before, &answering),
-            after: Voters::new(&plan.after, &answering),
-        })
+        let before = Voters::new(&plan.before, &answering);
+        let mut answering = answering;
+        answering.retain(|voter| plan.absent.is_none_or(|absent| absent.0 != *voter));
+        let after = Voters::new(&plan.after, &answering);
+        Ok(ChangePlan { steps: plan.steps.iter().map(Step::to_string).collect(), before, after })
     }
 
     /// Makes a learner a voter, and a replica no replica any more.
@@ -248,6 +258,39 @@ impl Planner {
         Ok(self.same_voters([Step::HandOver { from, to }]))
     }
 
+    /// Lets a fenced member begin anew, or any other with `forced`. The other voters must be a quorum without it.
+    async fn rebuild(&self, node: NodeId, forced: bool) -> Result<Plan, ServiceResponse> {
+        let member = match self.progress_of(node) {
+            Ok(member) => member,
+            // A retry: it has been replaced by now.
+            Err(_) if self.was_member(node) => return Ok(self.same_voters([])),
+            Err(unknown) => return Err(unknown),
+        };
+        if !forced && self.reports.fence_of(node).is_none() {
+            return Err(refused(format!(
+                "node {node} is not fenced: nexus cluster status shows what each node says of itself. If it has to be \
+                 rebuilt all the same, say --force"
+            )));
+        }
+        let voters = self.node.voters();
+        if member.is_voter {
+            let mut others = voters.clone();
+            others.remove(&node.0);
+            let is_quorum = |answering: &BTreeSet<u64>| answering.len() > voters.len() / 2;
+            let answering = self.answers(&others, self.node.timing.lease() * 2, is_quorum).await?;
+            if !is_quorum(&answering) {
+                return Err(refused(format!(
+                    "without node {node}, only {} of {} voters answer: no quorum would be left. Bring a silent one \
+                     back, or add a node first",
+                    answering.len(),
+                    voters.len()
+                )));
+            }
+        }
+        let steps = self.hand_over_from(node)?.into_iter().chain([Step::Rebuild { node, forced }]);
+        Ok(Plan { absent: Some(node), ..self.same_voters(steps) })
+    }
+
     /// Prepares a node for a restart, or ends that.
     fn drain(&self, node: NodeId, is_draining: bool) -> Result<Plan, ServiceResponse> {
         let member = self.progress_of(node)?;
@@ -281,7 +324,7 @@ impl Planner {
 
     fn same_voters(&self, steps: impl IntoIterator<Item = Step>) -> Plan {
         let voters = self.node.voters();
-        Plan { steps: steps.into_iter().collect(), before: voters.clone(), after: voters }
+        Plan { steps: steps.into_iter().collect(), before: voters.clone(), after: voters, absent: None }
     }
 
     /// A plan that changes the voters, if a quorum of the new ones answers.
@@ -297,7 +340,7 @@ impl Planner {
         after.extend(added.map(|node| node.0));
         after.retain(|voter| removed.is_none_or(|node| node.0 != *voter));
         self.check_quorum_of(&after, &before, when).await?;
-        Ok(Plan { steps: steps.into_iter().collect(), before, after })
+        Ok(Plan { steps: steps.into_iter().collect(), before, after, absent: None })
     }
 
     /// Makes sure that a majority of these voters answers from now on: a change to voters that are gone can never be

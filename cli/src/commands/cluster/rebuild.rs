@@ -1,5 +1,6 @@
 //! `nexus cluster rebuild`: gives a fenced node the state of the others.
 
+use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
 use nexus_api_types::cluster::{Operated, Rebuild as Body};
@@ -12,31 +13,26 @@ use nexus_api_types::cluster::{Operated, Rebuild as Body};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  nexus cluster rebuild 2 --yes
+  nexus cluster rebuild 2
+  nexus cluster rebuild 2 --dry-run
   nexus cluster rebuild 2 --force --yes")]
 pub(crate) struct Rebuild {
     /// Id of the node
     #[arg(value_name = "ID")]
     node: u64,
-    /// It is meant
-    #[arg(long)]
-    yes: bool,
     /// Rebuild it although it is not fenced
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
 }
 
 impl Rebuild {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
-        let Self { node, yes, force } = self;
-        if !yes {
-            return Err(Error::local(format!(
-                "node {node} would begin anew under another id, and keep its present data in another folder; say --yes \
-                 if that is meant"
-            )));
-        }
-        let request = Request::post(format!("/cluster/members/{node}/rebuild"));
-        let answer = context.client.send(request.body(&Body { force: force.then_some(true) })).await?;
+        let Self { node, force, change } = self;
+        let body = Body { force: force.then_some(true) };
+        let request = || Request::post(format!("/cluster/members/{node}/rebuild")).body(&body);
+        let Some(answer) = change.send(context, request).await? else { return Ok(()) };
         context.out.answer(&answer, |done: Operated| {
             context.out.line(format_args!("Node {node} is being rebuilt under a new id"))?;
             match &done.kept_in {
