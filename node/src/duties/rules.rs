@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// The time between two log lines about the nodes that keep the cluster on older rules.
 const OLD_RULES_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Nodes of which nothing is known are logged after this time: a node that has just started reports soon.
+const FIRST_LOG_DELAY: Duration = Duration::from_secs(10);
+
 /// Longest wait for a quorum that acknowledges the raise. The next check tries again.
 const RAISE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -22,8 +25,8 @@ pub(super) struct RulesUpgrade {
     proposer: Arc<Proposer>,
     membership: Arc<Membership>,
     reports: Arc<Reports>,
-    /// When the nodes that keep the cluster on older rules were last logged.
-    logged: Option<Instant>,
+    /// The moment at which nodes that keep the cluster on older rules are logged next; none while there are none.
+    logs_at: Option<Instant>,
 }
 
 impl RulesUpgrade {
@@ -33,7 +36,7 @@ impl RulesUpgrade {
         membership: Arc<Membership>,
         reports: Arc<Reports>,
     ) -> Self {
-        Self { node, proposer, membership, reports, logged: None }
+        Self { node, proposer, membership, reports, logs_at: None }
     }
 
     /// Raises the rules version as far as every member knows it. Logs regularly which nodes know no newer one.
@@ -49,8 +52,9 @@ impl RulesUpgrade {
         let known = |id: &NodeId| self.reports.of(*id).map(|report| report.rules);
         let of_all = RulesVersion::of_all(others.iter().map(known));
         let Some(to) = of_all.map(|to| to.min(self.reports.rules())).filter(|to| *to > now) else {
-            if self.logged.is_none_or(|at| at.elapsed() >= OLD_RULES_LOG_INTERVAL) {
-                self.logged = Some(Instant::now());
+            let logs_at = *self.logs_at.get_or_insert_with(|| Instant::now() + FIRST_LOG_DELAY);
+            if Instant::now() >= logs_at {
+                self.logs_at = Some(Instant::now() + OLD_RULES_LOG_INTERVAL);
                 let nodes: Vec<NodeId> =
                     others.into_iter().filter(|id| known(id).is_none_or(|rules| rules <= now)).collect();
                 tracing::warn!(
@@ -61,6 +65,7 @@ impl RulesUpgrade {
             }
             return;
         };
+        self.logs_at = None;
         let deadline = Instant::now() + RAISE_TIMEOUT;
         let raised = self.proposer.propose_as_system(command::RaiseRules { to }, deadline).await;
         if matches!(raised, ProposeOutcome::Applied(_)) {

@@ -78,9 +78,10 @@ impl Order {
         durable_file::read(&data_dir.join(NAME))
     }
 
-    /// The folder that the data is kept in.
+    /// The folder that the data is kept in, as an absolute path: it is printed on other machines, too.
     pub(crate) fn kept_in(&self, data_dir: &Path) -> PathBuf {
-        data_dir.join(&self.kept_in)
+        let folder = data_dir.join(&self.kept_in);
+        std::path::absolute(&folder).unwrap_or(folder)
     }
 
     fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
