@@ -1,5 +1,5 @@
 //! Traces of requests: a request continues the trace that its client began, and its work on other nodes continues in
-//! the same trace. Only the spans; the node sends them to a collector, or nobody does.
+//! the same trace. This module makes spans and sends none: the node sends them where it has a collector.
 
 use axum::http::{HeaderMap, Method};
 use opentelemetry::{

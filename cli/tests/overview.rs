@@ -102,11 +102,12 @@ fn planned(may_lose: [u64; 2]) -> Reply {
 #[test]
 fn nodes_are_promoted_removed_and_made_leader() {
     let server = Server::start()
+        .on("POST /cluster/plan", planned([1, 1]))
         .on("POST /cluster/members/4/promote", planned([1, 1]))
         .on("POST /cluster/members/4/demote", planned([1, 1]))
         .on("POST /cluster/members/4/drain", planned([1, 1]))
         .on("DELETE /cluster/members/4/drain", planned([1, 1]))
-        .on("DELETE /cluster/members/4", planned([0, 0]))
+        .on("DELETE /cluster/members/4", planned([1, 1]))
         .on("POST /cluster/leader", planned([1, 1]));
     let ana = Person::at_work(&[server.url()]);
     assert_eq!(ana.types("cluster promote 4").done().stdout, "Node 4 is a voter\n");
@@ -118,14 +119,18 @@ fn nodes_are_promoted_removed_and_made_leader() {
     ana.types("cluster transfer-leader --yes").done();
     let lines: Vec<String> = server.requests().iter().map(|request| request.line.clone()).collect();
     assert_eq!(lines.len(), 13, "{lines:?}");
-    assert!(lines[0].contains("promote?dryRun=true") && lines[1].ends_with("promote"), "{lines:?}");
+    assert!(lines[0].ends_with("/cluster/plan") && lines[1].ends_with("promote"), "{lines:?}");
+    let asked = &server.requests()[6].body;
+    assert_eq!(asked, &json!({ "change": "undrain", "node": 4 }));
     let bodies: Vec<Value> = server.requests()[10..].iter().map(|request| request.body.clone()).collect();
-    assert_eq!(bodies, [json!({ "to": 2 }), json!({ "to": 2 }), json!({})]);
+    assert_eq!(bodies, [json!({ "change": "transfer_leader", "to": 2 }), json!({ "to": 2 }), json!({})]);
 }
 
 #[test]
 fn whoever_makes_the_cluster_bear_fewer_losses_has_to_say_so() {
-    let server = Server::start().on("DELETE /cluster/members/4", planned([1, 0]));
+    let server = Server::start()
+        .on("POST /cluster/plan", planned([1, 0]))
+        .on("DELETE /cluster/members/4", planned([1, 0]));
     let ana = Person::at_work(&[server.url()]);
     let ended = ana.types("cluster remove 4");
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
@@ -147,7 +152,7 @@ fn whoever_makes_the_cluster_bear_fewer_losses_has_to_say_so() {
     assert_eq!(ana.types("cluster remove 4 --dry-run --json").done().json()["after"]["mayLose"], 0);
     assert_eq!(ana.types("cluster remove 4 --json").code, 2);
     let asked = server.requests();
-    assert!(asked.iter().all(|request| request.line.ends_with("?dryRun=true")), "{asked:?}");
+    assert!(asked.iter().all(|request| request.line == "POST /api/cluster/plan"), "{asked:?}");
     assert_eq!(ana.types("cluster remove 4 --yes").done().stdout, "Node 4 is out of the cluster\n");
     assert_eq!(ana.types("cluster remove 4 --yes --dry-run").code, 2);
 }
@@ -166,6 +171,7 @@ fn a_node_is_replaced_once_the_new_one_has_caught_up() {
     let server = Server::start()
         .on("GET /cluster/members", members(json!([member(6, "learner", 90_000)])))
         .on("GET /cluster/members", members(json!([member(6, "learner", 3)])))
+        .on("POST /cluster/plan", planned([0, 1]))
         .on("POST /cluster/members/3/replace", planned([0, 1]));
     let ended = Person::at_work(&[server.url()]).types("cluster replace 3 6").done();
     assert_eq!(ended.stdout, "Node 6 is a voter in the place of node 3, which is out\n");
@@ -196,8 +202,20 @@ fn the_command_for_a_new_machine_is_printed_and_its_node_followed() {
 fn a_forbidden_command_names_the_role_that_may() {
     let refused =
         failure(403, "INSUFFICIENT_ROLE", "your role is Engineer, which may not do this", Value::Null);
-    let server = Server::start().on("DELETE /cluster/members/4", refused);
+    let server = Server::start().on("POST /cluster/plan", refused);
     let ended = Person::at_work(&[server.url()]).types("cluster remove 4");
     assert_eq!(ended.code, 1);
     assert!(ended.stderr.contains("Hint: nexus whoami shows your role"), "{ended:#?}");
+}
+
+#[test]
+fn a_server_that_plans_nothing_is_not_asked_to_do_it() {
+    let server = Server::start().on("DELETE /cluster/members/4", planned([1, 0]));
+    let ana = Person::at_work(&[server.url()]);
+    for command in ["cluster remove 4 --dry-run", "cluster remove 4"] {
+        let ended = ana.types(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+        assert!(ended.stderr.contains("of an earlier version"), "{ended:#?}");
+    }
+    assert!(server.requests().iter().all(|request| request.line == "POST /api/cluster/plan"));
 }

@@ -41,8 +41,8 @@ pub(crate) struct Node {
     pub(crate) store: StoreHandle,
     pub(crate) timing: Timing,
     elections_won: Arc<AtomicU64>,
-    /// When this node last began to lead.
-    leads_since: Arc<Mutex<Option<Instant>>>,
+    /// The last term in which this node led, and when it began to.
+    leads_since: Arc<Mutex<Option<(u64, Instant)>>>,
     is_removed: Arc<AtomicBool>,
     draining: Arc<watch::Sender<bool>>,
     duties_run: Arc<AtomicU64>,
@@ -297,15 +297,16 @@ impl Node {
         self.duties_run.load(Ordering::Relaxed)
     }
 
-    /// The time for which this node has led without a break; zero while it does not lead.
+    /// The time for which this node has led in the present term; zero while it does not lead.
     pub(crate) fn led_for(&self) -> Duration {
-        let since = self.leads_since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.filter(|_| self.leads()).map_or(Duration::ZERO, |since| since.elapsed())
+        let since = *self.leads_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_present = |term: u64| self.leads() && term == self.term();
+        since.filter(|(term, _)| is_present(*term)).map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
-    /// Counts an election that this node has won.
-    pub(crate) fn count_election_won(&self) {
-        *self.leads_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Counts an election that this node has won, in this term.
+    pub(crate) fn count_election_won(&self, term: u64) {
+        *self.leads_since.lock().unwrap_or_else(PoisonError::into_inner) = Some((term, Instant::now()));
         self.elections_won.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -135,9 +135,14 @@ impl StoreError {
         }
     }
 
-    /// Whether checksums say that what is on the disk is not what was written. No fault of the program looks like that.
+    /// Whether checksums say that what is on the disk is not what was written. A record that cannot be decoded although
+    /// its checksum is right is a fault of the program, which may be the same on all nodes.
     pub fn is_rot(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::Corrupt { .. })
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::Corrupt { cause: RecordError::Checksum { .. } | RecordError::Truncated { .. }, .. }
+        )
     }
 
     /// Wraps an error of the file system.
@@ -179,6 +184,16 @@ impl From<StoreError> for io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_checksum_or_a_missing_end_shows_rot() {
+        let is_rot = |cause| StoreError::corrupt(Column::Meta, b"machine/progress", cause).is_rot();
+        assert!(is_rot(RecordError::Checksum { expected: 1, actual: 2 }));
+        assert!(is_rot(RecordError::Truncated { expected: 9, actual: 3 }));
+        assert!(!is_rot(RecordError::Payload("an unknown variant".to_owned())));
+        assert!(!is_rot(RecordError::Kind { expected: 1, actual: 2 }));
+        assert!(StoreError::Damaged { doing: "reading", cause: String::new() }.is_rot());
+    }
 
     #[test]
     fn a_folder_of_an_earlier_version_is_not_called_corrupt() {

@@ -43,6 +43,7 @@ pub(super) fn by_hand(body: &str) -> Option<Value> {
         "MintKey" => json!({"label": "ci"}),
         "PickNext" => json!({"lanes": ["now"]}),
         "Rebuild" => json!({"force": false}),
+        "PlanChange" => json!({"change": "remove", "node": 2}),
         "RefreshClaims" | "ReleasePaths" => json!({"paths": ["src/db.rs"]}),
         "Reorder" => json!({"now": ["billing"]}),
         "ResetKey" => json!({"projectId": "demo"}),

@@ -17,7 +17,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use nexus_api_types::{
-    Data, Moment, cluster as wire,
+    Data, Moment,
+    change_plan::{CheckedPlanChange, PlanChange, PlannedChange},
+    cluster as wire,
     cluster_member::{ClusterMember, ClusterMembers},
 };
 use nexus_domain::{Actor, NodeId, Reply};
@@ -96,6 +98,18 @@ pub(super) fn routes() -> Routes {
             "/cluster/members/{node}/drain",
             undrain,
             changed("End the drain of a node").command("cluster drain NODE --undo"),
+        )
+        .post(
+            "/cluster/plan",
+            plan,
+            Description::write("Plan a change of the members")
+                .about(
+                    "Answers with the plan of the change, or with its refusal, and does nothing. A server that plans \
+                     nothing does not have this route, so that it never carries the change out.",
+                )
+                .body::<PlanChange>()
+                .answers::<wire::Operated>(200)
+                .command("cluster remove NODE --dry-run"),
         )
 }
 
@@ -235,6 +249,35 @@ async fn undrain(
     admin(&api, write.caller)?;
     write.no_fields()?;
     operated(&api, &write, dry_run, Operation::Drain { node: node_id(&node)?, draining: false }).await
+}
+
+/// Plans a change, and never carries it out.
+async fn plan(State(api): State<Api>, write: Write) -> Result<Response, ApiError> {
+    admin(&api, write.caller)?;
+    let operation = planned_operation(&write.body::<PlanChange>()?)?;
+    operated(&api, &write, true, operation).await
+}
+
+/// The operation whose plan is asked for.
+fn planned_operation(asked: &CheckedPlanChange) -> Result<Operation, ApiError> {
+    let needed = |field: &str, id: Option<u64>| {
+        id.map(NodeId).ok_or_else(|| ApiError::field(field, "is required for this change"))
+    };
+    let node = || needed("node", asked.node.as_ref().map(|node| node.0));
+    Ok(match asked.change {
+        PlannedChange::Promote => Operation::Promote(node()?),
+        PlannedChange::Demote => Operation::Demote(node()?),
+        PlannedChange::Remove => Operation::Remove(node()?),
+        PlannedChange::Replace => {
+            Operation::Replace { old: node()?, new: needed("by", asked.by.as_ref().map(|by| by.0))? }
+        }
+        PlannedChange::Drain => Operation::Drain { node: node()?, draining: true },
+        PlannedChange::Undrain => Operation::Drain { node: node()?, draining: false },
+        PlannedChange::Rebuild => {
+            Operation::Rebuild { node: node()?, forced: asked.force.unwrap_or_default() }
+        }
+        PlannedChange::TransferLeader => Operation::TransferLeader(asked.to.as_ref().map(|to| NodeId(to.0))),
+    })
 }
 
 fn node_id(text: &str) -> Result<NodeId, ApiError> {

@@ -1,8 +1,76 @@
 //! The plan of a change of the membership, on the wire.
 
+use crate::body::{TextField, Unknown, Whole, body};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Ref, RefOr, schema::Schema},
+};
+
+/// A change of the membership that has a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedChange {
+    /// The node gets a vote.
+    Promote,
+    /// The node loses its vote, and stays as a replica.
+    Demote,
+    /// The node leaves the cluster.
+    Remove,
+    /// The node leaves, and `by` gets a vote in its place.
+    Replace,
+    /// The node is drained for a restart.
+    Drain,
+    /// The drain of the node ends.
+    Undrain,
+    /// The node begins anew under another id; with `force`, although it is not fenced.
+    Rebuild,
+    /// Leadership moves to `to`, or to the best voter. It has no `node`.
+    TransferLeader,
+}
+
+impl TextField for PlannedChange {
+    type Sent = Self;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let word = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text);
+        Self::deserialize(word).map_err(|_| {
+            "must be promote, demote, remove, replace, drain, undrain, rebuild or transfer_leader".to_owned()
+        })
+    }
+
+    fn text_schema() -> RefOr<Schema> {
+        Ref::from_schema_name(<Self as ToSchema>::name()).into()
+    }
+
+    fn text_schemas(schemas: &mut crate::body::Schemas) {
+        schemas.push((<Self as ToSchema>::name().into_owned(), <Self as PartialSchema>::schema()));
+    }
+}
+
+body! {
+    /// Body of `POST /cluster/plan`: the change whose plan is asked for.
+    pub struct PlanChange => CheckedPlanChange, Unknown::Refused {
+        /// The kind of the change.
+        change: PlannedChange,
+        /// The id of the node that is changed.
+        node: Option<Whole<1, { u64::MAX }>>,
+        /// The id of the node that takes the place of that one, for `replace`.
+        by: Option<Whole<1, { u64::MAX }>>,
+        /// Whether the node is rebuilt although it is not fenced, for `rebuild`.
+        force: Option<bool>,
+        /// The id of the next leader, for `transfer_leader`; the best voter when absent.
+        to: Option<Whole<1, { u64::MAX }>>,
+    }
+}
+
+impl PlanChange {
+    /// Asks for the plan of a change of one node.
+    pub const fn of(change: PlannedChange, node: u64) -> Self {
+        Self { change, node: Some(node), by: None, force: None, to: None }
+    }
+}
 
 /// The voters of the cluster, now or after a change, and how many of them may be lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,6 +118,18 @@ impl ChangePlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_has_the_same_name_in_both_directions() {
+        for (name, change) in
+            [("undrain", PlannedChange::Undrain), ("transfer_leader", PlannedChange::TransferLeader)]
+        {
+            assert_eq!(PlannedChange::from_text(name), Ok(change));
+            let sent = serde_json::to_value(PlanChange::of(change, 3)).unwrap_or_default();
+            assert_eq!(sent, serde_json::json!({ "change": name, "node": 3 }));
+        }
+        assert!(PlannedChange::from_text("Remove").is_err());
+    }
 
     #[test]
     fn silent_voters_cannot_be_lost_again() {

@@ -253,7 +253,7 @@ impl Client {
         let headers = self.headers(&request)?;
         let deadline = self.deadline.end();
         // A process that runs for days goes back to a near server after it had to ask a far one.
-        if self.ordered_at.get().elapsed() >= SILENT_FOR {
+        if self.region.is_some() && self.ordered_at.get().elapsed() >= SILENT_FOR {
             self.restore_order();
         }
         let progress = Progress::new(self.is_watched && !request.is_long_poll);

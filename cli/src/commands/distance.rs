@@ -2,7 +2,7 @@
 //! need the same ones, and those of a node whose links are slow for a while would differ from the others'.
 
 use super::check::{Check, State};
-use nexus_api_types::cluster::{ClusterStatus, Node, NodeTiming};
+use nexus_api_types::cluster::{ClusterStatus, Node, NodeRole, NodeTiming};
 use std::collections::BTreeSet;
 
 /// The round trips that an election should wait at least, as etcd advises: a packet that is lost takes several.
@@ -26,8 +26,14 @@ pub(super) fn checks(status: &ClusterStatus) -> Vec<Check> {
         checks.push(Check::wrong(NAME, State::Warning, message, fix));
     }
     let round_trip_ms = |node: &Node| node.round_trip_us.unwrap_or_default() / 1_000;
-    let farthest = status.nodes.iter().max_by_key(|node| round_trip_ms(node));
-    let shortest = timings.iter().map(|(_, election_ms)| *election_ms).min();
+    // Elections are among voters, and the node that answers has measured the way from itself: the one from a distant
+    // replica says nothing about them.
+    let voters = || status.nodes.iter().filter(|node| is_voter(node));
+    if !voters().any(|node| node.this_node) {
+        return checks;
+    }
+    let farthest = voters().max_by_key(|node| round_trip_ms(node));
+    let shortest = voters().filter_map(|node| node.timing).map(|timing| timing.election_ms).min();
     if let Some((farthest, election_ms)) = farthest.zip(shortest) {
         let needed_ms = round_trip_ms(farthest) * ROUND_TRIPS;
         if needed_ms > election_ms {
@@ -50,6 +56,13 @@ pub(super) fn checks(status: &ClusterStatus) -> Vec<Check> {
     checks
 }
 
+fn is_voter(node: &Node) -> bool {
+    match node.role {
+        NodeRole::Leader | NodeRole::Voter => true,
+        NodeRole::Learner => false,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -58,11 +71,17 @@ mod tests {
 
     /// The messages and remedies for nodes with these round trips in milliseconds and election timeouts.
     fn found(nodes: &[(Option<u64>, u64)]) -> Vec<(String, String)> {
+        found_with(nodes, None)
+    }
+
+    /// The same, where the node with this id is a learner.
+    fn found_with(nodes: &[(Option<u64>, u64)], learner: Option<usize>) -> Vec<(String, String)> {
+        let role = |id: usize| if learner == Some(id) { "learner" } else { "voter" };
         let nodes: Vec<_> = nodes
             .iter()
             .enumerate()
             .map(|(at, (trip, election))| {
-                json!({ "id": at + 1, "role": "voter", "peerAddr": "p:1", "clientAddr": "c:1", "lag": 0, "lastSeenMs": 1,
+                json!({ "id": at + 1, "role": role(at + 1), "peerAddr": "p:1", "clientAddr": "c:1", "lag": 0, "lastSeenMs": 1,
                     "thisNode": at == 0, "roundTripUs": trip.map(|trip| trip * 1_000),
                     "timing": { "heartbeatMs": 100, "electionMs": election } })
             })
@@ -83,6 +102,14 @@ mod tests {
         assert_eq!(found(&[(None, 2_500), (Some(250), 2_500)]), []);
         let farther = found(&[(None, 2_500), (Some(300), 2_500)]);
         assert!(farther[0].1.ends_with("--heartbeat-ms 300 --election-ms 3000"), "{farther:?}");
+    }
+
+    #[test]
+    fn a_distant_learner_needs_no_longer_times() {
+        let nodes = [(None, 400), (Some(1), 400), (Some(200), 400)];
+        assert_eq!(found_with(&nodes, Some(3)), [], "its own way is longer");
+        assert_eq!(found_with(&nodes, Some(1)), [], "it answers, and all ways from it are longer");
+        assert_eq!(found_with(&nodes, Some(2)).len(), 1, "the way between two voters");
     }
 
     #[test]

@@ -113,6 +113,9 @@ fn start(context: &Context<'_>, key: &RunKey, project: Uuid) -> std::io::Result<
     if let Some(token) = &context.given_token {
         command.env("NEXUS_TOKEN", token);
     }
+    if let Some(region) = &context.region {
+        command.env("NEXUS_REGION", region);
+    }
     Profile::pass_on(&mut command);
     detach(&mut command);
     command.spawn().map(drop)

@@ -1,13 +1,19 @@
-//! The backups in a store: which there are, which of them may go, and how one gets out of there. It deletes backups of
-//! one cluster alone, and nothing that has another kind of name.
+//! Lists the backups in a store, fetches one of them, and deletes those that are not kept. Deletes backups of one
+//! cluster alone, and nothing that has another kind of name.
 
-use super::{destination::Destination, name::BackupName, schedule::Retention};
-use futures::TryStreamExt as _;
+use super::{
+    destination::{Destination, explain},
+    name::BackupName,
+    ranges::RangeReader,
+    schedule::Retention,
+};
+use anyhow::{Context, anyhow};
 use nexus_domain::{ClusterId, WallTime};
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use std::{
     fs,
     io::{self, Write},
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -23,35 +29,56 @@ pub struct StoredBackup {
     pub bytes: u64,
 }
 
-/// All backups in a store, those of each cluster in the order of their times.
+/// All backups in a store, those of each cluster in the order of their times. What is in folders below belongs to
+/// others, and is not looked at.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn list(destination: &Destination) -> object_store::Result<Vec<StoredBackup>> {
-    let mut found: Vec<StoredBackup> = destination
-        .store
-        .list(Some(&destination.below))
-        .try_filter_map(|object| async move {
-            let name = object.location.filename().and_then(|name| name.parse().ok());
-            Ok(name.map(|name| StoredBackup { name, bytes: object.size }).filter(|found| {
-                // Folders below are somebody else's.
-                destination.location(found.name) == object.location
-            }))
-        })
-        .try_collect()
-        .await?;
+pub async fn list(destination: &Destination) -> anyhow::Result<Vec<StoredBackup>> {
+    let mut found = match destination.folder().map(Path::to_owned) {
+        // Blocks on a folder that hangs.
+        Some(folder) => tokio::task::spawn_blocking(move || list_folder(&folder)).await??,
+        None => list_bucket(destination).await?,
+    };
     found.sort_unstable();
     Ok(found)
+}
+
+/// The backups in a folder. Other entries are passed over by their names, so that one that cannot be read stops
+/// nothing.
+fn list_folder(folder: &Path) -> anyhow::Result<Vec<StoredBackup>> {
+    let unreadable = |path: &Path, error: io::Error| anyhow!("cannot read {}: {error}", path.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, error))? {
+        let entry = entry.map_err(|error| unreadable(folder, error))?;
+        let Some(name) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match fs::metadata(entry.path()) {
+            Ok(file) if file.is_file() => found.push(StoredBackup { name, bytes: file.len() }),
+            Ok(_) => {}
+            // Another node has deleted it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(&entry.path(), error)),
+        }
+    }
+    Ok(found)
+}
+
+/// The backups in a bucket, at the level of the prefix.
+async fn list_bucket(destination: &Destination) -> anyhow::Result<Vec<StoredBackup>> {
+    let listed = destination.store.list_with_delimiter(Some(&destination.below)).await?;
+    let backup = |object: object_store::ObjectMeta| {
+        let name = object.location.filename()?.parse().ok()?;
+        Some(StoredBackup { name, bytes: object.size })
+            .filter(|found| destination.location(found.name) == object.location)
+    };
+    Ok(listed.objects.into_iter().filter_map(backup).collect())
 }
 
 /// The backups of a cluster in a store, in the order of their times.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn list_of(
-    destination: &Destination,
-    cluster: ClusterId,
-) -> object_store::Result<Vec<StoredBackup>> {
+pub async fn list_of(destination: &Destination, cluster: ClusterId) -> anyhow::Result<Vec<StoredBackup>> {
     let mut found = list(destination).await?;
     found.retain(|backup| backup.name.cluster == cluster);
     Ok(found)
@@ -65,16 +92,18 @@ pub(super) async fn prune(
     destination: &Destination,
     last: BackupName,
     retention: Retention,
-) -> object_store::Result<usize> {
+) -> anyhow::Result<usize> {
     let stored = list_of(destination, last.cluster).await?;
     let names: Vec<BackupName> = stored.iter().map(|backup| backup.name).collect();
     let dispensable = dispensable(&names, last, retention);
     for name in &dispensable {
-        destination.store.delete(&destination.location(name)).await?;
+        let deleted = destination.store.delete(&destination.location(name)).await;
+        deleted.with_context(|| format!("cannot delete {name}"))?;
     }
-    if let Some(folder) = destination.folder() {
+    if let Some(folder) = destination.folder().map(Path::to_owned) {
         // What cannot be deleted now is tried again after the next backup.
-        let _ = remove_abandoned(folder, last.cluster, SystemTime::now());
+        let removed = move || remove_abandoned(&folder, last.cluster, SystemTime::now());
+        let _ = tokio::task::spawn_blocking(removed).await;
     }
     Ok(dispensable.len())
 }
@@ -82,7 +111,8 @@ pub(super) async fn prune(
 /// Deletes a backup that was just written and is not good. An error leaves it there.
 pub(super) async fn discard(destination: &Destination, name: BackupName) {
     if let Err(error) = destination.store.delete(&destination.location(name)).await {
-        tracing::error!(%error, %name, to = %destination, "a backup that cannot be relied on was not deleted");
+        let why = explain(&error.into());
+        tracing::error!(why, %name, to = %destination, "a backup that cannot be relied on was not deleted");
     }
 }
 
@@ -100,7 +130,7 @@ fn dispensable(names: &[BackupName], last: BackupName, retention: Retention) -> 
 
 /// Removes what processes that ended in the middle of a write have left in a folder: files with the name of a backup of
 /// this cluster, and a suffix.
-fn remove_abandoned(folder: &std::path::Path, cluster: ClusterId, now: SystemTime) -> io::Result<()> {
+fn remove_abandoned(folder: &Path, cluster: ClusterId, now: SystemTime) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -121,8 +151,8 @@ fn remove_abandoned(folder: &std::path::Path, cluster: ClusterId, now: SystemTim
 /// # Errors
 /// When the store does not have it, or the file cannot be written.
 pub async fn fetch(destination: &Destination, name: &str, to: &mut impl Write) -> anyhow::Result<()> {
-    let mut pieces = destination.store.get(&destination.location(name)).await?.into_stream();
-    while let Some(piece) = pieces.try_next().await? {
+    let mut pieces = RangeReader::open(destination, name).await?;
+    while let Some(piece) = pieces.next().await? {
         to.write_all(&piece)?;
     }
     Ok(to.flush()?)
@@ -132,7 +162,8 @@ pub async fn fetch(destination: &Destination, name: &str, to: &mut impl Write) -
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use nexus_domain::Revision;
+    use crate::backups::destination::Address;
+    use nexus_domain::{NodeId, Revision};
     use object_store::memory::InMemory;
     use std::{num::NonZeroUsize, sync::Arc};
     use uuid::Uuid;
@@ -140,7 +171,8 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
 
     fn name(cluster: u128, hour: i64) -> BackupName {
-        BackupName::new(ClusterId(Uuid::from_u128(cluster)), WallTime(hour * HOUR_MS), Revision(1))
+        let cluster = ClusterId(Uuid::from_u128(cluster));
+        BackupName::new(cluster, NodeId(1), WallTime(hour * HOUR_MS), Revision(1))
     }
 
     fn keep(count: usize, hours: Option<u64>) -> Retention {
@@ -191,6 +223,26 @@ mod tests {
         for other in others {
             assert!(store.head(&other).await.is_ok(), "{other} is gone");
         }
+    }
+
+    #[tokio::test]
+    async fn foreign_folders_and_files_do_not_stop_a_list() {
+        use std::os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &std::ffi::OsStr| fs::write(folder.path().join(name), "whole").unwrap();
+        put(std::ffi::OsStr::new(&name(1, 0).to_string()));
+        put(std::ffi::OsStr::from_bytes(b"not \xff UTF-8"));
+        std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+        let foreign = folder.path().join("lost+found");
+        fs::create_dir(&foreign).unwrap();
+        fs::create_dir(folder.path().join(name(1, 1).to_string())).unwrap();
+        fs::set_permissions(&foreign, fs::Permissions::from_mode(0o0)).unwrap();
+        let destination = Address::Folder(folder.path().to_owned()).open().unwrap();
+        let found = list(&destination).await.unwrap();
+        assert_eq!(found, [StoredBackup { name: name(1, 0), bytes: 5 }]);
+        // So that the folder of this test can be deleted.
+        fs::set_permissions(&foreign, fs::Permissions::from_mode(0o700)).unwrap();
     }
 
     #[test]

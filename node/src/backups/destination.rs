@@ -1,6 +1,7 @@
 //! The place for backups: a folder, or a bucket of an object store. Credentials come from the environment alone, by the
 //! names that each store's own tools use, and are never part of an address, so that an address can be logged and shown.
 
+use crate::watch::disk::mib;
 use anyhow::{Context, bail, ensure};
 use object_store::{
     ClientConfigKey, ObjectStore, RetryConfig,
@@ -20,12 +21,16 @@ use std::{
 };
 use url::Url;
 
-/// The longest time of one request to a store: a part of a backup has eight MiB, so that it gets through a slow line.
+/// The longest time of one request to a store: most of them carry eight MiB, which get through a slow line.
 const REQUEST_TIMEOUT: &str = "300 seconds";
 /// How long a request is repeated after errors that may pass. A backup that fails is tried again later in any case.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a request is repeated at most.
 const MAX_RETRIES: usize = 5;
+/// The longest explanation of an error, in bytes: a store may answer with a page.
+const MAX_EXPLANATION_BYTES: usize = 500;
+/// What an answer of a store begins with, inside of the text of an error.
+const ANSWERS: [&str; 4] = ["<?xml", "<!", "<Error", "<html"];
 
 /// An address that was checked, without a connection to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,16 +146,39 @@ fn bucket(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
     })
 }
 
-/// An error of a store in a line: its own words and its root cause, since each of those in between repeats the others.
-/// Of addresses it leaves the queries out, in which some stores expect credentials.
+/// An error of a store in a line of bounded length: its own words and its root cause, since each of those in between
+/// repeats the others. Of addresses it leaves the queries out, in which some stores expect credentials, and of an
+/// answer all but its code and its message: stores repeat requests with their signatures.
 pub fn explain(error: &anyhow::Error) -> String {
     let (top, root) = (error.to_string(), error.root_cause().to_string());
     let text = if top.contains(&root) { top } else { format!("{top}: {root}") };
-    let words = text.split(' ').map(|word| match word.split_once('?') {
+    let text = without_answer(&text);
+    let words = text.split_whitespace().map(|word| match word.split_once('?') {
         Some((address, _)) if address.contains("://") => address,
         _ => word,
     });
-    words.collect::<Vec<_>>().join(" ")
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    // An answer is hostile, and a line of a terminal or a log has no control characters.
+    line.retain(|character| !character.is_control());
+    line.truncate(line.floor_char_boundary(MAX_EXPLANATION_BYTES));
+    line
+}
+
+/// A text with no more of the answer in it than what its elements `Code` and `Message` say.
+fn without_answer(text: &str) -> String {
+    let Some(begin) = ANSWERS.iter().filter_map(|mark| text.find(mark)).min() else { return text.to_owned() };
+    let (before, answer) = text.split_at(begin);
+    let mut parts = vec![before.trim_end_matches([':', ' '])];
+    parts.extend(["Code", "Message"].into_iter().filter_map(|name| element(answer, name)));
+    parts.join(": ")
+}
+
+/// What the first element of this name has in it.
+fn element<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+    let (_, rest) = answer.split_once(begin.as_str())?;
+    let (inside, _) = rest.split_once(end.as_str())?;
+    Some(inside.trim())
 }
 
 /// A store of backups, and the prefix below which they are.
@@ -172,6 +200,27 @@ impl Destination {
     /// The folder, if it is one.
     pub(super) fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// Checks that a folder has room for so many bytes, beyond those that are kept back. A bucket has room.
+    ///
+    /// # Errors
+    /// When it has not, or does not report its free space.
+    pub(super) async fn check_room(&self, bytes: u64, reserve: u64) -> anyhow::Result<()> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let shown = folder.display().to_string();
+        // Blocks on a folder that hangs.
+        let found = tokio::task::spawn_blocking(move || rustix::fs::statvfs(folder.as_path())).await?;
+        let found = found.with_context(|| format!("cannot tell how much space is free in {shown}"))?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        ensure!(
+            free >= bytes.saturating_add(reserve),
+            "{shown} has {} MiB free: a backup takes {} MiB, and {} MiB are kept back by --disk-reserve-mib",
+            mib(free),
+            mib(bytes.saturating_add((1 << 20) - 1)),
+            mib(reserve)
+        );
+        Ok(())
     }
 
     /// The location of a name below the prefix.
@@ -227,6 +276,29 @@ mod tests {
             .context("cannot list az://bucket");
         assert_eq!(explain(&error), "cannot list az://bucket: GET https://host/bucket denied");
         assert_eq!(explain(&anyhow::anyhow!("alone")), "alone");
+    }
+
+    #[test]
+    fn of_the_answer_of_a_store_only_the_code_and_the_message_are_kept() {
+        let answer = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n<Error>\
+                      <Code>SignatureDoesNotMatch</Code><Message>The signature\n does \u{1b}[31mnot match.</Message>\
+                      <StringToSign>hidden</StringToSign></Error>";
+        let error = anyhow::anyhow!(answer).context("cannot list s3://bucket");
+        let expected = "cannot list s3://bucket: Server returned non-2xx status code: 403 Forbidden: \
+                        SignatureDoesNotMatch: The signature does [31mnot match.";
+        assert_eq!(explain(&error), expected);
+        let page = anyhow::anyhow!("502 Bad Gateway: <html><h1>hidden</h1></html>");
+        assert_eq!(explain(&page), "502 Bad Gateway");
+        assert_eq!(explain(&anyhow::anyhow!("ä".repeat(9_999))).len(), MAX_EXPLANATION_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_folder_without_room_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = Address::Folder(folder.path().to_owned()).open().unwrap();
+        destination.check_room(1, 0).await.unwrap();
+        let error = destination.check_room(1, u64::MAX).await.unwrap_err().to_string();
+        assert!(error.contains("MiB free"), "{error}");
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //! - [`catalog`]: which backups are there, and which of them may go.
 //! - [`schedule`]: the settings, and whose turn it is.
 //! - `snapshot`: makes sure that a node has a snapshot to send. `upload`: writes one, reads it back and checks it.
+//! - `ranges`: reads a backup of a store piece by piece.
 //! - `task`: what a node does all the time.
 
 pub mod catalog;
 pub mod destination;
 pub mod name;
+mod ranges;
 pub mod schedule;
 mod snapshot;
 mod task;

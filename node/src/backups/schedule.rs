@@ -41,10 +41,15 @@ pub(super) struct Other {
     pub(super) is_running: bool,
 }
 
+/// Whether the time of a backup has come, as far as clocks agree. Only such a backup counts for the schedule.
+pub(super) fn has_come(at: WallTime, now: WallTime) -> bool {
+    at.0 <= now.0.saturating_add(millis(CLOCK_TOLERANCE))
+}
+
 /// The state of a schedule, as a node sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outlook<'a> {
-    /// The time of the newest backup in the store.
+    /// The time of the newest backup in the store that counts, see [`has_come`].
     pub(super) newest: Option<WallTime>,
     /// The time now.
     pub(super) now: WallTime,
@@ -58,10 +63,10 @@ pub(super) struct Outlook<'a> {
 impl Outlook<'_> {
     /// How long to wait before the next backup; zero if this node takes one now.
     pub(super) fn wait(&self, every: Duration) -> Duration {
-        let latest = self.now.0.saturating_add(millis(CLOCK_TOLERANCE));
-        let newest = self.newest.filter(|newest| newest.0 <= latest);
         let pause = TURN.min(every);
-        let due = newest.map_or(self.began.0, |newest| newest.0.saturating_add(millis(every)));
+        // A clock that was set back since the start would stop the first backup until it is there again.
+        let began = self.began.min(self.now);
+        let due = self.newest.map_or(began.0, |newest| newest.0.saturating_add(millis(every)));
         let before = self.others.iter().filter(|other| other.goes_first).count();
         let turn =
             due.saturating_add(millis(pause.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))));
@@ -116,8 +121,25 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_from_a_wrong_clock_does_not_stop_the_schedule() {
-        assert_eq!(wait(Some(86_400), 0, &[]), 0);
-        assert_eq!(wait(Some(60), 0, &[]), 3_660, "a minute is no reason for a second one");
+    fn a_backup_from_a_wrong_clock_neither_stops_the_schedule_nor_hurries_it() {
+        let at = |seconds: i64| WallTime(BEGAN.0 + seconds * 1_000);
+        let mut stored = vec![at(86_400)];
+        let mut taken = Vec::new();
+        for seconds in (0..3 * 3_600).step_by(30) {
+            let now = at(seconds);
+            let newest = stored.iter().copied().filter(|at| has_come(*at, now)).max();
+            if (Outlook { newest, now, began: BEGAN, others: &[] }).wait(HOUR).is_zero() {
+                taken.push(seconds);
+                stored.push(now);
+            }
+        }
+        assert_eq!(taken, [0, 3_600, 7_200]);
+        assert!(has_come(at(60), at(0)), "a minute is no reason for a second one");
+        assert_eq!(wait(Some(60), 0, &[]), 3_660);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_stop_the_first_backup() {
+        assert_eq!(wait(None, -9_999, &[]), 0);
     }
 }

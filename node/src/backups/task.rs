@@ -5,7 +5,7 @@ use super::{
     catalog::{self, StoredBackup},
     destination::{Destination, explain},
     name::BackupName,
-    schedule::{Other, Outlook, Schedule},
+    schedule::{Other, Outlook, Schedule, has_come},
     snapshot::snapshot_through,
     upload,
 };
@@ -18,16 +18,22 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use nexus_api::cluster::MAX_PREPARATION;
 use nexus_api_types::Moment;
-use nexus_domain::{ClusterId, NodeId, WallTime};
+use nexus_domain::{ClusterId, NodeId, Revision, WallTime};
 use nexus_raft_store::Backup;
+use openraft::raft::{ReadPolicy, linearizable_read::LinearizerOption};
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The longest time between two looks at the store, so that what a node reports of it is not old.
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// The pause after a failure, and while this node has nothing to back up.
 const RETRY: Duration = Duration::from_secs(30);
+/// The longest time of one backup with all of its requests. A folder that hangs, such as one of a network, has no
+/// time-out of its own; 100 GiB get through a line of 40 Mbit/s in six hours.
+const BACKUP_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// Longest wait of a leader for a quorum that confirms that it leads.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The time that an upload has to end after the stop of the node, which takes a few seconds in all.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(500);
 /// The largest backup whose records are checked after it was written, in bytes: the check loads the state a second
@@ -54,7 +60,10 @@ impl ScheduledBackups {
         let _ = tokio::fs::remove_file(self.data_dir.join(SPOOL)).await;
         loop {
             let step = tokio::select! {
-                step = self.step(began, &stop) => step,
+                step = timeout(BACKUP_TIMEOUT, self.step(began, &stop)) => step.unwrap_or_else(|_| {
+                    let longest = humantime::format_duration(BACKUP_TIMEOUT);
+                    Err(anyhow!("it took longer than {longest}: is the store slow, or does it hang?"))
+                }),
                 () = given_up(&stop) => return,
             };
             let pause = step.unwrap_or_else(|error| {
@@ -80,35 +89,49 @@ impl ScheduledBackups {
         let to = self.schedule.to.clone();
         // Blocks on a folder that hangs.
         let destination = tokio::task::spawn_blocking(move || to.open()).await??;
-        let newest = self.look(&destination, cluster).await?;
+        let stored = self.look(&destination, cluster).await?;
+        let now = self.reports.wall();
+        let newest = newest(&stored, now).map(|newest| newest.name.at);
         let others = self.others();
-        let outlook =
-            Outlook { newest: newest.map(|name| name.at), now: self.reports.wall(), began, others: &others };
+        let outlook = Outlook { newest, now, began, others: &others };
         let wait = outlook.wait(self.schedule.every);
         if !wait.is_zero() {
             return Ok(wait.min(MAX_PAUSE));
         }
-        if !self.node.hears_leader().await {
+        if !self.node.hears_leader().await || !self.has_caught_up().await {
             return Ok(RETRY.min(self.schedule.every));
         }
         self.watch.begins();
-        self.take(&destination, cluster, newest, stop).await?;
+        self.take(&destination, cluster, &stored, stop).await?;
         self.look(&destination, cluster).await?;
         // Long enough for a store that shows late what was written.
         Ok(RETRY.min(self.schedule.every))
     }
 
-    /// The newest backup in the store, which is noted.
-    async fn look(
-        &self,
-        destination: &Destination,
-        cluster: ClusterId,
-    ) -> anyhow::Result<Option<BackupName>> {
+    /// The backups in the store, of which the newest one is noted.
+    async fn look(&self, destination: &Destination, cluster: ClusterId) -> anyhow::Result<Vec<StoredBackup>> {
         let stored = catalog::list_of(destination, cluster).await;
-        let newest: Option<StoredBackup> =
-            stored.with_context(|| format!("cannot list {destination}"))?.pop();
+        let stored = stored.with_context(|| format!("cannot list {destination}"))?;
+        let newest = newest(&stored, self.reports.wall());
         self.watch.found(newest.map(|newest| (Moment(newest.name.at), newest.bytes)));
-        Ok(newest.map(|newest| newest.name))
+        Ok(stored)
+    }
+
+    /// Whether this node has applied, after a short wait, what its leader had applied when it was last heard. A leader
+    /// asks a quorum whether it still leads. A backup of a node that lags would be the newest one, and better ones
+    /// would be deleted for it.
+    async fn has_caught_up(&self) -> bool {
+        let index = if self.node.leads() {
+            let option =
+                LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(CONFIRMATION_TIMEOUT);
+            let confirmed = timeout(CONFIRMATION_TIMEOUT, self.node.raft.get_read_linearizer(option)).await;
+            confirmed.ok().and_then(Result::ok).map(|confirmed| confirmed.read_log_id().log_id().index)
+        } else {
+            let leader = self.node.leader_id();
+            leader.and_then(|leader| self.reports.of(leader)).map(|report| report.applied)
+        };
+        let Some(index) = index else { return false };
+        self.node.applied(index, self.node.deadline()).await.is_ok()
     }
 
     /// The other nodes that take backups into the same store. Followers go before the leader, which has enough to do.
@@ -127,7 +150,7 @@ impl ScheduledBackups {
         &self,
         destination: &Destination,
         cluster: ClusterId,
-        newest: Option<BackupName>,
+        stored: &[StoredBackup],
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
         let others = self.node.other_members();
@@ -137,11 +160,15 @@ impl ScheduledBackups {
         let applied = self.node.published().revision();
         snapshot_through(&self.node, &self.disk, applied, MAX_PREPARATION).await?;
         let backup = self.node.store.backup().context("there is no snapshot yet")?;
-        let (name, length) =
-            (BackupName::new(cluster, self.reports.wall(), backup.revision()), backup.length());
+        let length = backup.length();
+        let name = BackupName::new(cluster, self.node.id, self.reports.wall(), backup.revision());
+        check_is_no_step_back(stored, name.revision)?;
+        destination.check_room(length, self.disk.low_mark()).await?;
+        let before = stored.last().map(|stored| stored.name);
         let is_wanted = async || {
             let stored = catalog::list_of(destination, cluster).await?;
-            Ok(stored.last().map(|stored| stored.name) == newest)
+            check_is_no_step_back(&stored, name.revision)?;
+            Ok(stored.last().map(|stored| stored.name) == before)
         };
         let written = upload::write(destination, name, length, pieces(backup, stop.clone()), is_wanted);
         let written = written.await.with_context(|| format!("cannot write {name} to {destination}"))?;
@@ -154,7 +181,7 @@ impl ScheduledBackups {
         let has_room = self.disk.free() > self.disk.low_mark().saturating_add(length.saturating_mul(2));
         let spool = (length <= MAX_CHECKED_BYTES && has_room).then_some(spool.as_path());
         if let Err(error) = upload::verify(destination, name, digest, spool).await {
-            // Nobody shall take it for a good one. If that fails too, its checksum tells.
+            // Nobody may take it for a good one. Where it cannot be deleted either, its checksum shows that it is none.
             catalog::discard(destination, name).await;
             return Err(error.context(format!("{name} in {destination} cannot be relied on")));
         }
@@ -170,7 +197,25 @@ impl ScheduledBackups {
     }
 }
 
-/// Resolves a moment after the stop of a node: until then, an upload that is cut off can tell its store.
+/// The newest backup of those that count for the schedule now.
+fn newest(stored: &[StoredBackup], now: WallTime) -> Option<StoredBackup> {
+    stored.iter().rev().find(|backup| has_come(backup.name.at, now)).copied()
+}
+
+/// Checks that no backup in the store goes farther than a new one: the new one would be taken for the newest, and the
+/// farther one deleted for it. A cluster without writes has backups of the same revision.
+fn check_is_no_step_back(stored: &[StoredBackup], revision: Revision) -> anyhow::Result<()> {
+    let Some(farthest) = stored.iter().max_by_key(|stored| stored.name.revision) else { return Ok(()) };
+    ensure!(
+        farthest.name.revision <= revision,
+        "{} is in the store, and this node has revision {revision} only: does this node lag, or was that backup put \
+         there by somebody else?",
+        farthest.name
+    );
+    Ok(())
+}
+
+/// Resolves a moment after the stop of a node, so that an upload that is cut off can still be cancelled in its store.
 async fn given_up(stop: &CancellationToken) {
     stop.cancelled().await;
     sleep(GIVE_UP_AFTER).await;
@@ -185,4 +230,32 @@ fn pieces(backup: Backup, stop: CancellationToken) -> impl Stream<Item = anyhow:
         };
         Ok(piece.map(|piece| (piece, (backup, stop))))
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn backup(seconds: i64, revision: u64) -> StoredBackup {
+        let (cluster, at) = (ClusterId(Uuid::from_u128(1)), WallTime(seconds * 1_000));
+        StoredBackup { name: BackupName::new(cluster, NodeId(1), at, Revision(revision)), bytes: 1 }
+    }
+
+    #[test]
+    fn a_backup_that_goes_less_far_than_a_stored_one_is_refused() {
+        let stored = [backup(0, 10), backup(60, 30), backup(120, 20)];
+        let error = check_is_no_step_back(&stored, Revision(29)).unwrap_err().to_string();
+        assert!(error.contains(&stored[1].name.to_string()), "{error}");
+        check_is_no_step_back(&stored, Revision(30)).unwrap();
+        check_is_no_step_back(&[], Revision(0)).unwrap();
+    }
+
+    #[test]
+    fn a_backup_of_a_time_that_has_not_come_is_not_the_newest() {
+        let stored = [backup(0, 1), backup(60, 2), backup(86_400, 3)];
+        assert_eq!(newest(&stored, WallTime(60_000)), Some(stored[1]));
+        assert_eq!(newest(&[stored[2]], WallTime(0)), None);
+    }
 }

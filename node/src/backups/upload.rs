@@ -1,7 +1,7 @@
 //! Writes a backup into a store, reads it back, and checks it. It gets its name only when all of it is there: a folder
 //! has it under another name until then, and a bucket has parts that nobody sees.
 
-use super::{destination::Destination, name::BackupName};
+use super::{destination::Destination, name::BackupName, ranges::RangeReader};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
@@ -101,9 +101,10 @@ async fn read_back(
     expected: Digest,
     mut copy: Option<&mut tokio::fs::File>,
 ) -> anyhow::Result<()> {
-    let mut pieces = destination.store.get(&destination.location(name)).await?.into_stream();
+    let unreadable = "it cannot be read back";
+    let mut pieces = RangeReader::open(destination, name).await.context(unreadable)?;
     let mut hash = Sha256::new();
-    while let Some(piece) = pieces.try_next().await.context("it cannot be read back")? {
+    while let Some(piece) = pieces.next().await.context(unreadable)? {
         hash.update(&piece);
         if let Some(copy) = &mut copy {
             copy.write_all(&piece).await?;
@@ -122,13 +123,13 @@ mod tests {
     use super::*;
     use crate::backups::{catalog, destination::Address};
     use futures::stream;
-    use nexus_domain::{ClusterId, Revision, WallTime};
+    use nexus_domain::{ClusterId, NodeId, Revision, WallTime};
     use object_store::{PutPayload, memory::InMemory};
     use std::sync::Arc;
     use uuid::Uuid;
 
     fn name() -> BackupName {
-        BackupName::new(ClusterId(Uuid::from_u128(1)), WallTime(0), Revision(1))
+        BackupName::new(ClusterId(Uuid::from_u128(1)), NodeId(1), WallTime(0), Revision(1))
     }
 
     fn pieces(count: usize, then: Option<&'static str>) -> (u64, impl Stream<Item = anyhow::Result<Bytes>>) {

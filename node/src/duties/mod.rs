@@ -83,7 +83,7 @@ impl Duties {
             let term = self.node.term();
             if led_term != Some(term) {
                 led_term = Some(term);
-                self.node.count_election_won();
+                self.node.count_election_won(term);
                 preferred.leads_anew();
                 tracing::info!(term, "this node leads");
             }

@@ -33,6 +33,11 @@ impl Fencing {
         self.restart.subscribe()
     }
 
+    /// Whether the node has to end, so that it answers nothing more on behalf of its state.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.restart.borrow().is_some()
+    }
+
     /// Fences the node: the mark is durable first, then the node is asked to end. The first reason counts.
     pub(crate) fn fence(&self, fence: NodeFence) {
         if self.restart.borrow().is_some() {

@@ -2,6 +2,7 @@
 //! their hash after one entry, and fences this node if a majority of them has another one.
 
 use super::{
+    fence::STATE_DIFFERS,
     fencing::Fencing,
     verdict::{Verdict, judge},
 };
@@ -78,7 +79,7 @@ impl Judge {
             Verdict::Wrong { theirs, nodes } => {
                 let nodes: Vec<String> = nodes.iter().map(u64::to_string).collect();
                 Some(format!(
-                    "its state hash after log entry {index} is {ours:016x}, and that of nodes {}, a majority of the \
+                    "{STATE_DIFFERS} {index} is {ours:016x}, and that of nodes {}, a majority of the \
                      voters, is {theirs:016x}",
                     nodes.join(" and ")
                 ))

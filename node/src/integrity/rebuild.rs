@@ -44,7 +44,7 @@ impl Order {
     /// Writes the order to rebuild the node of a data folder. A second order is the first one.
     ///
     /// # Errors
-    /// When nobody knows which node it belongs to, or the folder cannot be written.
+    /// When nobody knows which node it belongs to, the cluster has no other node, or the folder cannot be written.
     pub(crate) fn give(data_dir: &Path) -> anyhow::Result<Self> {
         if let Some(given) = Self::read(data_dir)? {
             return Ok(given);
@@ -57,6 +57,10 @@ impl Order {
                 folder_note::NAME
             )
         })?;
+        ensure!(
+            !note.others.is_empty(),
+            "this cluster has no other node to come back from: restore a backup"
+        );
         let former = note.node;
         let names = (1..=MAX_KEPT).map(|count| match count {
             1 => format!("former-node-{former}"),
@@ -224,6 +228,16 @@ mod tests {
         fs::create_dir(at("db")).unwrap();
         assert!(move_data_away(folder.path()).unwrap().is_some());
         assert!(at("db").exists());
+    }
+
+    #[test]
+    fn a_node_without_others_is_not_rebuilt() {
+        let folder = folder();
+        let mut note = FolderNote::read(folder.path()).unwrap().unwrap();
+        note.others.clear();
+        durable_file::write(&folder.path().join(folder_note::NAME), &note).unwrap();
+        assert!(Order::give(folder.path()).unwrap_err().to_string().contains("restore a backup"));
+        assert!(!is_ordered(folder.path()).unwrap());
     }
 
     #[test]

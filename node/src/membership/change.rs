@@ -7,7 +7,7 @@ use crate::{
     node::{MemberProgress, Node},
     peer::{
         PeerClient, PeerTarget, Welcome,
-        service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
+        service::{ChangeRefusal, MembershipRequest, PlannableChange, ServiceRequest, ServiceResponse},
     },
     proposer::{ProposeOutcome, Proposer},
     watch::reports::Reports,
@@ -49,14 +49,14 @@ pub(crate) struct Membership {
     /// Held from reading the voters to the end of their change: two changes at once, each safe for the voters that it
     /// read, may together cost the quorum.
     pub(super) change: Mutex<()>,
-    losses: Losses,
+    pub(super) losses: Arc<Losses>,
 }
 
 impl Membership {
     /// A membership that nothing changes yet.
     pub(crate) fn new(node: Node, peers: PeerClient, proposer: Arc<Proposer>, reports: Arc<Reports>) -> Self {
-        let planner = Planner::new(node.clone(), reports.clone());
-        let (change, losses) = (Mutex::default(), Losses::default());
+        let (change, losses) = (Mutex::default(), Arc::<Losses>::default());
+        let planner = Planner::new(node.clone(), reports.clone(), losses.clone());
         Self { node, peers, proposer, reports, planner, change, losses }
     }
 
@@ -70,7 +70,9 @@ impl Membership {
     /// # Errors
     /// The reason why not, in a sentence.
     pub(crate) fn may_lose(&self, node: NodeId) -> Result<(), String> {
-        self.losses.permit(node, &self.node)
+        // The voters stay the same meanwhile.
+        let _guard = self.try_freeze().ok_or_else(|| CHANGE_IN_PROGRESS.to_owned())?;
+        self.losses.permit(node, &self.node, &self.reports)
     }
 
     /// Carries out a change of the membership, if this node leads.
@@ -86,30 +88,30 @@ impl Membership {
                 self.join(Some(token), None, member, true).await
             }
             MembershipRequest::TransferLeader { to } => self.transfer_leader(to).await,
-            MembershipRequest::Plan(request) => self.dry_run(&request).await,
+            MembershipRequest::Plan(change) => self.dry_run(change).await,
             request @ (MembershipRequest::Promote { .. }
             | MembershipRequest::Demote { .. }
             | MembershipRequest::Remove { .. }
             | MembershipRequest::Replace { .. }
             | MembershipRequest::Rebuild { .. }
-            | MembershipRequest::Drain { .. }) => self.plan_and_carry_out(&request).await,
+            | MembershipRequest::Drain { .. }) => match request.plannable() {
+                Some(change) => self.plan_and_carry_out(change).await,
+                None => Err(refused("this has no plan".to_owned())),
+            },
         };
         outcome.unwrap_or_else(|failed| failed)
     }
 
-    async fn plan_and_carry_out(
-        &self,
-        request: &MembershipRequest,
-    ) -> Result<ServiceResponse, ServiceResponse> {
+    async fn plan_and_carry_out(&self, change: PlannableChange) -> Result<ServiceResponse, ServiceResponse> {
         let _guard = self.change.lock().await;
-        let plan = self.planner.plan(request).await?;
+        let plan = self.planner.plan(change).await?;
         self.carry_out(plan).await
     }
 
     /// Answers with the plan of a change. It is made under the lock, so that it is that of no half-done change.
-    async fn dry_run(&self, request: &MembershipRequest) -> Result<ServiceResponse, ServiceResponse> {
+    async fn dry_run(&self, change: PlannableChange) -> Result<ServiceResponse, ServiceResponse> {
         let _guard = self.change.lock().await;
-        let plan = self.planner.plan(request).await?;
+        let plan = self.planner.plan(change).await?;
         let described = self.planner.describe(&plan).await?;
         Ok(ServiceResponse::Plan(
             serde_json::to_string(&described).expect("a plan has no map with other keys than texts"),
@@ -130,7 +132,7 @@ impl Membership {
     }
 
     /// Adds a joining node as a learner. A repeated request for the same data folder gets the same id. A replica that
-    /// lost its data comes back as one, in place of the former.
+    /// lost its data comes back as one. Those that it replaces leave, unless they have a vote.
     async fn join(
         &self,
         token: Option<TokenDigest>,
@@ -169,8 +171,8 @@ impl Membership {
         let _guard = self.change.lock().await;
         // The rules may have been raised meanwhile. While the lock is held, they are not.
         self.check_rules(&welcome)?;
-        let lost_replica = replaces.filter(|former| self.node.published().state.is_replica(*former));
-        let is_replica = wants_replica || lost_replica.is_some();
+        let was_replica = replaces.is_some_and(|former| self.node.published().state.is_replica(former));
+        let is_replica = wants_replica || was_replica;
         if self.node.member(id).is_none() {
             if is_replica {
                 // Before it is a learner, which would be promoted.
@@ -178,12 +180,17 @@ impl Membership {
             }
             let joins = Changes::AddNodes(BTreeMap::from([(id.0, member)]));
             let voters = self.node.voters();
-            let leaves = lost_replica
+            // A former node with a vote leaves when this one gets its vote.
+            let leaves: BTreeSet<u64> = replaces
+                .into_iter()
+                .chain(self.planner.formers_of(id))
                 .filter(|former| self.node.member(*former).is_some() && !voters.contains(&former.0))
-                .map(|former| Changes::RemoveNodes(BTreeSet::from([former.0])));
-            let change = match leaves {
-                Some(leaves) => Changes::Batch(vec![joins, leaves]),
-                None => joins,
+                .map(|former| former.0)
+                .collect();
+            let change = if leaves.is_empty() {
+                joins
+            } else {
+                Changes::Batch(vec![joins, Changes::RemoveNodes(leaves)])
             };
             self.change_members(change, false).await?;
             tracing::info!(node = %id, is_replica, "a learner joined");
@@ -301,7 +308,7 @@ impl Membership {
         };
         let Some(node) = members.iter().filter(is_due).map(|member| member.id).min() else { return };
         let promoted = async {
-            let plan = self.planner.plan(&MembershipRequest::Promote { node }).await?;
+            let plan = self.planner.plan(PlannableChange::Promote { node }).await?;
             self.carry_out(plan).await
         };
         if let Err(why) = promoted.await {

@@ -2,9 +2,10 @@
 //! what the leader knows at this moment, and changes nothing. So a dry run is refused exactly where the change would
 //! be.
 
+use super::loss::Losses;
 use crate::{
     node::{MAX_LAG, MemberProgress, Node},
-    peer::service::{ChangeRefusal, MembershipRequest, ServiceResponse},
+    peer::service::{ChangeRefusal, PlannableChange, ServiceResponse},
     watch::reports::Reports,
 };
 use nexus_api_types::change_plan::{ChangePlan, Voters};
@@ -16,6 +17,8 @@ use tokio::time::{Instant, sleep};
 
 /// The answer to a change that has to wait for another one.
 pub(super) const CHANGE_IN_PROGRESS: &str = "another change of the membership is under way";
+/// Most nodes that took the place of each other, one after another, that are looked at.
+const MAX_FORMERS: usize = 64;
 /// Pause between two looks at who has answered.
 const ANSWER_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -106,29 +109,27 @@ pub(super) struct Plan {
 pub(super) struct Planner {
     node: Node,
     reports: Arc<Reports>,
+    losses: Arc<Losses>,
 }
 
 impl Planner {
-    pub(super) const fn new(node: Node, reports: Arc<Reports>) -> Self {
-        Self { node, reports }
+    pub(super) const fn new(node: Node, reports: Arc<Reports>, losses: Arc<Losses>) -> Self {
+        Self { node, reports, losses }
     }
 
-    /// Plans a change that is no join.
+    /// Plans a change.
     ///
     /// # Errors
     /// The refusal of the change.
-    pub(super) async fn plan(&self, request: &MembershipRequest) -> Result<Plan, ServiceResponse> {
-        match *request {
-            MembershipRequest::Promote { node } => self.promote(node).await,
-            MembershipRequest::Demote { node } => self.demote(node).await,
-            MembershipRequest::Remove { node } => self.remove(node).await,
-            MembershipRequest::Replace { old, new } => self.replace(old, new).await,
-            MembershipRequest::TransferLeader { to } => self.transfer_leader(to),
-            MembershipRequest::Drain { node, is_draining } => self.drain(node, is_draining),
-            MembershipRequest::Rebuild { node, forced } => self.rebuild(node, forced).await,
-            MembershipRequest::Join { .. }
-            | MembershipRequest::JoinAsReplica { .. }
-            | MembershipRequest::Plan(_) => Err(refused("this has no plan".to_owned())),
+    pub(super) async fn plan(&self, change: PlannableChange) -> Result<Plan, ServiceResponse> {
+        match change {
+            PlannableChange::Promote { node } => self.promote(node).await,
+            PlannableChange::Demote { node } => self.demote(node).await,
+            PlannableChange::Remove { node } => self.remove(node).await,
+            PlannableChange::Replace { old, new } => self.replace(old, new).await,
+            PlannableChange::TransferLeader { to } => self.transfer_leader(to),
+            PlannableChange::Drain { node, is_draining } => self.drain(node, is_draining),
+            PlannableChange::Rebuild { node, forced } => self.rebuild(node, forced).await,
         }
     }
 
@@ -154,8 +155,9 @@ impl Planner {
             return Ok(self.same_voters(ends_replica));
         }
         check_can_vote(&learner)?;
-        let replaced = published.state.node(node).and_then(|record| record.replaces);
-        let instead_of = replaced.filter(|former| self.node.voters().contains(&former.0));
+        let voters = self.node.voters();
+        // A node that it replaces may itself have replaced another one, and never have got its vote.
+        let instead_of = self.formers_of(node).into_iter().find(|former| voters.contains(&former.0));
         let steps = ends_replica.into_iter().chain([Step::AddVoter { node, instead_of }]);
         self.with_voters(steps, Some(node), instead_of, &format!("with node {node}")).await
     }
@@ -263,9 +265,15 @@ impl Planner {
         let member = match self.progress_of(node) {
             Ok(member) => member,
             // A retry: it has been replaced by now.
-            Err(_) if self.was_member(node) => return Ok(self.same_voters([])),
+            Err(_) if self.is_replaced(node) => return Ok(self.same_voters([])),
+            Err(_) if self.was_member(node) => {
+                return Err(refused(format!(
+                    "node {node} was removed from the cluster: let a new node join, nexus cluster add prints how"
+                )));
+            }
             Err(unknown) => return Err(unknown),
         };
+        self.losses.check_rebuild(node, &self.node).map_err(refused)?;
         if !forced && self.reports.fence_of(node).is_none() {
             return Err(refused(format!(
                 "node {node} is not fenced: nexus cluster status shows what each node says of itself. If it has to be \
@@ -405,6 +413,18 @@ impl Planner {
     /// Whether a node that is no member now was one: its id is never used again.
     fn was_member(&self, node: NodeId) -> bool {
         self.node.published().state.node(node).is_some()
+    }
+
+    /// The nodes whose place a node has taken, directly or through others, the last one first.
+    pub(super) fn formers_of(&self, node: NodeId) -> Vec<NodeId> {
+        let published = self.node.published();
+        let place_of = |node: &NodeId| published.state.node(*node).and_then(|record| record.replaces);
+        std::iter::successors(place_of(&node), place_of).take(MAX_FORMERS).collect()
+    }
+
+    /// Whether a member has taken the place of a node.
+    fn is_replaced(&self, node: NodeId) -> bool {
+        self.node.members().iter().any(|member| self.formers_of(member.id).contains(&node))
     }
 
     /// The progress of a member.

@@ -2,7 +2,7 @@
 
 use super::{change::Membership, plan::refused};
 use crate::peer::{
-    PeerTarget,
+    PeerError, PeerTarget,
     service::{ServiceRequest, ServiceResponse},
 };
 use nexus_domain::NodeId;
@@ -20,6 +20,8 @@ impl Membership {
     ) -> Result<ServiceResponse, ServiceResponse> {
         let progress = self.planner.progress_of(node)?;
         let target = PeerTarget::member(node.0, &progress.member);
+        // Before the order is sent: whether it arrives may stay unknown.
+        let before = self.losses.note(node);
         let ordered = self.peers.request(&target, ServiceRequest::Rebuild { forced }, ORDER_TIMEOUT).await;
         match ordered {
             Ok(rebuilding @ ServiceResponse::Rebuilding { .. }) => {
@@ -27,12 +29,22 @@ impl Membership {
                 Ok(rebuilding)
             }
             Ok(ServiceResponse::Unavailable { reason }) => {
+                self.losses.restore(before);
                 Err(refused(format!("node {node} cannot be rebuilt now: {reason}")))
             }
             Ok(other) => Err(refused(format!("node {node} gave an answer to something else: {other:?}"))),
-            Err(error) => Err(refused(format!(
-                "node {node} does not answer: {error}. On its machine, nexusd rebuild --data-dir DIR does the same"
-            ))),
+            Err(error @ PeerError::NotSent(_)) => {
+                self.losses.restore(before);
+                Err(refused(format!(
+                    "node {node} does not answer: {error}. On its machine, nexusd rebuild --data-dir DIR does the same"
+                )))
+            }
+            Err(error @ PeerError::Unknown(_)) => Err(ServiceResponse::OutcomeUnknown {
+                reason: format!(
+                    "node {node} was asked to begin anew, and does not answer: {error}. nexus cluster status shows \
+                     whether it does"
+                ),
+            }),
         }
     }
 }

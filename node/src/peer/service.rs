@@ -122,7 +122,7 @@ pub enum MembershipRequest {
         is_draining: bool,
     },
     /// Asks for the plan of a change, which is not carried out.
-    Plan(Box<MembershipRequest>),
+    Plan(PlannableChange),
     /// Lets a member be rebuilt, if the others have a quorum without it.
     Rebuild {
         /// The id of the member.
@@ -130,6 +130,69 @@ pub enum MembershipRequest {
         /// Whether it is rebuilt although it is not fenced.
         forced: bool,
     },
+}
+
+/// A change of the membership that can be planned: each but a join. A type of its own, since a request that contained
+/// another one would be decoded as deeply as a peer nests it. New variants go at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlannableChange {
+    /// Makes a learner that has caught up a voter.
+    Promote {
+        /// The id of the learner.
+        node: NodeId,
+    },
+    /// Makes a voter a replica.
+    Demote {
+        /// The id of the voter.
+        node: NodeId,
+    },
+    /// Removes a member.
+    Remove {
+        /// The id of the member.
+        node: NodeId,
+    },
+    /// Puts one member into the place of another one, in one joint step.
+    Replace {
+        /// The member that leaves.
+        old: NodeId,
+        /// The member that becomes a voter instead.
+        new: NodeId,
+    },
+    /// Transfers leadership to a voter.
+    TransferLeader {
+        /// The next leader; none for the voter that is most up to date.
+        to: Option<NodeId>,
+    },
+    /// Prepares a node for a restart, or ends that.
+    Drain {
+        /// The id of the node.
+        node: NodeId,
+        /// Whether it is drained from now on.
+        is_draining: bool,
+    },
+    /// Lets a member be rebuilt, if the others have a quorum without it.
+    Rebuild {
+        /// The id of the member.
+        node: NodeId,
+        /// Whether it is rebuilt although it is not fenced.
+        forced: bool,
+    },
+}
+
+impl MembershipRequest {
+    /// The change that is asked for, if it can be planned.
+    pub(crate) fn plannable(&self) -> Option<PlannableChange> {
+        Some(match *self {
+            Self::Promote { node } => PlannableChange::Promote { node },
+            Self::Demote { node } => PlannableChange::Demote { node },
+            Self::Remove { node } => PlannableChange::Remove { node },
+            Self::Replace { old, new } => PlannableChange::Replace { old, new },
+            Self::TransferLeader { to } => PlannableChange::TransferLeader { to },
+            Self::Drain { node, is_draining } => PlannableChange::Drain { node, is_draining },
+            Self::Rebuild { node, forced } => PlannableChange::Rebuild { node, forced },
+            Self::Join { .. } | Self::JoinAsReplica { .. } | Self::Plan(_) => return None,
+        })
+    }
 }
 
 /// The answer to a [`ServiceRequest`]. New variants go at the end.

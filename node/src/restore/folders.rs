@@ -282,7 +282,8 @@ fn beside(data_dir: &Path, infixes: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn sibling(data_dir: &Path, suffix: &str) -> PathBuf {
+/// The path beside a data folder that has its name and a suffix.
+pub(super) fn sibling(data_dir: &Path, suffix: &str) -> PathBuf {
     let mut name = data_dir.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     data_dir.with_file_name(name)

@@ -60,7 +60,11 @@ pub fn run(
     Ok(())
 }
 
-fn check_is_free(data_dir: &Path) -> anyhow::Result<()> {
+/// Checks that a data folder is missing or empty.
+///
+/// # Errors
+/// When it is not, or cannot be read.
+pub(super) fn check_is_free(data_dir: &Path) -> anyhow::Result<()> {
     match fs::read_dir(data_dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(founder::unreadable(data_dir, error)),

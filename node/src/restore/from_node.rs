@@ -7,7 +7,7 @@ use super::{
     founder::{self, NewCluster, Plan},
     inspection::{self, is_to_begin, shown},
 };
-use crate::raft::clock::Clock;
+use crate::{integrity::fence, raft::clock::Clock};
 use anyhow::{Context, bail, ensure};
 use nexus_api::mint::Mint;
 use nexus_domain::{ClusterId, State};
@@ -34,8 +34,8 @@ pub struct Confirmation {
 /// kept beside it. Blocks on the device.
 ///
 /// # Errors
-/// When a node runs on the folder, it is damaged, the operator does not confirm, or the device fails. Then the folder
-/// is as it was.
+/// When a node runs on the folder, it is fenced or damaged, the operator does not confirm, or the device fails. Then
+/// the folder is as it was.
 pub fn run(
     data_dir: &Path,
     new: &NewCluster,
@@ -47,6 +47,7 @@ pub fn run(
     let data_dir = place.data_dir();
     // No node starts on the folder meanwhile. Nothing is written into it: it stays as it was, whoever runs this.
     let lock = NodeLock::take(data_dir)?;
+    check_is_not_fenced(data_dir)?;
     let former = founder::open_to_read(data_dir)?;
     let found = inspect(&former, former.folder().as_ref());
     check(&found, confirmation)?;
@@ -77,6 +78,18 @@ pub fn run(
     say!("Recovered {}. The former folder is kept as {}.", data_dir.display(), former.display());
     say!("New        cluster {}, node {}, log from {}", plan.cluster, plan.node, plan.first);
     founder::print_next(data_dir, &plan);
+    Ok(())
+}
+
+/// Refuses the folder of a node that has found its state to be wrong or damaged.
+fn check_is_not_fenced(data_dir: &Path) -> anyhow::Result<()> {
+    if let Some(fence) = fence::read(data_dir)? {
+        bail!(
+            "this node has fenced itself, so that a new cluster would begin with a wrong state: {}. Recover from the \
+             folder of another node, or restore a backup",
+            fence.reason.trim_end_matches('.')
+        );
+    }
     Ok(())
 }
 

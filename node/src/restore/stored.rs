@@ -1,7 +1,7 @@
 //! Backups that are in a store: `nexusd backups` lists them, and `nexusd restore` gets one from there. The cluster may
 //! be lost, so nothing is asked but the store.
 
-use super::account::say;
+use super::{account::say, folders, from_backup::check_is_free};
 use crate::backups::{
     catalog::{self, StoredBackup},
     destination::{Address, Destination, explain},
@@ -76,10 +76,11 @@ impl Drop for BackupOnDisk {
 }
 
 /// Finds the backup that the operator names: a file, an address of a backup, or a folder or an address with several, of
-/// which the newest one is meant. One that is not on this machine is fetched into a file beside the data folder.
+/// which the one that goes farthest is meant. One that is not on this machine is fetched into a file beside the data
+/// folder.
 ///
 /// # Errors
-/// When there is none, or it cannot be fetched.
+/// When there is none, it cannot be fetched, or the data folder is in use.
 pub async fn find(from: &str, data_dir: &Path) -> anyhow::Result<BackupOnDisk> {
     let address = match Address::parse(from)? {
         Address::Folder(path) if !path.is_dir() => return Ok(BackupOnDisk { path, fetched: None }),
@@ -99,10 +100,11 @@ pub async fn find(from: &str, data_dir: &Path) -> anyhow::Result<BackupOnDisk> {
     if let Address::Folder(folder) = &address {
         return Ok(BackupOnDisk { path: folder.join(name), fetched: None });
     }
+    // Before hours of fetching.
+    check_is_free(data_dir)?;
+    let (data_dir, _) = folders::check_is_replaceable(data_dir)?;
     say!("Fetching   {name} from {destination}");
-    let mut path = std::path::absolute(data_dir)?.into_os_string();
-    path.push(FETCHED);
-    let path = PathBuf::from(path);
+    let path = folders::sibling(&data_dir, FETCHED);
     let mut file = create_locked(&path)?;
     let found = BackupOnDisk { path, fetched: Some(file.try_clone()?) };
     let fetched = catalog::fetch(&destination, &name, &mut file).await;
@@ -137,7 +139,9 @@ async fn stored(destination: &Destination) -> anyhow::Result<Vec<StoredBackup>> 
 
 async fn newest(destination: &Destination) -> anyhow::Result<StoredBackup> {
     let found = stored(destination).await?;
-    let Some(newest) = found.last() else { bail!("there are no scheduled backups in {destination}") };
+    // By its revision: the clock of a node may have been wrong.
+    let newest = found.iter().max_by_key(|backup| (backup.name.revision, backup.name));
+    let Some(newest) = newest else { bail!("there are no scheduled backups in {destination}") };
     let clusters: BTreeSet<_> = found.iter().map(|backup| backup.name.cluster).collect();
     ensure!(
         clusters.len() == 1,
@@ -176,12 +180,12 @@ fn create_locked(path: &Path) -> anyhow::Result<File> {
 mod tests {
     use super::*;
     use crate::backups::name::BackupName;
-    use nexus_domain::{ClusterId, Revision, WallTime};
+    use nexus_domain::{ClusterId, NodeId, Revision, WallTime};
     use uuid::Uuid;
 
     fn name(cluster: u128, hour: i64) -> String {
         let cluster = ClusterId(Uuid::from_u128(cluster));
-        BackupName::new(cluster, WallTime(hour * 3_600_000), Revision(1)).to_string()
+        BackupName::new(cluster, NodeId(1), WallTime(hour * 3_600_000), Revision(1)).to_string()
     }
 
     async fn found(from: &Path) -> anyhow::Result<PathBuf> {
@@ -206,6 +210,22 @@ mod tests {
         put(&name(8, 1));
         let several = found(folder.path()).await.unwrap_err().to_string();
         assert!(several.contains("2 clusters") && several.contains("nexusd backups"), "{several}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_means_the_backup_of_the_highest_revision_whatever_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |hour: i64, revision| {
+            let cluster = ClusterId(Uuid::from_u128(7));
+            let name = BackupName::new(cluster, NodeId(1), WallTime(hour * 3_600_000), Revision(revision));
+            let path = folder.path().join(name.to_string());
+            fs::write(&path, "whole").unwrap();
+            path
+        };
+        put(99, 5);
+        let farthest = put(2, 9);
+        put(1, 8);
+        assert_eq!(found(folder.path()).await.unwrap(), farthest);
     }
 
     #[test]

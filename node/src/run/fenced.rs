@@ -11,7 +11,11 @@ use crate::{
         service::{ServiceRequest, ServiceResponse},
         tls::TlsListen,
     },
-    serve::{client_tls::ClientTls, fenced::FencedView, http},
+    serve::{
+        client_tls::ClientTls,
+        fenced::{FencedView, Remedy},
+        http,
+    },
     settings::config::Config,
     tls::Certificates,
     watch::build::build,
@@ -40,18 +44,24 @@ pub struct FencedNode {
 impl FencedNode {
     /// Listens, and serves what a fenced node serves.
     pub(super) async fn start(config: Config, sources: Sources, fence: NodeFence) -> anyhow::Result<Self> {
-        let note = FolderNote::read(&config.data_dir)?;
+        // It is fenced all the same, and a process that ended would be started again and again.
+        let note = FolderNote::read(&config.data_dir).unwrap_or_else(|unreadable| {
+            tracing::error!("{unreadable:#}");
+            None
+        });
         let listeners = Listeners::bind(&config).await?;
         let certificates = Arc::new(Certificates::read(config.tls.clone())?);
         let instance = note.as_ref().map_or(InstanceId(Uuid::nil()), |note| note.instance);
         let own = listeners.own_member(&config, instance)?;
         let node = note.as_ref().map_or(NodeId(config.own_initial_id().unwrap_or(0)), |note| note.node);
-        // Without the note, nobody knows.
-        let has_others = note.as_ref().is_none_or(|note| !note.others.is_empty());
+        let remedy =
+            note.as_ref().map_or(Remedy::JoinAnew, |note| Remedy::with_others(!note.others.is_empty()));
         let (ordered, order) = watch::channel(false);
         let stop = CancellationToken::new();
 
-        let view = FencedView::new(node, &own.client_addr, fence.clone(), has_others);
+        let view = FencedView::new(node, &own.client_addr, &fence, remedy);
+        let summary = format!("Node {node} is FENCED and serves no data: {}", fence.reason);
+        tracing::error!("{summary}. {}", view.remedy());
         let (_, router) = watch::channel(view.router());
         let tls = ClientTls { certificates: certificates.clone(), plain: config.plain_clients };
         let most = config.max_connections as usize;
@@ -90,8 +100,6 @@ impl FencedNode {
             let listen = TlsListen { below: listeners.peers, certificates, plain };
             tasks.push(tokio::spawn(server.run(listen, stop.clone())));
         }
-        let summary = format!("Node {node} is FENCED and serves no data: {}", fence.reason);
-        tracing::error!("{summary}. {}", view.remedy());
         Ok(Self { summary, ordered: order, stop, tasks })
     }
 

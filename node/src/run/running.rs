@@ -5,7 +5,7 @@ use crate::{
     membership::change::Membership,
     node::Node,
     raft::clock::{Clock as _, SystemClock},
-    serve::fenced::FencedView,
+    serve::fenced::{FencedView, Remedy},
 };
 use axum::Router;
 use futures::future::BoxFuture;
@@ -105,7 +105,8 @@ impl RunningNode {
         let ended = async move {
             let view = match restart {
                 Restart::Fenced(fence) => {
-                    FencedView::new(self.node.id, &self.client_addr, fence, self.node.has_other_voters())
+                    let remedy = Remedy::with_others(self.node.has_other_voters());
+                    FencedView::new(self.node.id, &self.client_addr, &fence, remedy)
                 }
                 Restart::Rebuild => FencedView::rebuilding(self.node.id, &self.client_addr),
             };

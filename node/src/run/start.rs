@@ -231,11 +231,14 @@ impl Listening {
         store: &StoreHandle,
     ) -> anyhow::Result<Identified> {
         let mut stored = bootstrap.identity;
+        // It keeps the certificate of the node whose place it takes.
+        let comes_back = bootstrap.replaces.is_some();
         let outcome = bootstrap.run(&config.origin, config.join_ca.as_deref()).await?;
         if let Some(named) = self.certificates.current().name().and_then(|name| name.node)
             && matches!(config.origin, Origin::Join { .. })
             && named != outcome.node.0
             && stored.node.is_none()
+            && !comes_back
         {
             anyhow::bail!(
                 "the cluster gave this node the id {0}, and its certificate is for node {named}. Issue one with nexus \

@@ -197,8 +197,9 @@ impl Cluster for NodeCluster {
 
     fn plan(&self, operation: Operation) -> BoxFuture<'_, Result<ChangePlan, OperationError>> {
         async move {
-            let Some(change) = membership_request(operation) else { return Ok(ChangePlan::default()) };
-            let request = ServiceRequest::Membership(MembershipRequest::Plan(Box::new(change)));
+            let change = membership_request(operation).and_then(|request| request.plannable());
+            let Some(change) = change else { return Ok(ChangePlan::default()) };
+            let request = ServiceRequest::Membership(MembershipRequest::Plan(change));
             let read = |response| match response {
                 ServiceResponse::Plan(text) => serde_json::from_str(&text).ok().map(Ok),
                 response => Some(Err(refusal(response)?)),

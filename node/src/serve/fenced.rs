@@ -1,7 +1,11 @@
 //! The answers of a fenced node to clients: it lives, it is not ready, and it serves nothing else. It cannot check a
-//! key, since it has no state that counts; so what it shows is only about itself.
+//! key, since it has no state that counts; so it shows the kind of what is wrong with it, and never the whole reason,
+//! which may name keys and paths. That is in its log, and in what it says to other nodes.
 
-use crate::serve::http::{not_ready, now, unavailable};
+use crate::{
+    integrity::fence,
+    serve::http::{not_ready, now, unavailable},
+};
 use axum::{
     Json, Router,
     body::Body,
@@ -10,7 +14,7 @@ use axum::{
     routing::get,
 };
 use nexus_api_types::{
-    Code, Data, ErrorBody, Failure,
+    Code, Data, ErrorBody, Failure, Moment,
     cluster::{ClusterStatus, Health, HealthVerdict, Node, NodeFence, NodeRole},
     envelope::Outcome,
     header,
@@ -30,30 +34,60 @@ struct Content {
     client_addr: String,
     fence: NodeFence,
     message: String,
-    /// Whether the cluster has other nodes.
-    has_others: bool,
+    remedy: Remedy,
+}
+
+/// How a fenced node can come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The other nodes have the state.
+    Rebuild,
+    /// The cluster has no other node.
+    Restore,
+    /// Nobody knows whose the data folder is: no other node can reach this one to rebuild it.
+    JoinAnew,
+}
+
+impl Remedy {
+    /// The remedy of a node that knows its place in the cluster.
+    pub(crate) const fn with_others(has_others: bool) -> Self {
+        if has_others { Self::Rebuild } else { Self::Restore }
+    }
 }
 
 impl FencedView {
     /// The view of a node that has fenced itself.
-    pub(crate) fn new(node: NodeId, client_addr: &str, fence: NodeFence, has_others: bool) -> Self {
-        let asks = if has_others { ", ask another node" } else { "" };
-        let message = format!("node {node} is fenced{asks}: {}", fence.reason.trim_end_matches('.'));
-        Self(Arc::new(Content { node, client_addr: client_addr.to_owned(), fence, message, has_others }))
+    pub(crate) fn new(node: NodeId, client_addr: &str, fence: &NodeFence, remedy: Remedy) -> Self {
+        Self::saying(fence::kind_of(fence), (node, client_addr), fence.since, remedy)
     }
 
     /// The view of a node that ends because an operator lets it be rebuilt.
     pub(crate) fn rebuilding(node: NodeId, client_addr: &str) -> Self {
-        let fence = NodeFence { since: now(), reason: "it is being rebuilt".to_owned() };
-        Self::new(node, client_addr, fence, true)
+        Self::saying("it is being rebuilt", (node, client_addr), now(), Remedy::Rebuild)
+    }
+
+    fn saying(kind: &str, (node, client_addr): (NodeId, &str), since: Moment, remedy: Remedy) -> Self {
+        let asks = match remedy {
+            Remedy::Rebuild | Remedy::JoinAnew => ", ask another node",
+            Remedy::Restore => "",
+        };
+        let message = format!("node {node} is fenced{asks}: {kind}");
+        let fence = NodeFence { since, reason: kind.to_owned() };
+        Self(Arc::new(Content { node, client_addr: client_addr.to_owned(), fence, message, remedy }))
     }
 
     /// Says what an operator has to do.
     pub(crate) fn remedy(&self) -> String {
-        if self.0.has_others {
-            format!("Rebuild it from the others: nexus cluster rebuild {} --yes", self.0.node)
-        } else {
-            "The cluster has no other node: bring it back from a backup with nexusd restore".to_owned()
+        match self.0.remedy {
+            Remedy::Rebuild => {
+                format!("Rebuild it from the others: nexus cluster rebuild {} --yes", self.0.node)
+            }
+            Remedy::Restore => {
+                "The cluster has no other node: bring it back from a backup with nexusd restore".to_owned()
+            }
+            Remedy::JoinAnew => "Its data folder has no readable node.json, which says whose it is: move what is in it \
+                                 away, and start the node with --join and a token from nexus cluster join-token"
+                .to_owned(),
         }
     }
 
@@ -151,5 +185,27 @@ impl FencedView {
             self.0.node
         );
         ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_key_nobody_sees_more_than_the_kind_of_the_damage() {
+        let reason =
+            "a scrub found damage: corrupt record in features at 6b6579: /data/db/000007.sst".to_owned();
+        let fence = NodeFence { since: now(), reason };
+        let view = FencedView::new(NodeId(2), "10.0.0.2:7401", &fence, Remedy::Rebuild);
+        assert_eq!(
+            view.whole_message(),
+            "node 2 is fenced, ask another node: its stored data is damaged. Rebuild it from the others: nexus cluster \
+             rebuild 2 --yes"
+        );
+        let status = serde_json::to_string(&view.status().0).unwrap_or_default();
+        assert!(status.contains("its stored data is damaged") && !status.contains("6b6579"), "{status}");
+        let lost = FencedView::new(NodeId(0), "10.0.0.2:7401", &fence, Remedy::JoinAnew);
+        assert!(lost.remedy().contains("--join"), "nothing can be ordered of a node that nobody knows");
     }
 }

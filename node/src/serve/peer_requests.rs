@@ -23,6 +23,9 @@ const NO_MEMBER: &str = "the node that asks is no member of this cluster; join a
 /// The answer of a healthy node that shall be rebuilt without force, or by another node than its leader.
 const NOT_FENCED: &str = "this node is not fenced, and follows another leader or none";
 
+/// The answer of a node that is about to end.
+const ENDING: &str = "this node has fenced itself or is being rebuilt";
+
 /// Longest wait of a node that lags until it has applied the entry whose hash is asked for.
 const HASH_WAIT: Duration = Duration::from_millis(500);
 
@@ -60,7 +63,22 @@ impl PeerService for NodeService {
 }
 
 impl PeerRequests {
+    /// Answers a request, unless this node has found that its state must not be used. What it applied while it found
+    /// that may have got a wrong answer.
     async fn answer(&self, from: Option<NodeId>, request: ServiceRequest) -> ServiceResponse {
+        let is_about_itself = matches!(request, ServiceRequest::Details | ServiceRequest::Rebuild { .. });
+        if self.fencing.is_ending() && !is_about_itself {
+            return ServiceResponse::Unavailable { reason: ENDING.to_owned() };
+        }
+        match self.carry_out(from, request).await {
+            ServiceResponse::Proposed(_) if self.fencing.is_ending() => {
+                ServiceResponse::OutcomeUnknown { reason: ENDING.to_owned() }
+            }
+            answer => answer,
+        }
+    }
+
+    async fn carry_out(&self, from: Option<NodeId>, request: ServiceRequest) -> ServiceResponse {
         let node = &self.leader.node;
         // The leader knows who is a member; a node that was removed still knows the secret.
         let is_join = matches!(request, ServiceRequest::Membership(MembershipRequest::Join { .. }));

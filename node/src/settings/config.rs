@@ -5,10 +5,12 @@ use crate::{
     peer::secret::ClusterSecret,
     raft::setup::Timing,
     settings::{
-        args::{BackupArgs, LogArgs, LogFormat, StartArgs, TimingProfile, TlsArgs},
-        backups, logging,
+        args::{BackupArgs, LogArgs, StartArgs, TimingProfile},
+        backups,
+        file::{self, File},
+        logging,
         origin::{Origin, check_own_addr, origin},
-        tls,
+        tls::{self, TlsArgs},
         traces::TraceArgs,
         values::{check_addr, check_place, is_loopback, split},
     },
@@ -19,13 +21,7 @@ use anyhow::{Context, ensure};
 use nexus_api::MAX_SOCKETS;
 use nexus_api_types::cluster::NodePlace;
 use nexus_domain::RulesVersion;
-use serde::Deserialize;
-use std::{
-    collections::BTreeMap,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 /// Largest disk reserve, in bytes: more is a typing error.
 const MAX_RESERVE: u64 = 1 << 40;
@@ -104,59 +100,6 @@ const MAX_SCRUB_INTERVAL: u64 = 31 * 24 * 3600;
 /// others.
 const RATE_LIMIT: u32 = 50_000;
 
-/// The settings file, whose keys are the names of the flags.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct File {
-    node_id: Option<u64>,
-    data_dir: Option<PathBuf>,
-    listen: Option<String>,
-    port: Option<u16>,
-    peer_listen: Option<String>,
-    metrics_listen: Option<String>,
-    advertise: Option<String>,
-    peer_advertise: Option<String>,
-    initial_cluster: Option<String>,
-    join: Option<String>,
-    join_token: Option<String>,
-    replica: Option<bool>,
-    cluster_secret: Option<String>,
-    cluster_secret_file: Option<PathBuf>,
-    insecure_peers: Option<bool>,
-    certs_dir: Option<PathBuf>,
-    peer_cert: Option<PathBuf>,
-    peer_key: Option<PathBuf>,
-    peer_ca: Option<PathBuf>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    join_ca: Option<PathBuf>,
-    plain_clients: Option<bool>,
-    region: Option<String>,
-    zone: Option<String>,
-    priority: Option<u8>,
-    timing: Option<TimingProfile>,
-    heartbeat_ms: Option<u64>,
-    election_ms: Option<u64>,
-    snapshot_entries: Option<u64>,
-    allowed_hosts: Option<String>,
-    allowed_origins: Option<String>,
-    rate_limit: Option<u32>,
-    trust_proxy: Option<bool>,
-    disk_reserve_mib: Option<u64>,
-    rules_up_to: Option<u16>,
-    scrub_interval: Option<u64>,
-    max_connections: Option<u32>,
-    max_sockets: Option<u32>,
-    otlp_endpoint: Option<String>,
-    otlp_ratio: Option<f64>,
-    backup_to: Option<String>,
-    backup_every: Option<String>,
-    backup_keep: Option<usize>,
-    backup_keep_for: Option<String>,
-    log: Option<String>,
-    log_format: Option<LogFormat>,
-}
-
 impl Config {
     /// Reads and checks the settings of `nexusd start`.
     ///
@@ -164,7 +107,7 @@ impl Config {
     /// When a setting is missing, malformed or contradicts another one. The error says which, and what to do.
     pub fn from_args(args: StartArgs) -> anyhow::Result<Self> {
         let file = match &args.config {
-            Some(path) => read_file(path)?,
+            Some(path) => file::read(path)?,
             None => File::default(),
         };
         let data_dir = args.data_dir.or(file.data_dir);
@@ -261,12 +204,13 @@ impl Config {
         }
         let traces = TraceArgs { otlp_endpoint: file.otlp_endpoint, otlp_ratio: file.otlp_ratio };
         let traces = args.traces.or(traces).checked()?;
-        let backups = backups::schedule(args.backups.or(BackupArgs {
+        let backups = args.backups.or(BackupArgs {
             backup_to: file.backup_to,
             backup_every: file.backup_every,
             backup_keep: file.backup_keep,
             backup_keep_for: file.backup_keep_for,
-        }))?;
+        });
+        let backups = backups::schedule(backups, &data_dir)?;
         let log =
             LogArgs { log: args.log.log.or(file.log), log_format: args.log.log_format.or(file.log_format) };
         logging::check(&log)?;
@@ -382,15 +326,11 @@ fn scrub_interval(seconds: Option<u64>) -> anyhow::Result<Option<Duration>> {
     Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
-fn read_file(path: &Path) -> anyhow::Result<File> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("{} is not a valid configuration", path.display()))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::settings::args::LogFormat;
     use clap::Args as _;
 
     fn args() -> StartArgs {

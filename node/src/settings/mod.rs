@@ -1,6 +1,7 @@
 //! The settings that an operator gives.
 //!
-//! - [`args`]: the command line. [`config`]: all sources together, checked. [`logging`]: where log lines go.
+//! - [`args`]: the command line. [`config`]: all sources together, checked. `file`: the settings file.
+//!   [`logging`]: where log lines go.
 //! - `backups`: the schedule of backups.
 //! - [`origin`]: how a node becomes a member. `tls`: the files of its certificates. `traces`: where traces are sent.
 //!   [`values`]: lists and addresses.
@@ -8,6 +9,7 @@
 pub mod args;
 mod backups;
 pub mod config;
+mod file;
 pub mod logging;
 pub mod origin;
 mod tls;

@@ -1,9 +1,61 @@
 //! The settings of TLS, from flags that name each file or a folder with all of them.
 
-use super::args::TlsArgs;
 use crate::tls::{KeyPairFiles, TlsFiles};
 use anyhow::{bail, ensure};
+use clap::Args;
 use std::path::PathBuf;
+
+/// Certificates of `nexusd start`.
+#[derive(Debug, Default, Args)]
+pub struct TlsArgs {
+    /// Folder with ca.crt, node.crt and node.key, as `nexus cluster certs issue` makes it: this node then talks to
+    /// other nodes and to clients by TLS. Files that change are read again within ten seconds, and upon SIGHUP
+    #[arg(long, env = "NEXUS_CERTS_DIR", value_name = "DIR")]
+    pub certs_dir: Option<PathBuf>,
+    /// Certificate for other nodes, in PEM, in place of node.crt; it names this node as
+    /// nexus://CLUSTER-ID/node/NODE-ID
+    #[arg(long, env = "NEXUS_PEER_CERT", value_name = "FILE")]
+    pub peer_cert: Option<PathBuf>,
+    /// Private key of --peer-cert
+    #[arg(long, env = "NEXUS_PEER_KEY", value_name = "FILE")]
+    pub peer_key: Option<PathBuf>,
+    /// Authorities whose certificates are taken from other nodes, in PEM, in place of ca.crt
+    #[arg(long, env = "NEXUS_PEER_CA", value_name = "FILE")]
+    pub peer_ca: Option<PathBuf>,
+    /// Certificate for clients, in PEM, in place of node.crt
+    #[arg(long, env = "NEXUS_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of --tls-cert
+    #[arg(long, env = "NEXUS_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Authorities that are trusted when this node joins by https [default: --peer-ca or ca.crt, else those of the
+    /// system]
+    #[arg(long, env = "NEXUS_JOIN_CA", value_name = "FILE")]
+    pub join_ca: Option<PathBuf>,
+    /// Let clients talk in plain text too, on the same port, while they are changed over to https
+    #[arg(long, env = "NEXUS_PLAIN_CLIENTS")]
+    pub plain_clients: bool,
+}
+
+impl TlsArgs {
+    /// These settings, and where they say nothing, those of `file`. Either form of a certificate's pair overrides both
+    /// of its files.
+    pub(super) fn or(self, file: Self) -> Self {
+        let pair = |(cert, key), file| if (&cert, &key) == (&None, &None) { file } else { (cert, key) };
+        let (peer_cert, peer_key) = pair((self.peer_cert, self.peer_key), (file.peer_cert, file.peer_key));
+        let (tls_cert, tls_key) = pair((self.tls_cert, self.tls_key), (file.tls_cert, file.tls_key));
+        Self {
+            certs_dir: self.certs_dir.or(file.certs_dir),
+            peer_cert,
+            peer_key,
+            peer_ca: self.peer_ca.or(file.peer_ca),
+            tls_cert,
+            tls_key,
+            join_ca: self.join_ca.or(file.join_ca),
+            plain_clients: self.plain_clients || file.plain_clients,
+        }
+    }
+}
 
 /// The settings of TLS.
 pub(super) struct TlsSettings {

@@ -33,8 +33,19 @@ impl TraceArgs {
         let ratio = self.otlp_ratio.unwrap_or(1.0);
         ensure!((0.0..=1.0).contains(&ratio), "--otlp-ratio {ratio} must be from 0 to 1");
         let Some(text) = self.otlp_endpoint else { return Ok(None) };
+        let parsed: Result<reqwest::Url, _> = text.parse();
+        // Before anything shows the address.
+        let has_credentials = match &parsed {
+            Ok(url) if url.has_host() => !url.username().is_empty() || url.password().is_some(),
+            Ok(_) | Err(_) => text.contains('@'),
+        };
+        ensure!(
+            !has_credentials,
+            "--otlp-endpoint has no user and no password: give credentials for the collector in \
+             OTEL_EXPORTER_OTLP_HEADERS"
+        );
         let wrong = || format!("--otlp-endpoint {text} must be a URL such as http://127.0.0.1:4318");
-        let mut endpoint: reqwest::Url = text.parse().with_context(wrong)?;
+        let mut endpoint = parsed.with_context(wrong)?;
         ensure!(matches!(endpoint.scheme(), "http" | "https") && endpoint.has_host(), wrong());
         if endpoint.path() == "/" {
             endpoint.set_path(PATH);
@@ -61,6 +72,19 @@ mod tests {
             "https://traces.example.com/in/v1/traces"
         );
         assert_eq!(TraceArgs::default().checked().unwrap(), None);
+    }
+
+    #[test]
+    fn a_password_is_refused_and_not_repeated() {
+        for wrong in [
+            "http://user:hidden@collector:4318",
+            "http://hidden@collector:4318",
+            "user:hidden@collector:4318",
+            "http://user:hidden@collector:port",
+        ] {
+            let error = format!("{:#}", checked(wrong, None).unwrap_err());
+            assert!(error.contains("OTEL_EXPORTER_OTLP_HEADERS") && !error.contains("hidden"), "{error}");
+        }
     }
 
     #[test]

@@ -101,12 +101,10 @@ impl Traces {
     }
 }
 
-/// The spans that are recorded: those of this program, and of its events those that are logged by default.
+/// The filter for what is recorded: the spans of this program, and no events. Log lines may have paths and names in
+/// them, which the collector shall not get.
 pub fn recorded() -> FilterFn {
-    FilterFn::new(|metadata| {
-        metadata.target().starts_with("nexus")
-            && (metadata.is_span() || *metadata.level() <= tracing::Level::INFO)
-    })
+    FilterFn::new(|metadata| metadata.is_span() && metadata.target().starts_with("nexus"))
 }
 
 /// An exporter that logs failures, once a minute at most.

@@ -1,22 +1,29 @@
-//! What other nodes have announced of themselves, and stays true while they do not report: that they are drained, or
-//! have fenced themselves.
+//! The announcements of other nodes that stay true while these do not report: that they are drained, or have fenced
+//! themselves.
 
 use nexus_api_types::cluster::NodeFence;
 use nexus_domain::NodeId;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+use tokio::time::Instant;
 
 /// The announcements of other nodes.
 #[derive(Default)]
 pub(super) struct Announcements {
-    draining: Mutex<BTreeSet<NodeId>>,
+    draining: Mutex<BTreeMap<NodeId, Draining>>,
     fences: Mutex<BTreeMap<NodeId, NodeFence>>,
 }
 
+/// The newest announcement about whether a node is drained.
+struct Draining {
+    is_draining: bool,
+    at: Instant,
+}
+
 impl Announcements {
-    fn draining(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
+    fn draining(&self) -> MutexGuard<'_, BTreeMap<NodeId, Draining>> {
         self.draining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -26,15 +33,15 @@ impl Announcements {
 
     /// Whether a node is drained.
     pub(super) fn is_draining(&self, node: NodeId) -> bool {
-        self.draining().contains(&node)
+        self.draining().get(&node).is_some_and(|last| last.is_draining)
     }
 
-    /// Notes that a node is drained, or not any more.
-    pub(super) fn set_draining(&self, node: NodeId, is_draining: bool) {
-        if is_draining {
-            self.draining().insert(node);
-        } else {
-            self.draining().remove(&node);
+    /// Notes that a node is drained, or not any more, as of this moment. What is older than the newest announcement
+    /// counts for nothing: details that were asked for before a drain do not end it.
+    pub(super) fn set_draining(&self, node: NodeId, is_draining: bool, at: Instant) {
+        let mut draining = self.draining();
+        if draining.get(&node).is_none_or(|last| last.at <= at) {
+            draining.insert(node, Draining { is_draining, at });
         }
     }
 
@@ -61,7 +68,24 @@ impl Announcements {
 
     /// Forgets nodes that are no members any more.
     pub(super) fn forget_all_but(&self, is_member: impl Fn(NodeId) -> bool) {
-        self.draining().retain(|node| is_member(*node));
+        self.draining().retain(|node, _| is_member(*node));
         self.fences().retain(|node, _| is_member(*node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn details_that_were_asked_for_before_a_drain_do_not_end_it() {
+        let (announced, node, asked) = (Announcements::default(), NodeId(2), Instant::now());
+        let drained = asked + Duration::from_millis(1);
+        announced.set_draining(node, true, drained);
+        announced.set_draining(node, false, asked);
+        assert!(announced.is_draining(node));
+        announced.set_draining(node, false, drained + Duration::from_secs(2));
+        assert!(!announced.is_draining(node));
     }
 }

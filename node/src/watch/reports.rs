@@ -314,7 +314,7 @@ impl Reports {
         if node == self.node.id {
             self.node.set_draining(is_draining);
         } else {
-            self.announced.set_draining(node, is_draining);
+            self.announced.set_draining(node, is_draining, Instant::now());
         }
     }
 
@@ -378,12 +378,13 @@ impl Reports {
         // The node read its clock about half a round trip ago.
         let half_trip = i64::try_from(round_trip.as_millis() / 2).unwrap_or(i64::MAX);
         let now = self.clock.wall().0;
+        let asked = Instant::now();
         let details = match self.peers.request(target, ServiceRequest::Details, REPORT_TIMEOUT).await {
             Ok(ServiceResponse::Details(text)) => NodeDetails::read(&text),
             _ => None,
         };
         if let Some(details) = &details {
-            self.set_draining(id, details.draining);
+            self.announced.set_draining(id, details.draining, asked);
         }
         let Some(report) = report else {
             if let Some(fence) = details.and_then(|details| details.fenced) {

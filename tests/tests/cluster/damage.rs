@@ -137,7 +137,8 @@ async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_is_fen
     file.set_len(length / 16).expect("the log can be cut off");
     cluster.node(number).start();
     let url = cluster.node(number).url();
-    let why = fenced(&url).await;
+    fenced(&url).await;
+    let why = cluster.node(number).log();
     assert!(why.contains("quarantined") && why.contains("its log was durable up to"), "{why}");
     // It looks again at each start, and does not end.
     cluster.node(number).terminate();
@@ -210,7 +211,8 @@ async fn a_damaged_folder_does_not_end_its_node_which_names_the_file_and_is_rebu
         cluster.node(2).terminate();
         let file = damage(&cluster.node(2).data_dir());
         cluster.node(2).start();
-        let why = fenced(&cluster.node(2).url()).await;
+        fenced(&cluster.node(2).url()).await;
+        let why = cluster.node(2).log();
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         assert!(why.contains(says) && why.contains(&name), "{why}");
         // Its id is a new one after each rebuild.

@@ -55,17 +55,19 @@ async fn a_node_that_differs_from_a_majority_fences_itself_and_is_rebuilt_while_
     let (wrong, others) = (cluster.node(2).url(), [cluster.node(1).url(), cluster.node(3).url()]);
     let agents = Writers::start(&team, &cluster.urls(), 2);
 
-    let why = fenced(&wrong).await;
-    assert!(why.contains("nodes 1 and 3, a majority") && why.contains("nexus cluster rebuild 2"), "{why}");
+    let said = fenced(&wrong).await;
+    assert!(said.contains("differs from that of a majority. Rebuild it from the others"), "{said}");
+    assert!(said.contains("nexus cluster rebuild 2") && !said.contains("state hash"), "{said}");
     let log = |cluster: &mut Cluster| cluster.node(2).log();
     eventually("its process has begun anew", || {
         let is_anew = log(&mut cluster).contains("is FENCED and serves no data");
         async move { is_anew.then_some(()) }
     })
     .await;
+    assert!(log(&mut cluster).contains("nodes 1 and 3, a majority"), "{}", log(&mut cluster));
     let alone = team.admin.via(&wrong);
     let status = alone.get("/cluster/status").await;
-    assert!(status.data()["fenced"]["reason"].as_str().is_some_and(|why| why.contains("state hash")));
+    assert!(status.data()["fenced"]["reason"].as_str().is_some_and(|why| why.contains("state differs")));
     for path in ["/projects", "/auth/me", "/settings"] {
         let refused = alone.get(path).await;
         assert_eq!((refused.status.as_u16(), refused.code()), (503, "SERVICE_UNAVAILABLE"), "{refused:?}");
@@ -84,7 +86,10 @@ async fn a_node_that_differs_from_a_majority_fences_itself_and_is_rebuilt_while_
         eventually("the others say it, too", || async {
             let nodes = nodes(&via).await?;
             let fenced: Vec<&Value> = nodes.iter().filter(|node| node["fenced"].is_object()).collect();
-            (fenced.len() == 1 && fenced[0]["id"] == 2).then_some(())
+            let is_whole = |node: &Value| {
+                node["fenced"]["reason"].as_str().is_some_and(|why| why.contains("state hash"))
+            };
+            (fenced.len() == 1 && fenced[0]["id"] == 2 && is_whole(fenced[0])).then_some(())
         })
         .await;
         let text = reqwest::get(format!("{other}/metrics")).await.expect("it answers").text().await;
@@ -171,7 +176,8 @@ async fn a_bit_that_changes_on_the_disk_of_a_node_is_named_and_the_node_is_rebui
     bytes[20] ^= 0x10;
     fs::write(&file, bytes).expect("it can be written");
 
-    let why = fenced(&cluster.node(2).url()).await;
+    fenced(&cluster.node(2).url()).await;
+    let why = cluster.node(2).log();
     let name = file.file_name().expect("a name").to_string_lossy().into_owned();
     assert!(why.contains("checksum") && why.contains(&name), "{why}");
     rebuild(&team.admin, 2).await;

@@ -47,6 +47,12 @@ async fn every_metric_is_documented_and_every_documented_metric_exists() {
         assert!(of_certificates.contains(&format!("nexus_tls_{sample}")), "no {sample} in {of_certificates}");
     }
     text.push_str(&of_certificates);
+    // Only a node with a schedule has metrics of scheduled backups.
+    let store = tempfile::TempDir::new().expect("a folder for backups");
+    let folder = store.path().display().to_string();
+    let scheduled = Cluster::start_with(1, &["--backup-to", &folder]).await;
+    let answer = scheduled.client().open("/metrics").await.expect("the node answers");
+    text.push_str(&answer.text().await.expect("a text"));
     for line in text.lines() {
         if let Some((name, _)) = line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' ')) {
             assert!(name.starts_with("nexus_"), "{name} is not of this system");

@@ -78,7 +78,7 @@ async fn three_nodes_and_their_clients_talk_by_tls_alone() {
     let leader = cluster.leader().await;
     cluster.node(leader).kill();
     let (ok, said) = nexus(&home, &["cluster", "status"]);
-    assert!(ok && said.contains("leads"), "with the leader gone: {said}");
+    assert!(ok && said.contains("answers"), "with the leader gone: {said}");
     cluster.node(leader).start();
     cluster.all_ready().await;
 

@@ -6,11 +6,15 @@ use crate::{
 };
 use clap::Args;
 use nexus_api_types::{
-    change_plan::{ChangePlan, Voters},
+    Code,
+    change_plan::{ChangePlan, PlanChange, Voters},
     cluster::Operated,
 };
 use serde_json::Value;
 use std::io::{self, BufRead, IsTerminal};
+
+/// The path that plans are asked for at.
+const PLAN: &str = "/cluster/plan";
 
 /// How a change of the membership is asked for.
 #[derive(Args)]
@@ -29,7 +33,8 @@ impl ChangeArgs {
         self.dry_run
     }
 
-    /// Sends a change, or prints its plan. Returns the answer; none when nothing was done.
+    /// Sends a change with `request`, or prints its plan, which `planned` asks for. Returns the answer; none when
+    /// nothing was done.
     ///
     /// # Errors
     /// The refusal of the change. Without a person to ask, it is misused to make the cluster bear fewer losses without
@@ -37,14 +42,16 @@ impl ChangeArgs {
     pub(super) async fn send(
         &self,
         context: &Context<'_>,
+        planned: &PlanChange,
         request: impl Fn() -> Request,
     ) -> Result<Option<Answer>, Error> {
         if !self.yes {
-            let planned = context.client.send(request().query("dryRun", Some(true))).await?;
+            // A path of its own: an earlier server does not have it, and would ignore a parameter.
+            let asked = context.client.send(Request::post(PLAN).body(planned)).await;
+            let planned =
+                asked.map_err(|error| if is_without_plans(&error) { plans_nothing() } else { error })?;
             let Some(plan) = planned.parse::<Operated>()?.plan else {
-                return Err(Error::local(
-                    "this server is of an earlier version that plans nothing: it has done it",
-                ));
+                return Err(Error::local("the server answered with no plan; nothing was done"));
             };
             if self.dry_run {
                 let shown = planned.data().get("plan").cloned().unwrap_or(Value::Null);
@@ -59,6 +66,16 @@ impl ChangeArgs {
         }
         context.client.send(request()).await.map(Some)
     }
+}
+
+/// Whether a server has no route for plans. Of a node that does not exist, the error says so.
+fn is_without_plans(error: &Error) -> bool {
+    matches!(error, Error::Refused(refused) if refused.body.code == Code::NotFound && refused.missing().is_none())
+}
+
+fn plans_nothing() -> Error {
+    Error::local("this server is of an earlier version, which plans nothing; nothing was done")
+        .hint("--yes carries the change out without a plan")
 }
 
 /// Prints a plan: the voters before and after, and the steps.

@@ -3,6 +3,7 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
+use nexus_api_types::change_plan::{PlanChange, PlannedChange};
 use serde_json::Value;
 
 /// Make a voter a replica: a node without a vote that stays one
@@ -25,7 +26,8 @@ pub(crate) struct Demote {
 impl Demote {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let request = || Request::post(format!("/cluster/members/{}/demote", self.node));
-        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
+        let planned = PlanChange::of(PlannedChange::Demote, self.node);
+        let Some(answer) = self.change.send(context, &planned, request).await? else { return Ok(()) };
         context.out.answer(&answer, |_: Value| {
             context.out.line(format_args!("Node {} is a replica without a vote", self.node))
         })?;

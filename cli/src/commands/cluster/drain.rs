@@ -3,6 +3,7 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
+use nexus_api_types::change_plan::{PlanChange, PlannedChange};
 use serde_json::Value;
 
 /// Drain a node before a restart, so that nothing is cut off
@@ -30,7 +31,9 @@ impl Drain {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let path = format!("/cluster/members/{}/drain", self.node);
         let request = || if self.undo { Request::delete(&path) } else { Request::post(&path) };
-        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
+        let change = if self.undo { PlannedChange::Undrain } else { PlannedChange::Drain };
+        let planned = PlanChange::of(change, self.node);
+        let Some(answer) = self.change.send(context, &planned, request).await? else { return Ok(()) };
         let (node, out) = (self.node, context.out);
         out.answer(&answer, |data: Value| match data.get("leader").and_then(Value::as_u64) {
             _ if self.undo => out.line(format_args!("Node {node} is ready again")),

@@ -3,6 +3,7 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
+use nexus_api_types::change_plan::{PlanChange, PlannedChange};
 use serde_json::Value;
 
 /// Give a learner a vote
@@ -25,7 +26,8 @@ pub(crate) struct Promote {
 impl Promote {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let request = || Request::post(format!("/cluster/members/{}/promote", self.node));
-        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
+        let planned = PlanChange::of(PlannedChange::Promote, self.node);
+        let Some(answer) = self.change.send(context, &planned, request).await? else { return Ok(()) };
         context
             .out
             .answer(&answer, |_: Value| context.out.line(format_args!("Node {} is a voter", self.node)))?;

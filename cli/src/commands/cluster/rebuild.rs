@@ -3,7 +3,10 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
-use nexus_api_types::cluster::{Operated, Rebuild as Body};
+use nexus_api_types::{
+    change_plan::{PlanChange, PlannedChange},
+    cluster::{Operated, Rebuild as Body},
+};
 
 /// Rebuild a node from the others
 ///
@@ -32,7 +35,8 @@ impl Rebuild {
         let Self { node, force, change } = self;
         let body = Body { force: force.then_some(true) };
         let request = || Request::post(format!("/cluster/members/{node}/rebuild")).body(&body);
-        let Some(answer) = change.send(context, request).await? else { return Ok(()) };
+        let planned = PlanChange { force: body.force, ..PlanChange::of(PlannedChange::Rebuild, node) };
+        let Some(answer) = change.send(context, &planned, request).await? else { return Ok(()) };
         context.out.answer(&answer, |done: Operated| {
             context.out.line(format_args!("Node {node} is being rebuilt under a new id"))?;
             match &done.kept_in {

@@ -3,6 +3,7 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
+use nexus_api_types::change_plan::{PlanChange, PlannedChange};
 use serde_json::Value;
 
 /// Remove a node from the cluster for good
@@ -25,7 +26,8 @@ pub(crate) struct Remove {
 impl Remove {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let request = || Request::delete(format!("/cluster/members/{}", self.node));
-        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
+        let planned = PlanChange::of(PlannedChange::Remove, self.node);
+        let Some(answer) = self.change.send(context, &planned, request).await? else { return Ok(()) };
         context.out.answer(&answer, |_: Value| {
             context.out.line(format_args!("Node {} is out of the cluster", self.node))
         })?;

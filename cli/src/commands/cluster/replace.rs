@@ -4,6 +4,7 @@ use super::change::ChangeArgs;
 use crate::{args::span, client::Request, context::Context, error::Error, output::Progress};
 use clap::Args;
 use nexus_api_types::{
+    change_plan::{PlanChange, PlannedChange},
     cluster::{NodeRole, ReplaceMember},
     cluster_member::{ClusterMember, ClusterMembers},
 };
@@ -46,7 +47,8 @@ impl Replace {
         }
         let path = format!("/cluster/members/{old}/replace");
         let request = || Request::post(&path).body(&ReplaceMember { by: new });
-        let Some(answer) = change.send(context, request).await? else { return Ok(()) };
+        let planned = PlanChange { by: Some(new), ..PlanChange::of(PlannedChange::Replace, old) };
+        let Some(answer) = change.send(context, &planned, request).await? else { return Ok(()) };
         context.out.answer(&answer, |_: Value| {
             context.out.line(format_args!("Node {new} is a voter in the place of node {old}, which is out"))
         })?;

@@ -3,7 +3,10 @@
 use super::change::ChangeArgs;
 use crate::{client::Request, context::Context, error::Error};
 use clap::Args;
-use nexus_api_types::cluster::TransferLeader as Body;
+use nexus_api_types::{
+    change_plan::{PlanChange, PlannedChange},
+    cluster::TransferLeader as Body,
+};
 use serde_json::Value;
 
 /// Transfer leadership to another node, such as before a restart
@@ -25,7 +28,9 @@ pub(crate) struct TransferLeader {
 impl TransferLeader {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Error> {
         let request = || Request::post("/cluster/leader").body(&Body { to: self.to });
-        let Some(answer) = self.change.send(context, request).await? else { return Ok(()) };
+        let change = PlannedChange::TransferLeader;
+        let planned = PlanChange { change, node: None, by: None, force: None, to: self.to };
+        let Some(answer) = self.change.send(context, &planned, request).await? else { return Ok(()) };
         context.out.answer(&answer, |data: Value| match data.get("leader").and_then(Value::as_u64) {
             Some(node) => context.out.line(format_args!("Node {node} leads")),
             None => context.out.line("Leadership was handed over"),

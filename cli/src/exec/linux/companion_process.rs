@@ -148,6 +148,9 @@ fn start_follower(followed: &[FollowedCheckout], global: &Global) -> io::Result<
     if let Some(token) = context.given_token.as_ref().or(context.login.token.as_ref()) {
         command.env("NEXUS_TOKEN", token);
     }
+    if let Some(region) = &context.region {
+        command.env("NEXUS_REGION", region);
+    }
     Profile::pass_on(&mut command);
     // It gets the sessions that count as own with its order.
     command.env_remove("NEXUS_SESSION").current_dir("/");

@@ -3,7 +3,7 @@
 use crate::peer::{
     control::{ControlRequest, ControlResponse, Header},
     hello::{ExpectedPeer, Hello, Purpose},
-    service::{ChangeRefusal, MembershipRequest, ServiceRequest, ServiceResponse},
+    service::{ChangeRefusal, MembershipRequest, PlannableChange, ServiceRequest, ServiceResponse},
 };
 use nexus_domain::{
     Acting, Actor, ClusterId, ClusterTime, InstanceId, NodeId, Proposal, SessionId, Stamp, command,
@@ -58,7 +58,7 @@ fn each_request_and_answer_has_its_number() {
         ServiceRequest::Membership(MembershipRequest::Demote { node }),
         ServiceRequest::Membership(MembershipRequest::Replace { old: node, new: NodeId(4) }),
         ServiceRequest::Membership(MembershipRequest::Drain { node, is_draining: true }),
-        ServiceRequest::Membership(MembershipRequest::Plan(Box::new(MembershipRequest::Remove { node }))),
+        ServiceRequest::Membership(MembershipRequest::Plan(PlannableChange::Remove { node })),
         ServiceRequest::Drain { node, is_draining: true },
     ];
     let requests = requests.map(|request| hex(&ControlRequest::Service(request)));
