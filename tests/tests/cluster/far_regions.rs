@@ -7,8 +7,8 @@ use nexus_tests::{Client, in_process::InProcessCluster, links::Links, patience::
 use serde_json::json;
 use std::time::{Duration, Instant};
 
-/// The round trip between two regions: less than half of the time between heartbeats, within which a leader must hear of
-/// them.
+/// The round trip between two regions: less than half of the time between heartbeats, within which a leader must hear
+/// of them.
 const FAR: Duration = Duration::from_millis(120);
 /// Attempts, of which the quickest counts.
 const ATTEMPTS: u32 = 8;
