@@ -29,7 +29,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_RETRIES: usize = 5;
 /// The longest explanation of an error, in bytes: a store may answer with a page.
 const MAX_EXPLANATION_BYTES: usize = 500;
-/// What an answer of a store begins with, inside of the text of an error.
+/// The beginning of a store's answer inside of the text of an error.
 const ANSWERS: [&str; 4] = ["<?xml", "<!", "<Error", "<html"];
 
 /// An address that was checked, without a connection to it.
@@ -173,7 +173,7 @@ fn without_answer(text: &str) -> String {
     parts.join(": ")
 }
 
-/// What the first element of this name has in it.
+/// The content of the first element of this name.
 fn element<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
     let (_, rest) = answer.split_once(begin.as_str())?;

@@ -11,7 +11,7 @@ const BEGIN: &str = "nexus-";
 const END: &str = ".backup";
 /// The length of a cluster's id in a name.
 const ID_LENGTH: usize = 36;
-/// What is before the id of a node in a name.
+/// The letters before the id of a node in a name.
 const NODE: &str = "-n";
 /// The length of a time in a name, `20260131T120000Z`.
 const TIME_LENGTH: usize = 16;

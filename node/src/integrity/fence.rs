@@ -10,7 +10,7 @@ pub(super) const NAME: &str = "fenced.json";
 /// The beginning of the reason of a node whose state differs from that of a majority.
 pub(super) const STATE_DIFFERS: &str = "its state hash after log entry";
 
-/// What is wrong with a fenced node, without anything that it has stored.
+/// The kind of fault of a fenced node, without anything that it has stored.
 pub(crate) fn kind_of(fence: &NodeFence) -> &'static str {
     if fence.reason.starts_with(STATE_DIFFERS) {
         "its state differs from that of a majority"
