@@ -146,8 +146,9 @@ async fn a_torn_end_of_the_log_is_no_damage_and_after_a_lost_end_the_node_is_fen
     fenced(&url).await;
     let other = cluster.node(number % 3 + 1).url();
     let rebuilt = rebuild(&team.admin.via(&other), number).await;
-    assert!(Path::new(&rebuilt).join("db").exists(), "{rebuilt}");
+    // The answer comes before the node begins anew.
     cluster.ready(number).await;
+    assert!(Path::new(&rebuilt).join("db").exists(), "{rebuilt}");
     let ids = eventually("it votes again, under a new id", || async {
         let status = team.admin.via(&other).get("/cluster/status").await;
         let nodes = status.body["data"]["nodes"].as_array()?.clone();
