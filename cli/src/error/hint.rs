@@ -19,7 +19,8 @@ pub(super) fn of(refused: &Refused) -> String {
             "nexus status shows who works on what; --session or NEXUS_SESSION acts as another session of yours"
         }
         Code::ValidationError
-            if refused.path.starts_with("/cluster/members") || refused.path == "/cluster/leader" =>
+            if refused.path.starts_with("/cluster/members")
+                || matches!(refused.path.as_str(), "/cluster/leader" | "/cluster/plan") =>
         {
             "nexus cluster status shows the nodes as they are"
         }

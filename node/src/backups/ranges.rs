@@ -8,8 +8,8 @@ use object_store::{ObjectStoreExt as _, path::Path as Location};
 /// Bytes of one request: they get through a line of a few hundred kbit/s within the time-out of a request.
 const RANGE_BYTES: u64 = 8 << 20;
 
-/// Reads a file of a store from its beginning to its end. The caller checks that it was not replaced meanwhile: a backup
-/// has a checksum over all of it.
+/// Reads a file of a store from its beginning to its end. The caller checks that it was not replaced meanwhile: a
+/// backup has a checksum over all of it.
 pub(super) struct RangeReader<'a> {
     destination: &'a Destination,
     location: Location,

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 
 /// Longest wait for the answer to whether this node is still a member.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time without a leader after which others are asked whether this node is still a member. Somewhat earlier, one that was
+/// paused could take old messages of the leader for news, and answer although it lags.
+const ASKS_AFTER: Duration = Duration::from_millis(500);
 /// Time without a leader after which it is logged.
 const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
 /// The time between two such log lines.
@@ -34,6 +37,9 @@ impl LeaderSilence {
             return;
         }
         let silent_for = self.since.get_or_insert_with(Instant::now).elapsed();
+        if silent_for < ASKS_AFTER {
+            return;
+        }
         let was_removed = node.is_removed();
         tokio::select! {
             removed = is_removed(node, peers) => if let Some(removed) = removed {
