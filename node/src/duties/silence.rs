@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 /// Longest wait for the answer to whether this node is still a member.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time without a leader after which others are asked whether this node is still a member. Somewhat earlier, one that was
-/// paused could take old messages of the leader for news, and answer although it lags.
+/// Time without a leader after which others are asked whether this node is still a member. Somewhat earlier, one that
+/// was paused could take old messages of the leader for news, and answer although it lags.
 const ASKS_AFTER: Duration = Duration::from_millis(500);
 /// Time without a leader after which it is logged.
 const NO_LEADER_LOGGED_AFTER: Duration = Duration::from_secs(10);
