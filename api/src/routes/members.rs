@@ -136,6 +136,7 @@ async fn members(State(api): State<Api>, headers: HeaderMap) -> Result<Response,
             admitted_at: admitted_at.map(Moment),
             replaces: record.and_then(|record| record.replaces).map(|former| former.0),
             lag: member.lag,
+            last_seen_ms: member.last_seen.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
             version: member.version.clone(),
             place: member.place.clone(),
         }

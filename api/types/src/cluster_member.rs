@@ -34,6 +34,9 @@ pub struct ClusterMember {
     pub replaces: Option<u64>,
     /// Log entries that it lacks, as the leader knows; none without a leader.
     pub lag: Option<u64>,
+    /// Milliseconds since the leader last heard it; none before that, of the leader itself, and without a leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_ms: Option<u64>,
     /// The version of its program; none when it has not reported for some seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,

@@ -15,6 +15,9 @@ use tokio::time::{Instant, sleep};
 /// Pause between two looks at how far the new node is.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// A node that was heard within this time answers: the leader asks several times a second.
+const HEARD_MS: u64 = 1_000;
+
 /// Put a new node into the place of another one, dead or alive
 ///
 /// The new node has to have joined (nexus cluster add prints how). The command waits until it has caught up; then it
@@ -70,12 +73,21 @@ async fn wait_for(context: &Context<'_>, node: u64, longest: Duration) -> Result
             // Where it is not ready, the refusal says how far behind it is.
             return Ok(());
         }
-        let lag = member.lag.map_or_else(|| "some".to_owned(), |lag| lag.to_string());
-        progress.update(|_| format!("Node {node} catches up: {lag} entries are missing"));
+        progress.update(|_| match member.lag.filter(|_| is_heard(&member)) {
+            Some(lag) => format!("Node {node} catches up: {lag} entries are missing"),
+            None => format!("Node {node} has not answered the leader yet"),
+        });
         sleep(PAUSE).await;
     }
 }
 
 fn is_ready(member: &ClusterMember) -> bool {
-    member.role != NodeRole::Learner || member.lag.is_some_and(|lag| lag <= ClusterMember::MAX_LAG)
+    member.role != NodeRole::Learner
+        || is_heard(member) && member.lag.is_some_and(|lag| lag <= ClusterMember::MAX_LAG)
+}
+
+/// Whether the leader has heard a node of late: one that has just joined lacks few entries, and is no voter yet that can
+/// be counted on.
+fn is_heard(member: &ClusterMember) -> bool {
+    member.last_seen_ms.is_some_and(|age| age < HEARD_MS)
 }
