@@ -3,8 +3,12 @@
 //! nodes are as they are in production. What goes over them is neither lost nor reordered; a link that is cut ends all
 //! of its connections, and takes no other one.
 
+use crate::{in_process::InProcessCluster, patience::eventually};
 use futures::future::BoxFuture;
-use nexus_node::peer::wire::{Dial, Wire};
+use nexus_node::{
+    peer::wire::{Dial, Wire},
+    settings::args::{StartArgs, TimingProfile},
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     io,
@@ -54,6 +58,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Links {
+    /// Starts three voters over these links, and waits until the first one leads.
+    pub async fn start_three(&self) -> InProcessCluster {
+        let cluster = InProcessCluster::start_over(
+            3,
+            |peers, at| {
+                self.is_at(at, &peers[at]);
+                self.of(at)
+            },
+            |at| StartArgs {
+                timing: Some(TimingProfile::Wan),
+                priority: Some(if at == 0 { 200 } else { 100 }),
+                ..StartArgs::default()
+            },
+        )
+        .await;
+        eventually("the preferred node leads", || async { (cluster.leader(0).await == 0).then_some(()) })
+            .await;
+        cluster
+    }
+
     /// Says at which address a node is reached.
     pub fn is_at(&self, node: usize, addr: &str) {
         lock(&self.0.nodes).insert(addr.to_owned(), node);

@@ -2,7 +2,6 @@
 //! two of them together and the third one far away. Times are given in milliseconds and in round trips.
 
 use crate::{in_process::InProcessCluster, links::Links, patience::within};
-use nexus_node::settings::args::{StartArgs, TimingProfile};
 use reqwest::Method;
 use serde_json::json;
 use std::{
@@ -34,20 +33,7 @@ pub struct Distance {
 /// Measures a cluster whose regions are this far from each other.
 pub async fn measure(round_trip: Duration) -> Distance {
     let links = Links::default();
-    let cluster = InProcessCluster::start_over(
-        3,
-        |peers, at| {
-            links.is_at(at, &peers[at]);
-            links.of(at)
-        },
-        |at| StartArgs {
-            timing: Some(TimingProfile::Wan),
-            priority: Some(if at == 0 { 200 } else { 100 }),
-            ..StartArgs::default()
-        },
-    )
-    .await;
-    within(PATIENCE, "the first node leads", || async { (cluster.leader(0).await == 0).then_some(()) }).await;
+    let cluster = links.start_three().await;
     links.set_round_trip(0, 2, round_trip);
     links.set_round_trip(1, 2, round_trip);
     let mut requests = vec![

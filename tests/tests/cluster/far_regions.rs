@@ -2,8 +2,7 @@
 //! learner. Durations are compared with a round trip that is far longer than everything else that a request waits for,
 //! and the quickest of several attempts counts, so that a slow machine decides nothing.
 
-use nexus_node::settings::args::{StartArgs, TimingProfile};
-use nexus_tests::{Client, in_process::InProcessCluster, links::Links, patience::within};
+use nexus_tests::{Client, in_process::InProcessCluster, links::Links};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -12,26 +11,11 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_millis(120);
 /// Attempts, of which the quickest counts.
 const ATTEMPTS: u32 = 8;
-/// A leader has to move, by its rules, after five seconds.
-const SOON: Duration = Duration::from_secs(60);
 
 /// Two voters near each other, of which the first leads, and a third one that is far from both.
 async fn two_near_and_one_far() -> (InProcessCluster, Links) {
     let links = Links::default();
-    let cluster = InProcessCluster::start_over(
-        3,
-        |peers, at| {
-            links.is_at(at, &peers[at]);
-            links.of(at)
-        },
-        |at| StartArgs {
-            timing: Some(TimingProfile::Wan),
-            priority: Some(if at == 0 { 200 } else { 100 }),
-            ..StartArgs::default()
-        },
-    )
-    .await;
-    within(SOON, "the preferred node leads", || async { (cluster.leader(0).await == 0).then_some(()) }).await;
+    let cluster = links.start_three().await;
     links.set_round_trip(0, 2, FAR);
     links.set_round_trip(1, 2, FAR);
     (cluster, links)
