@@ -1,5 +1,5 @@
-//! Follows the schedule of a node for as long as it runs. A backup of a node that does not hear its leader, or whose
-//! state differs from that of most others, would be worth nothing: such a node waits.
+//! Follows the schedule of a node for as long as it runs. A backup of a node that lags, or whose state differs from that
+//! of most others, would be worth nothing: such a node waits.
 
 use super::{
     catalog::{self, StoredBackup},
@@ -10,6 +10,7 @@ use super::{
     upload,
 };
 use crate::{
+    leader::read_index::ReadIndexes,
     node::Node,
     watch::{backups::BackupWatch, disk::Disk, reports::Reports},
 };
@@ -20,7 +21,6 @@ use nexus_api::cluster::MAX_PREPARATION;
 use nexus_api_types::Moment;
 use nexus_domain::{ClusterId, NodeId, Revision, WallTime};
 use nexus_raft_store::Backup;
-use openraft::raft::{ReadPolicy, linearizable_read::LinearizerOption};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -32,8 +32,6 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The longest time of one backup with all of its requests. A folder that hangs, such as one of a network, has no
 /// time-out of its own; 100 GiB get through a line of 40 Mbit/s in six hours.
 const BACKUP_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
-/// Longest wait of a leader for a quorum that confirms that it leads.
-const CONFIRMATION_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The time that an upload has to end after the stop of the node, which takes a few seconds in all.
 const GIVE_UP_AFTER: Duration = Duration::from_millis(500);
 /// The largest backup whose records are checked after it was written, in bytes: the check loads the state a second
@@ -46,6 +44,7 @@ const SPOOL: &str = "backup-check";
 pub(crate) struct ScheduledBackups {
     pub(crate) schedule: Schedule,
     pub(crate) node: Node,
+    pub(crate) reads: ReadIndexes,
     pub(crate) disk: Arc<Disk>,
     pub(crate) reports: Arc<Reports>,
     pub(crate) watch: Arc<BackupWatch>,
@@ -98,7 +97,7 @@ impl ScheduledBackups {
         if !wait.is_zero() {
             return Ok(wait.min(MAX_PAUSE));
         }
-        if !self.node.hears_leader().await || !self.has_caught_up().await {
+        if !self.has_caught_up().await {
             return Ok(RETRY.min(self.schedule.every));
         }
         self.watch.begins();
@@ -117,21 +116,13 @@ impl ScheduledBackups {
         Ok(stored)
     }
 
-    /// Whether this node has applied, after a short wait, what its leader had applied when it was last heard. A leader
-    /// asks a quorum whether it still leads. A backup of a node that lags would be the newest one, and better ones
-    /// would be deleted for it.
+    /// Whether this node has applied, after a short wait, all that a quorum has committed. A backup of a node that lags
+    /// would be the newest one, and better ones would be deleted for it.
     async fn has_caught_up(&self) -> bool {
-        let index = if self.node.leads() {
-            let option =
-                LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(CONFIRMATION_TIMEOUT);
-            let confirmed = timeout(CONFIRMATION_TIMEOUT, self.node.raft.get_read_linearizer(option)).await;
-            confirmed.ok().and_then(Result::ok).map(|confirmed| confirmed.read_log_id().log_id().index)
-        } else {
-            let leader = self.node.leader_id();
-            leader.and_then(|leader| self.reports.of(leader)).map(|report| report.applied)
-        };
-        let Some(index) = index else { return false };
-        self.node.applied(index, self.node.deadline()).await.is_ok()
+        match self.reads.next().await {
+            Ok(index) => self.node.applied(index.0, self.node.deadline()).await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     /// The other nodes that take backups into the same store. Followers go before the leader, which has enough to do.

@@ -50,7 +50,7 @@ impl Judge {
             if let Some(found) = found
                 && let Some(reason) = self.proof(found.index).await
             {
-                self.fencing.fence(NodeFence { since: Moment(self.clock.wall()), reason });
+                self.fencing.fence(NodeFence { since: Moment(self.clock.wall()), reason }).await;
                 return;
             }
         }

@@ -97,7 +97,7 @@ impl Scrubber {
             match self.permission().await {
                 Ok(()) if asked.elapsed() < PERMISSION_VALID => {
                     let reason = format!("a scrub found damage: {damage}");
-                    self.fencing.fence(NodeFence { since: Moment(self.clock.wall()), reason });
+                    self.fencing.fence(NodeFence { since: Moment(self.clock.wall()), reason }).await;
                     return;
                 }
                 refused => {

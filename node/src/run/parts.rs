@@ -47,6 +47,7 @@ pub(super) struct Parts {
     service: Arc<LeaderService>,
     leader: LeaderClient,
     heartbeats: Heartbeats,
+    pub(super) reads: ReadIndexes,
 }
 
 impl Parts {
@@ -86,6 +87,7 @@ impl Parts {
         let leader =
             LeaderClient { node: node.clone(), peers: peers.clone(), service: service.clone(), timings };
         let heartbeats = Heartbeats::start(leader.clone());
+        let reads = ReadIndexes::start(leader.clone());
         Self {
             node,
             peers,
@@ -102,6 +104,7 @@ impl Parts {
             service,
             leader,
             heartbeats,
+            reads,
         }
     }
 
@@ -184,7 +187,7 @@ impl Parts {
             Slots::new(node.id, starts, self.mint.id().as_u64_pair().1, node.timing.request_deadline());
         NodeCluster {
             writes: Writes { leader: leader.clone(), clock: clock.clone(), slots },
-            reads: ReadIndexes::start(leader.clone()),
+            reads: self.reads,
             leader,
             heartbeats: self.heartbeats,
             keep_alives: KeepAlives::default(),
@@ -193,6 +196,7 @@ impl Parts {
             secret,
             clock,
             mint: self.mint,
+            fencing: self.fencing,
         }
     }
 }

@@ -85,7 +85,7 @@ impl RunningNode {
     /// returns.
     async fn is_fenced_for(&self, damage: &StoreError) -> String {
         let reason = format!("its store has stopped: {damage}");
-        self.fencing.fence(NodeFence { since: Moment(SystemClock.wall()), reason });
+        self.fencing.fence(NodeFence { since: Moment(SystemClock.wall()), reason }).await;
         std::future::pending().await
     }
 

@@ -323,6 +323,7 @@ impl Listening {
             let backups = ScheduledBackups {
                 schedule,
                 node: node.clone(),
+                reads: parts.reads.clone(),
                 disk: disk.clone(),
                 reports: parts.reports.clone(),
                 watch: backups,

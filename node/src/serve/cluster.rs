@@ -2,6 +2,7 @@
 
 use crate::{
     backups::snapshot_through,
+    integrity::fencing::{ENDING, Fencing},
     leader::{
         client::{LeaderClient, LeaderError, Repeat, RetryPolicy},
         heartbeats::Heartbeats,
@@ -52,6 +53,7 @@ pub(crate) struct NodeCluster {
     pub(crate) secret: ClusterSecret,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) mint: Arc<dyn Mint>,
+    pub(crate) fencing: Arc<Fencing>,
 }
 
 impl Cluster for NodeCluster {
@@ -66,6 +68,10 @@ impl Cluster for NodeCluster {
             } else {
                 self.writes.propose_in_slot(proposal).await?
             };
+            // What this node computed while it found out that its state is wrong may be wrong, too.
+            if self.fencing.is_ending() {
+                return Err(Unavailable::Unknown(ENDING.to_owned()));
+            }
             Ok(Committed { answer, view: self.view(published) })
         }
         .boxed()
@@ -88,6 +94,9 @@ impl Cluster for NodeCluster {
                     "this node has not applied revision {index} yet; try another node"
                 ))
             })?;
+            if self.fencing.is_ending() {
+                return Err(Unavailable::NotApplied(ENDING.to_owned()));
+            }
             Ok(ReadView { view: self.view(published), staleness })
         }
         .boxed()

@@ -1,7 +1,7 @@
 //! Answers the requests of peers beyond Raft.
 
 use crate::{
-    integrity::fencing::Fencing,
+    integrity::fencing::{ENDING, Fencing},
     leader::{heartbeats::Heartbeats, service::LeaderService},
     peer::{
         PeerService,
@@ -22,9 +22,6 @@ const NO_MEMBER: &str = "the node that asks is no member of this cluster; join a
 
 /// The answer of a healthy node that shall be rebuilt without force, or by another node than its leader.
 const NOT_FENCED: &str = "this node is not fenced, and follows another leader or none";
-
-/// The answer of a node that is about to end.
-const ENDING: &str = "this node has fenced itself or is being rebuilt";
 
 /// Longest wait of a node that lags until it has applied the entry whose hash is asked for.
 const HASH_WAIT: Duration = Duration::from_millis(500);
@@ -109,7 +106,7 @@ impl PeerRequests {
                 if !forced || from.is_none() || from != node.leader_id() {
                     return ServiceResponse::Unavailable { reason: NOT_FENCED.to_owned() };
                 }
-                match self.fencing.rebuild() {
+                match self.fencing.rebuild().await {
                     Ok(kept_in) => ServiceResponse::Rebuilding { kept_in: kept_in.display().to_string() },
                     Err(error) => ServiceResponse::Unavailable { reason: format!("{error:#}") },
                 }
