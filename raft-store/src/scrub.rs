@@ -31,10 +31,13 @@ const REST: u32 = 32;
 /// millisecond; without luck, the next scrub compares them.
 const MAX_ATTEMPTS: usize = 200;
 
+/// Records of documents or events that are read in one view: meanwhile, the storage keeps what is deleted.
+const VIEW_RECORDS: u64 = 1_000;
+
 /// The amount that a scrub has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scrubbed {
-    /// The rows that were compared with the state in memory.
+    /// The rows that were compared with the state in memory; 0 when that changed too fast to compare them.
     pub rows: u64,
     /// All records that were read, rows included.
     pub records: u64,
@@ -64,9 +67,7 @@ pub(crate) fn scrub(
             None => pace.rest()?,
         }
     }
-    let mut others = Ok(0);
-    storage.with_view(&mut |view| others = scrub_others(view, &mut pace));
-    found.records += others?;
+    found.records += scrub_others(storage, &mut pace)?;
     Ok(found)
 }
 
@@ -135,20 +136,24 @@ fn is_always_there(key: &RowKey) -> bool {
     matches!(key, RowKey::Clock | RowKey::Origin | RowKey::Settings | RowKey::Rules)
 }
 
-/// Scrubs all other columns of a view. Returns the number of records.
-fn scrub_others(view: &dyn Reader, pace: &mut Pace<'_>) -> Result<u64, StoreError> {
-    let mut count = 0;
-    read_log(view, &mut |_, _| {
-        count += 1;
-        pace.step()
-    })?;
-    count += each(view, Column::Documents, pace, &|key, value| {
+/// Scrubs all other columns. Returns the number of records.
+fn scrub_others(storage: &dyn Storage, pace: &mut Pace<'_>) -> Result<u64, StoreError> {
+    let (mut count, mut log) = (0, Ok(()));
+    storage.with_view(&mut |view| {
+        let read = read_log(view, &mut |_, _| {
+            count += 1;
+            pace.step()
+        });
+        log = read.map(drop);
+    });
+    log?;
+    count += each(storage, Column::Documents, pace, &|key, value| {
         let decoded = record::decode::<Document>(Kind::DOCUMENT, value);
         decoded.map_err(|cause| StoreError::corrupt(Column::Documents, key, cause))?;
         let known = keys::read_document(key).map(|_| ());
         known.ok_or_else(|| StoreError::Inconsistent("a document has a key of no known kind".into()))
     })?;
-    count += each(view, Column::Events, pace, &|key, value| {
+    count += each(storage, Column::Events, pace, &|key, value| {
         let decoded = record::decode::<StoredEvent<'_>>(Kind::EVENT, value);
         decoded.map(|_| ()).map_err(|cause| StoreError::corrupt(Column::Events, key, cause))
     })?;
@@ -158,16 +163,45 @@ fn scrub_others(view: &dyn Reader, pace: &mut Pace<'_>) -> Result<u64, StoreErro
 /// Checks one record by its key and its value.
 type Check = dyn Fn(&[u8], &[u8]) -> Result<(), StoreError>;
 
-/// Checks each record of a column. Returns their number.
-fn each(view: &dyn Reader, column: Column, pace: &mut Pace<'_>, check: &Check) -> Result<u64, StoreError> {
+/// Checks each record of a column, some of them in each view. Returns their number.
+fn each(
+    storage: &dyn Storage,
+    column: Column,
+    pace: &mut Pace<'_>,
+    check: &Check,
+) -> Result<u64, StoreError> {
+    let (mut count, mut rest) = (0, KeyRange::all());
+    loop {
+        let mut part = Ok((0, None));
+        storage.with_view(&mut |view| part = check_part(view, column, &rest, pace, check));
+        let (checked, last) = part?;
+        count += checked;
+        let Some(mut next) = last else { return Ok(count) };
+        // The first key after the last one.
+        next.push(0);
+        rest = KeyRange::from(next);
+    }
+}
+
+/// Checks the first records of a range. Returns their number, and the last key if there may be more.
+fn check_part(
+    view: &dyn Reader,
+    column: Column,
+    range: &KeyRange,
+    pace: &mut Pace<'_>,
+    check: &Check,
+) -> Result<(u64, Option<Vec<u8>>), StoreError> {
     let mut count = 0;
-    for pair in view.scan(column, &KeyRange::all(), Order::Ascending) {
+    for pair in view.scan(column, range, Order::Ascending) {
         pace.step()?;
         let (key, value) = pair?;
         check(&key, &value)?;
         count += 1;
+        if count == VIEW_RECORDS {
+            return Ok((count, Some(key.to_vec())));
+        }
     }
-    Ok(count)
+    Ok((count, None))
 }
 
 /// Lets a scrub rest, so that it takes a small part of one core, however much there is to read.
@@ -193,5 +227,34 @@ impl Pace<'_> {
         }
         self.working_since = Instant::now();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::storage::{Batch, SimulatedDisk};
+    use std::{cell::RefCell, rc::Rc};
+
+    #[test]
+    fn a_column_is_read_to_its_end_in_several_views() {
+        let disk = SimulatedDisk::new();
+        let keys: Vec<Vec<u8>> =
+            (0..VIEW_RECORDS * 2 + 1).map(|number| number.to_be_bytes().to_vec()).collect();
+        let mut batch = Batch::new();
+        for key in &keys {
+            batch.put(Column::Events, key.as_slice(), vec![1]);
+        }
+        disk.write(batch).unwrap();
+        let mut pace = Pace { working_since: Instant::now(), rests: false, is_stopped: &|| false };
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let noted = seen.clone();
+        let check = move |key: &[u8], _: &[u8]| {
+            noted.borrow_mut().push(key.to_vec());
+            Ok(())
+        };
+        assert_eq!(each(&disk, Column::Events, &mut pace, &check).unwrap(), keys.len() as u64);
+        assert_eq!(*seen.borrow(), keys);
     }
 }
