@@ -1,5 +1,5 @@
-//! Follows the schedule of a node for as long as it runs. A backup of a node that lags, or whose state differs from that
-//! of most others, would be worth nothing: such a node waits.
+//! Follows the schedule of a node for as long as it runs. A backup of a node that lags, or whose state differs from
+//! that of most others, would be worth nothing: such a node waits.
 
 use super::{
     catalog::{self, StoredBackup},

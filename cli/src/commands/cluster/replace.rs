@@ -86,8 +86,8 @@ fn is_ready(member: &ClusterMember) -> bool {
         || is_heard(member) && member.lag.is_some_and(|lag| lag <= ClusterMember::MAX_LAG)
 }
 
-/// Whether the leader has heard a node of late: one that has just joined lacks few entries, and is no voter yet that can
-/// be counted on.
+/// Whether the leader has heard a node of late: one that has just joined may lack few entries, and not have answered
+/// yet.
 fn is_heard(member: &ClusterMember) -> bool {
     member.last_seen_ms.is_some_and(|age| age < HEARD_MS)
 }
