@@ -121,6 +121,13 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Lets a person answer a question. Their time is none of the requests that follow.
+    pub(crate) fn asking<T>(&self, ask: impl FnOnce() -> T) -> T {
+        let answer = ask();
+        self.client.restart_timeout();
+        answer
+    }
+
     /// The same context with the present content of the login file.
     ///
     /// # Errors

@@ -161,6 +161,12 @@ fn members(members: Value) -> Reply {
     data(json!({ "members": members }))
 }
 
+/// A node that the leader has heard of late.
+fn heard(mut member: Value) -> Value {
+    member["lastSeenMs"] = json!(20);
+    member
+}
+
 fn member(id: u64, role: &str, lag: u64) -> Value {
     json!({ "id": id, "role": role, "replica": false, "peerAddr": "p:1", "clientAddr": "c:1", "instance": null,
         "admittedAt": null, "lag": lag })
@@ -168,12 +174,16 @@ fn member(id: u64, role: &str, lag: u64) -> Value {
 
 #[test]
 fn a_node_is_replaced_once_the_new_one_has_caught_up() {
-    let server = Server::start()
-        .on("GET /cluster/members", members(json!([member(6, "learner", 90_000)])))
-        .on("GET /cluster/members", members(json!([member(6, "learner", 3)])))
+    let mut server = Server::start();
+    // It takes longer than a request may.
+    for lag in [90_000, 80_000, 70_000, 60_000, 50_000, 40_000, 0] {
+        server = server.on("GET /cluster/members", members(json!([member(6, "learner", lag)])));
+    }
+    let server = server
+        .on("GET /cluster/members", members(json!([heard(member(6, "learner", 3))])))
         .on("POST /cluster/plan", planned([0, 1]))
         .on("POST /cluster/members/3/replace", planned([0, 1]));
-    let ended = Person::at_work(&[server.url()]).types("cluster replace 3 6").done();
+    let ended = Person::at_work(&[server.url()]).types("cluster replace 3 6 --timeout 2s").done();
     assert_eq!(ended.stdout, "Node 6 is a voter in the place of node 3, which is out\n");
     let last = server.requests().pop().expect("requests");
     assert_eq!((last.line.as_str(), last.body), ("POST /api/cluster/members/3/replace", json!({ "by": 6 })));
@@ -182,12 +192,16 @@ fn a_node_is_replaced_once_the_new_one_has_caught_up() {
 #[test]
 fn the_command_for_a_new_machine_is_printed_and_its_node_followed() {
     let made = json!({ "token": "join-me", "expiresAt": "2025-01-31T14:00:00.000Z" });
-    let server = Server::start()
-        .on("POST /cluster/join-tokens", data(made))
-        .on("GET /cluster/members", members(json!([member(1, "leader", 0)])))
+    let alone = || members(json!([member(1, "leader", 0)]));
+    let mut server = Server::start().on("POST /cluster/join-tokens", data(made));
+    // It takes longer than a request may.
+    for _ in 0..4 {
+        server = server.on("GET /cluster/members", alone());
+    }
+    let server = server
         .on("GET /cluster/members", members(json!([member(1, "leader", 0), member(7, "learner", 3)])))
         .on("GET /cluster/members", members(json!([member(1, "leader", 0), member(7, "voter", 3)])));
-    let ended = Person::at_work(&[server.url()]).types("cluster add --wait").done();
+    let ended = Person::at_work(&[server.url()]).types("cluster add --wait --timeout 2s").done();
     assert_eq!(
         ended.stdout,
         format!(

@@ -1,7 +1,7 @@
 //! The moment at which all requests of a command are over. Every client of the command shares it.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// The total time of a command, which the first request starts. Clones share the moment at which it ends.
 #[derive(Clone, Debug)]
@@ -39,6 +39,12 @@ impl Deadline {
         Self::after(longest.min(self.left()))
     }
 
+    /// Sleeps between two looks at something that takes long, of which each has the whole time.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        sleep(pause).await;
+        self.restart();
+    }
+
     /// Gives the whole time again to what is asked from now on.
     pub(crate) fn restart(&self) {
         self.end.set(None);
@@ -48,6 +54,14 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_pause_takes_no_time_of_what_is_asked_after_it() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let first = deadline.end();
+        deadline.clone().pause(Duration::from_millis(5)).await;
+        assert!(deadline.end() >= first + Duration::from_millis(5));
+    }
 
     #[test]
     fn clones_share_the_end_and_a_part_never_outlives_the_whole() {

@@ -66,10 +66,6 @@ impl Setup {
         let engineer = self.key(context).await?;
         // With the key that was saved.
         let context = &context.reloaded()?;
-        if !self.yes {
-            // What a person typed so far took no time of the cluster's.
-            context.client.restart_timeout();
-        }
         let project = self.project(context).await?;
         let is_wanted = self.install
             || (!self.yes
@@ -143,19 +139,18 @@ impl Setup {
                 let choice = Select::new()
                     .with_prompt("Your key")
                     .items(["Register: make a new engineer", "I have a key"])
-                    .default(0)
-                    .interact()
-                    .map_err(broken_off)?;
+                    .default(0);
+                let choice = context.asking(|| choice.interact()).map_err(broken_off)?;
                 if choice == 1 {
-                    let key = Password::new().with_prompt("API key").interact().map_err(broken_off)?;
+                    let key = Password::new().with_prompt("API key");
+                    let key = context.asking(|| key.interact()).map_err(broken_off)?;
                     return entered(context, &login::save_key(context, key.trim().to_owned()).await?);
                 }
-                let name = self
-                    .name
-                    .clone()
-                    .map_or_else(|| ask("Name that others see", git_says("user.name")), Ok)?;
-                let email =
-                    self.email.clone().map_or_else(|| ask("E-mail address", git_says("user.email")), Ok)?;
+                let given = |given: &Option<String>, prompt, setting| {
+                    given.clone().map_or_else(|| context.asking(|| ask(prompt, git_says(setting))), Ok)
+                };
+                let name = given(&self.name, "Name that others see", "user.name")?;
+                let email = given(&self.email, "E-mail address", "user.email")?;
                 Register { name, email, bootstrap_token: None }
             }
         };
@@ -192,21 +187,16 @@ impl Setup {
             projects.iter().map(|project| plain(&format!("{}: {}", project.slug, project.name))).collect();
         choices.push("Make a new one".to_owned());
         choices.push("None, for now".to_owned());
-        let choice = Select::new()
-            .with_prompt("The project of this repository")
-            .items(&choices)
-            .default(0)
-            .interact()
-            .map_err(broken_off)?;
+        let choice = Select::new().with_prompt("The project of this repository").items(&choices).default(0);
+        let choice = context.asking(|| choice.interact()).map_err(broken_off)?;
         match projects.get(choice) {
             Some(project) => linked(context, project).await,
             None if choice == projects.len() => {
-                let slug: String = Input::new()
+                let slug = Input::new()
                     .with_prompt("Short name, of a-z, 0-9 and -")
                     .with_initial_text(folder_slug())
-                    .validate_with(|text: &String| values::slug(text).map(drop))
-                    .interact_text()
-                    .map_err(broken_off)?;
+                    .validate_with(|text: &String| values::slug(text).map(drop));
+                let slug: String = context.asking(|| slug.interact_text()).map_err(broken_off)?;
                 self.make(context, &slug).await
             }
             None => Ok(Value::Null),

@@ -88,7 +88,7 @@ pub async fn list_of(destination: &Destination, cluster: ClusterId) -> anyhow::R
 ///
 /// # Errors
 /// When the store does not answer.
-pub(super) async fn prune(
+pub(crate) async fn prune(
     destination: &Destination,
     last: BackupName,
     retention: Retention,
@@ -109,7 +109,7 @@ pub(super) async fn prune(
 }
 
 /// Deletes a backup that was just written and is not good. An error leaves it there.
-pub(super) async fn discard(destination: &Destination, name: BackupName) {
+pub(crate) async fn discard(destination: &Destination, name: BackupName) {
     if let Err(error) = destination.store.delete(&destination.location(name)).await {
         let why = explain(&error.into());
         tracing::error!(why, %name, to = %destination, "a backup that cannot be relied on was not deleted");

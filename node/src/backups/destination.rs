@@ -206,7 +206,7 @@ impl Destination {
     ///
     /// # Errors
     /// When it has not, or does not report its free space.
-    pub(super) async fn check_room(&self, bytes: u64, reserve: u64) -> anyhow::Result<()> {
+    pub(crate) async fn check_room(&self, bytes: u64, reserve: u64) -> anyhow::Result<()> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
         let shown = folder.display().to_string();
         // Blocks on a folder that hangs.

@@ -8,7 +8,8 @@
 //! - [`schedule`]: the settings, and whose turn it is.
 //! - `snapshot`: makes sure that a node has a snapshot to send. `upload`: writes one, reads it back and checks it.
 //! - `ranges`: reads a backup of a store piece by piece.
-//! - `task`: what a node does all the time.
+//!
+//! What a node does with them all the time is one of its duties.
 
 pub mod catalog;
 pub mod destination;
@@ -16,8 +17,6 @@ pub mod name;
 mod ranges;
 pub mod schedule;
 mod snapshot;
-mod task;
-mod upload;
+pub(crate) mod upload;
 
 pub(crate) use snapshot::snapshot_through;
-pub(crate) use task::ScheduledBackups;

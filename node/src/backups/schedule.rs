@@ -34,35 +34,35 @@ pub struct Schedule {
 
 /// Another node with the same schedule, as it reports itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Other {
+pub(crate) struct Other {
     /// Whether it is asked before this node, if both could take a backup.
-    pub(super) goes_first: bool,
+    pub(crate) goes_first: bool,
     /// Whether it is taking one.
-    pub(super) is_running: bool,
+    pub(crate) is_running: bool,
 }
 
 /// Whether the time of a backup has come, as far as clocks agree. Only such a backup counts for the schedule.
-pub(super) fn has_come(at: WallTime, now: WallTime) -> bool {
+pub(crate) fn has_come(at: WallTime, now: WallTime) -> bool {
     at.0 <= now.0.saturating_add(millis(CLOCK_TOLERANCE))
 }
 
 /// The state of a schedule, as a node sees it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Outlook<'a> {
+pub(crate) struct Outlook<'a> {
     /// The time of the newest backup in the store that counts, see [`has_come`].
-    pub(super) newest: Option<WallTime>,
+    pub(crate) newest: Option<WallTime>,
     /// The time now.
-    pub(super) now: WallTime,
+    pub(crate) now: WallTime,
     /// When this node began to follow the schedule. A store without any backup says nothing about the time of the
     /// first.
-    pub(super) began: WallTime,
+    pub(crate) began: WallTime,
     /// The other nodes with the same schedule.
-    pub(super) others: &'a [Other],
+    pub(crate) others: &'a [Other],
 }
 
 impl Outlook<'_> {
     /// How long to wait before the next backup; zero if this node takes one now.
-    pub(super) fn wait(&self, every: Duration) -> Duration {
+    pub(crate) fn wait(&self, every: Duration) -> Duration {
         let pause = TURN.min(every);
         // A clock that was set back since the start would stop the first backup until it is there again.
         let began = self.began.min(self.now);

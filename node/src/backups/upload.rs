@@ -19,14 +19,14 @@ const MAX_PARTS: u64 = 9_000;
 const PARTS_AT_ONCE: usize = 2;
 
 /// The SHA-256 of a whole backup.
-pub(super) type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// Writes a backup. Right before it gets its name, `is_wanted` decides whether it shall have it. Returns the hash of
 /// what was written; none if it was not wanted any more.
 ///
 /// # Errors
 /// When the backup cannot be read, or the store does not take it. Then it has no name.
-pub(super) async fn write(
+pub(crate) async fn write(
     destination: &Destination,
     name: BackupName,
     length: u64,
@@ -70,7 +70,7 @@ pub(super) async fn write(
 ///
 /// # Errors
 /// When it is not what was written, or cannot be read.
-pub(super) async fn verify(
+pub(crate) async fn verify(
     destination: &Destination,
     name: BackupName,
     expected: Digest,

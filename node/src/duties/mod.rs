@@ -4,12 +4,14 @@
 //! - `first_entry`: forms a new cluster. `rules`: raises the rules version once every member knows a newer one.
 //! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes
 //!   are slow. `preferred_leader`: hands it to the member with the highest priority.
+//! - `scheduled_backups`: takes backups into a folder or an object store.
 //! - `silence`: finds out whether this node was removed, and logs that no leader is heard.
 
 pub(crate) mod disk_space;
 pub(crate) mod first_entry;
 mod preferred_leader;
 mod rules;
+pub(crate) mod scheduled_backups;
 mod silence;
 pub(crate) mod slow_disk;
 

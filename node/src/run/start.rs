@@ -8,8 +8,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    backups::ScheduledBackups,
-    duties::first_entry,
+    duties::{first_entry, scheduled_backups::ScheduledBackups},
     integrity::{
         fencing::Fencing,
         folder_note,

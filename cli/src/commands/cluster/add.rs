@@ -8,7 +8,7 @@ use nexus_api_types::{
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// Pause between two looks at the members.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -95,7 +95,7 @@ impl Add {
                     format!("Node {} catches up: {lag} entries are missing", member.id)
                 }
             });
-            sleep(PAUSE).await;
+            context.client.deadline().pause(PAUSE).await;
         }
     }
 

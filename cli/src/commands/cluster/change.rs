@@ -123,7 +123,7 @@ fn agreed(context: &Context<'_>, plan: &ChangePlan) -> Result<bool, Error> {
     print(context, plan)?;
     eprint!("\n{}{}. Go on? [y/N] ", warning[..1].to_uppercase(), &warning[1..]);
     let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
+    let read = context.asking(|| io::stdin().lock().read_line(&mut line));
     read.map_err(|error| Error::local(format!("cannot read the answer: {error}")))?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

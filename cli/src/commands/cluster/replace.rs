@@ -10,7 +10,7 @@ use nexus_api_types::{
 };
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// Pause between two looks at how far the new node is.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -77,7 +77,7 @@ async fn wait_for(context: &Context<'_>, node: u64, longest: Duration) -> Result
             Some(lag) => format!("Node {node} catches up: {lag} entries are missing"),
             None => format!("Node {node} has not answered the leader yet"),
         });
-        sleep(PAUSE).await;
+        context.client.deadline().pause(PAUSE).await;
     }
 }
 

@@ -102,8 +102,7 @@ impl Edit {
         let path = format!("/projects/{project}/features/{}", self.slug);
         let feature: Feature = context.client.send(Request::get(path)).await?.parse()?;
         let before = SpecFile::of(&feature);
-        let written = editor::edit(&self.slug, &before.text())?;
-        context.client.restart_timeout();
+        let written = context.asking(|| editor::edit(&self.slug, &before.text()))?;
         let after = SpecFile::parse("what you wrote", &written.text);
         let sent = match after {
             Ok(after) if after == SpecFile::parse("the feature", &before.text())? => {

@@ -91,5 +91,5 @@ fn is_meant(context: &Context<'_>, who: &str, ends: &str) -> Result<bool, Error>
     }
     let prompt = format!("Give {who} a new key? Then {ends} do not work any more");
     let asked = Confirm::new().with_prompt(prompt).default(false);
-    asked.interact().map_err(|error| Error::local(format!("nothing was changed: {error}")))
+    context.asking(|| asked.interact()).map_err(|error| Error::local(format!("nothing was changed: {error}")))
 }

@@ -59,7 +59,7 @@ impl Status {
                 Err(error @ Error::Unreachable(_)) => context.out.error(&error),
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(WATCH_INTERVAL).await;
+            context.client.deadline().pause(WATCH_INTERVAL).await;
         }
     }
 

@@ -1,15 +1,14 @@
 //! Follows the schedule of a node for as long as it runs. A backup of a node that lags, or whose state differs from
 //! that of most others, would be worth nothing: such a node waits.
 
-use super::{
-    catalog::{self, StoredBackup},
-    destination::{Destination, explain},
-    name::BackupName,
-    schedule::{Other, Outlook, Schedule, has_come},
-    snapshot::snapshot_through,
-    upload,
-};
 use crate::{
+    backups::{
+        catalog::{self, StoredBackup},
+        destination::{Destination, explain},
+        name::BackupName,
+        schedule::{Other, Outlook, Schedule, has_come},
+        snapshot_through, upload,
+    },
     leader::read_index::ReadIndexes,
     node::Node,
     watch::{backups::BackupWatch, disk::Disk, reports::Reports},
