@@ -376,6 +376,7 @@ def the_compose_file_starts_three_nodes_with_tls():
         expect(certs == f"/etc/nexus/node-{number}", f"{name} has no certificates of its own: {certs}")
         members = service["environment"]["NEXUS_INITIAL_CLUSTER"]
         expect(f"{number}={name}:7501" in members, f"{name} is not in the cluster")
+        expect(service["env_file"] == [{"path": "nexusd.env", "required": False}], f"{name} takes no further settings")
         ports.update(service["ports"])
         expect(all(port.startswith("127.0.0.1:") for port in service["ports"]), f"{name} is open to the network")
     expect(len(ports) == 3, "each node has a port of its own")
@@ -479,6 +480,8 @@ def the_chart_is_valid():
         {"tls": {"certManager": {"enabled": True}}},
         {"tls": {"certManager": MANAGED["tls"]["certManager"] | {"clusterId": "mine"}}},
         {"settings": {"heartbeat-ms": 1}},
+        {"backups": {"to": "https://host/bucket"}},
+        {"backups": {"to": "s3://bucket", "keep": 0}},
     ]:
         expect(lint(bad), f"helm lint takes {bad}")
     refused("initialReplicas", {"replicas": 1} | SECRET)
@@ -568,6 +571,28 @@ def the_chart_starts_nodes_as_nexusd_takes_them():
     expect("--initial-cluster" not in started(RESTORED, 2), "no node forms a cluster beside the restored one")
 
 
+def the_chart_hands_on_the_schedule_of_backups():
+    needs_helm()
+    backups = {"to": "s3://bucket/nexus", "every": "6h", "keepFor": "30d", "credentialsSecret": "store"}
+
+    def pod(values):
+        return rendered(SECRET | values)["StatefulSet", "team-nexus"]["spec"]["template"]["spec"]
+
+    def settings(values):
+        container = pod(values)["containers"][0]
+        found = {variable["name"]: variable.get("value") for variable in container["env"]}
+        return {name: value for name, value in found.items() if "BACKUP" in name}, container.get("envFrom")
+
+    expect(settings({}) == ({}, None), f"no backups are taken unless they are asked for: {settings({})}")
+    given, secret = settings({"backups": backups})
+    expect(secret == [{"secretRef": {"name": "store"}}], f"the credentials come from {secret}")
+    wanted = {"NEXUS_BACKUP_TO": "s3://bucket/nexus", "NEXUS_BACKUP_EVERY": "6h", "NEXUS_BACKUP_KEEP": "48"}
+    expect(given == wanted | {"NEXUS_BACKUP_KEEP_FOR": "30d"}, f"the schedule is handed on as {given}")
+    named = text("docs/configuration.md")
+    expect(all(f"--{name[6:].lower().replace('_', '-')}" in named for name in given), "nexusd has these settings")
+    expect(pod({"serviceAccountName": "writer"})["serviceAccountName"] == "writer", "the pods may have a role")
+
+
 CHECKS = [
     alerts_have_what_an_operator_needs,
     promtool_accepts_the_alerts,
@@ -587,6 +612,7 @@ CHECKS = [
     the_chart_keeps_a_quorum,
     the_chart_makes_no_second_secret,
     the_chart_starts_nodes_as_nexusd_takes_them,
+    the_chart_hands_on_the_schedule_of_backups,
 ]
 
 

@@ -38,9 +38,16 @@ pub async fn measure(round_trip: Duration) -> Distance {
     links.set_round_trip(1, 2, round_trip);
     let mut requests = vec![
         ("write at the leader, near quorum", write(&cluster, 0).await),
-        ("write through a far node, near quorum", write(&cluster, 2).await),
-        ("read on a far node, near quorum", read(&cluster, 2).await),
+        ("write through a far voter, near quorum", write(&cluster, 2).await),
+        ("read on a far voter, near quorum", read(&cluster, 2).await),
     ];
+    change(&cluster, "demote").await;
+    requests.extend([
+        ("write through a far replica", write(&cluster, 2).await),
+        ("read on a far replica", read(&cluster, 2).await),
+        ("stale read on a far replica", stale_read(&cluster, 2).await),
+    ]);
+    change(&cluster, "promote").await;
     links.set_round_trip(0, 1, round_trip);
     requests.extend([
         ("write at the leader, far quorum", write(&cluster, 0).await),
@@ -73,6 +80,19 @@ async fn write(cluster: &InProcessCluster, at: usize) -> Duration {
     let client = cluster.admin.via(&cluster.nodes[at].url);
     median(|| async {
         client.patch("/cluster/settings", settings()).await.data();
+    })
+    .await
+}
+
+/// Takes the vote of the far node, or gives it back.
+async fn change(cluster: &InProcessCluster, change: &str) {
+    cluster.admin.post(&format!("/cluster/members/3/{change}"), json!({})).await.data();
+}
+
+async fn stale_read(cluster: &InProcessCluster, at: usize) -> Duration {
+    let client = cluster.admin.via(&cluster.nodes[at].url);
+    median(|| async {
+        client.get("/projects?consistency=stale").await.data();
     })
     .await
 }

@@ -47,6 +47,13 @@ async fn of_a_read(client: &Client) -> f64 {
     .await
 }
 
+async fn of_a_stale_read(client: &Client) -> f64 {
+    round_trips(|_| async move {
+        client.get("/projects?consistency=stale").await.data();
+    })
+    .await
+}
+
 /// Fewer than that many and a half: no other one is hidden in it.
 #[track_caller]
 fn expect(found: f64, expected: u32, what: &str) {
@@ -70,11 +77,24 @@ async fn a_request_through_a_far_voter_costs_one_round_trip_to_the_leader() {
     let made = links.dials() - dials;
     assert!(made < u64::from(ATTEMPTS), "{made} new connections: requests share those that there are");
 
+    // As a replica it costs the same, and no quorum is ever far.
+    let change = async |change: &str| {
+        cluster.admin.post(&format!("/cluster/members/3/{change}"), json!({})).await.data();
+    };
+    change("demote").await;
+    let on_replica = of_a_read(&far).await;
+    expect(on_replica, 1, "a read on a far replica");
+    expect(of_a_write(&far, "replica").await, 1, "a write through a far replica");
+    expect(of_a_stale_read(&far).await, 0, "a stale read on a far replica");
+    change("promote").await;
+
     // The quorum is far, too.
     links.set_round_trip(0, 1, FAR);
     expect(of_a_write(&cluster.admin, "quorum").await, 1, "a write on the leader, whose quorum is far");
     expect(of_a_write(&far, "both").await, 2, "a write through a far voter, with a far quorum");
     expect(of_a_read(&cluster.admin).await, 1, "a read on the leader, whose quorum is far");
-    expect(of_a_read(&far).await, 2, "a read on a far voter, with a far quorum");
+    let on_voter = of_a_read(&far).await;
+    expect(on_voter, 2, "a read on a far voter, with a far quorum");
+    assert!(on_voter - on_replica > 0.5, "a replica of voters that are near each other saves a round trip");
     cluster.stop().await;
 }
