@@ -18,6 +18,7 @@
 //!   spans of requests to a collector.
 
 pub mod backups;
+mod blocking;
 mod duties;
 mod http_client;
 pub mod integrity;

@@ -28,9 +28,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Entries in one batch. The clients of all of them wait until the last one is written.
 const MAX_ENTRIES: usize = 256;

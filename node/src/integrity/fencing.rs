@@ -3,10 +3,11 @@
 //! The mark is written before anything else happens: a node that dies in between does not vote when it comes back.
 
 use super::{fence, rebuild::Order};
+use crate::blocking;
 use anyhow::Context;
 use nexus_api_types::cluster::NodeFence;
 use std::{path::PathBuf, time::Duration};
-use tokio::{sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{sync::watch, time::timeout};
 
 /// Longest wait for the mark, which is written to a disk that may be the one that fails. A node that has the leader's
 /// permission to end must use it soon.
@@ -53,7 +54,7 @@ impl Fencing {
         }
         tracing::error!(reason = fence.reason, "FENCED: this node serves, votes and leads no more");
         let (data_dir, mark) = (self.data_dir.clone(), fence.clone());
-        let writing = spawn_blocking(move || fence::write(&data_dir, &mark));
+        let writing = blocking::run(move || fence::write(&data_dir, &mark));
         // It ends all the same. A start that loads the same state is found to be wrong again.
         match timeout(MARK_TIMEOUT, writing).await {
             Ok(Ok(Ok(()))) => {}
@@ -71,7 +72,7 @@ impl Fencing {
     pub(crate) async fn rebuild(&self) -> anyhow::Result<PathBuf> {
         let (data_dir, restart) = (self.data_dir.clone(), self.restart.clone());
         // In one piece: a leader that stops waiting in between must not leave an order that nothing follows.
-        let ordering = spawn_blocking(move || {
+        let ordering = blocking::run(move || {
             let order = Order::give(&data_dir)?;
             end(&restart, Restart::Rebuild);
             Ok(order.kept_in(&data_dir))

@@ -51,6 +51,12 @@ pub trait Dial: Send + Sync + 'static {
     fn dial<'a>(&'a self, addr: &'a str) -> BoxFuture<'a, io::Result<Wire>>;
 }
 
+impl Listen for Box<dyn Listen> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Incoming>> {
+        self.as_mut().accept()
+    }
+}
+
 /// An accepted connection.
 pub struct Incoming {
     /// The remote address, for logs and for limits.

@@ -83,8 +83,8 @@ impl Timing {
             replication_lag_threshold: self.snapshot_entries.saturating_mul(2),
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
             max_in_snapshot_log_to_keep: self.kept_entries,
-            // The default of 1 would delete the log one entry at a time.
-            purge_batch_size: 1_000,
+            // The default of 1 would delete the log one entry at a time. A thousand of 20,000.
+            purge_batch_size: (self.snapshot_entries / 20).max(1),
             // Bounded queues: full means that callers wait, and then get a 503.
             api_channel_size: Some(8_192),
             notification_channel_size: Some(8_192),

@@ -65,10 +65,11 @@ impl FencedNode {
         let (_, router) = watch::channel(view.router());
         let tls = ClientTls { certificates: certificates.clone(), plain: config.plain_clients };
         let most = config.max_connections as usize;
-        let mut tasks = vec![
-            tokio::spawn(http::serve(listeners.clients, router.clone(), most, Some(tls), stop.clone())),
-            tokio::spawn(certificates.clone().follow(sources.reload.clone(), stop.clone())),
-        ];
+        let mut tasks = vec![tokio::spawn(certificates.clone().follow(sources.reload.clone(), stop.clone()))];
+        if let Some(clients) = listeners.clients {
+            let served = http::serve(clients, router.clone(), most, Some(tls), stop.clone());
+            tasks.push(tokio::spawn(served));
+        }
         if let Some(monitors) = listeners.metrics {
             let monitored = http::serve(monitors, router, http::MAX_MONITORS, None, stop.clone());
             tasks.push(tokio::spawn(monitored));

@@ -5,11 +5,14 @@ use crate::{
     membership::change::Membership,
     node::Node,
     raft::clock::{Clock as _, SystemClock},
-    serve::fenced::{FencedView, Remedy},
+    serve::{
+        cluster::NodeCluster,
+        fenced::{FencedView, Remedy},
+    },
 };
 use axum::Router;
 use futures::future::BoxFuture;
-use nexus_api::Api;
+use nexus_api::{Api, cluster::Cluster};
 use nexus_api_types::{Moment, cluster::NodeFence};
 use nexus_raft_store::{StoreError, StoreHandle};
 use openraft::async_runtime::watch::WatchReceiver as _;
@@ -35,6 +38,7 @@ const LONG_CLOSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// A running node.
 pub struct RunningNode {
     pub(super) node: Node,
+    pub(super) cluster: Arc<NodeCluster>,
     pub(super) membership: Arc<Membership>,
     pub(super) client_addr: String,
     pub(super) stop: CancellationToken,
@@ -43,14 +47,25 @@ pub struct RunningNode {
     pub(super) fencing: Arc<Fencing>,
     pub(super) router: watch::Sender<Router>,
     pub(super) tasks: Vec<JoinHandle<()>>,
-    pub(super) http: JoinHandle<()>,
+    /// None in a simulation.
+    pub(super) clients: Option<ServedClients>,
+}
+
+/// The part of a node that serves clients over the network.
+pub(super) struct ServedClients {
     pub(super) api: Api,
+    pub(super) http: JoinHandle<()>,
 }
 
 impl RunningNode {
     /// The address that clients reach this node at, `host:port`.
     pub fn client_addr(&self) -> &str {
         &self.client_addr
+    }
+
+    /// The cluster, as this node sees it and as its clients use it.
+    pub fn cluster(&self) -> Arc<dyn Cluster> {
+        self.cluster.clone()
     }
 
     /// Waits for a failure that the node cannot survive, and returns its description.
@@ -62,7 +77,9 @@ impl RunningNode {
             if let Some(why) = failure.borrow_and_update().as_ref() {
                 return why.clone();
             }
-            if let Some(error) = fatal.borrow_and_update().clone() {
+            // In a statement of its own: the borrowed value must not live on while this waits.
+            let stopped = fatal.borrow_and_update().clone();
+            if let Some(error) = stopped {
                 if error.is_rot() {
                     return self.is_fenced_for(&error).await;
                 }
@@ -131,12 +148,22 @@ impl RunningNode {
     /// Returns whether the data folder can be opened again.
     async fn stop_in_order(self, close_timeout: Duration) -> bool {
         // Clients that follow events move to another node meanwhile.
-        let ((), sockets) = tokio::join!(self.hand_over(), self.api.drain());
+        let drained = async {
+            match &self.clients {
+                Some(clients) => clients.api.drain().await,
+                None => 0,
+            }
+        };
+        let ((), sockets) = tokio::join!(self.hand_over(), drained);
         if sockets > 0 {
             tracing::warn!(sockets, "stopping: WebSockets that did not go by now are cut off");
         }
         self.stop_http.cancel();
-        let _ = self.http.await;
+        if let Some(ServedClients { http, api }) = self.clients {
+            let _ = http.await;
+            // It holds the store.
+            drop(api);
+        }
         // Requests of peers are answered while Raft shuts down.
         self.stop.cancel();
         let _ = self.node.raft.shutdown().await;
@@ -144,7 +171,7 @@ impl RunningNode {
             let _ = task.await;
         }
         let store: StoreHandle = self.node.store.clone();
-        drop((self.api, self.node, self.membership, self.router));
+        drop((self.cluster, self.node, self.membership, self.router));
         let is_released = tokio::time::timeout(close_timeout, store.released()).await.is_ok();
         if !is_released {
             tracing::warn!("the data folder is still in use at the end");

@@ -2,9 +2,10 @@
 
 use super::{
     certificate_name::{check_name, lineage},
+    known_identity,
     listeners::Listeners,
     parts::Parts,
-    running::RunningNode,
+    running::{RunningNode, ServedClients},
     sources::Sources,
 };
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
         LocalIdentity, LocalRaft, PeerClient, PeerNetworkFactory, PeerServer, RaftCell,
         secret::ClusterSecret,
         tls::{TlsDial, TlsListen},
+        wire::Listen,
     },
     raft::setup::{Raft, Timing},
     restore,
@@ -94,13 +96,27 @@ impl RunningNode {
         })
     }
 
+    /// Starts a node of a simulation, on a store and a network of its own. Its clients ask [`Self::cluster`]. The data
+    /// folder has to exist, and the settings say where others reach the node.
+    ///
+    /// # Errors
+    /// The errors of [`Self::start`].
+    pub fn start_simulated(
+        config: Config,
+        sources: Sources,
+        opened: Opened,
+        peers: Box<dyn Listen>,
+    ) -> Starting {
+        Box::pin(Self::run(config, sources, Listeners::for_peers(peers), (opened, None)))
+    }
+
     async fn run(
         config: Config,
         sources: Sources,
         listeners: Listeners,
         ((log, machine, store), order): (Opened, Option<Order>),
     ) -> anyhow::Result<Self> {
-        let disk = Disk::open(&config.data_dir, config.disk_reserve)
+        let disk = Disk::open(&config.data_dir, config.disk_reserve, sources.space.clone())
             .with_context(|| format!("cannot see how much space is free in {}", config.data_dir.display()))?;
         let certificates = Arc::new(Certificates::read(config.tls.clone())?);
         let secret = secret::at_start(&config, &*sources.mint)?;
@@ -160,7 +176,7 @@ struct Listening {
     service: NodeService,
     peers: PeerClient,
     certificates: Arc<Certificates>,
-    http: JoinHandle<()>,
+    http: Option<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
     stop: CancellationToken,
     stop_http: CancellationToken,
@@ -183,12 +199,13 @@ impl Listening {
         sources: &Sources,
         certificates: Arc<Certificates>,
     ) -> Self {
-        let Listeners { clients, peers, metrics } = listeners;
+        let Listeners { clients, peers, metrics, .. } = listeners;
         let (stop, stop_http) = (CancellationToken::new(), CancellationToken::new());
         let (router, current) = watch::channel(http::starting());
         let most = config.max_connections as usize;
         let tls = ClientTls { certificates: certificates.clone(), plain: config.plain_clients };
-        let http = tokio::spawn(http::serve(clients, current, most, Some(tls), stop_http.clone()));
+        let http = clients
+            .map(|clients| tokio::spawn(http::serve(clients, current, most, Some(tls), stop_http.clone())));
         let client_addr = known.client_addr.clone();
         let known = watch::Sender::new(known);
         let (raft, service) = (RaftCell::default(), NodeService::default());
@@ -345,34 +362,39 @@ impl Listening {
         )));
         let token = token::remove_when_used(config.data_dir.clone(), store.clone(), stop.clone());
         tasks.push(tokio::spawn(token));
-        tasks.push(tokio::spawn(learn_identity(store.clone(), self.known, stored, stop.clone())));
+        tasks.push(tokio::spawn(known_identity::keep(store.clone(), self.known, stored, stop.clone())));
 
         let membership = parts.membership.clone();
         let cluster = Arc::new(parts.cluster(secret, stored.starts));
-        let api = Api::new(cluster, mint, api_config(config, &self.client_addr));
-        let served: Router = nexus_api::router(api.clone());
-        match new_history {
-            None => {
-                let _starting = self.router.send_replace(served);
+        let clients = self.http.map(|http| {
+            let api = Api::new(cluster.clone(), mint, api_config(config, &self.client_addr));
+            let served: Router = nexus_api::router(api.clone());
+            match new_history {
+                None => {
+                    let _starting = self.router.send_replace(served);
+                }
+                // Nobody may act on the former history.
+                Some(history) => {
+                    let (store, router, stop) = (store.clone(), self.router.clone(), stop.clone());
+                    tasks.push(tokio::spawn(async move {
+                        if first_entry::has_begun(&store, history, &stop).await {
+                            let _starting = router.send_replace(served);
+                        }
+                    }));
+                }
             }
-            // Nobody may act on the former history.
-            Some(history) => {
-                let (store, router, stop) = (store.clone(), self.router.clone(), stop.clone());
-                tasks.push(tokio::spawn(async move {
-                    if first_entry::has_begun(&store, history, &stop).await {
-                        let _starting = router.send_replace(served);
-                    }
-                }));
+            if let Some(listener) = self.metrics {
+                let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
+                let monitored =
+                    http::serve(listener, served, http::MAX_MONITORS, None, self.stop_http.clone());
+                tasks.push(tokio::spawn(monitored));
             }
-        }
-        if let Some(listener) = self.metrics {
-            let (_, served) = watch::channel(nexus_api::monitoring(api.clone()));
-            let monitored = http::serve(listener, served, http::MAX_MONITORS, None, self.stop_http.clone());
-            tasks.push(tokio::spawn(monitored));
-        }
+            ServedClients { api, http }
+        });
         tracing::info!(node = %node.id, client_addr = self.client_addr, "serving");
         RunningNode {
             node,
+            cluster,
             membership,
             client_addr: self.client_addr,
             stop,
@@ -381,8 +403,7 @@ impl Listening {
             fencing,
             router: self.router,
             tasks,
-            http: self.http,
-            api,
+            clients,
         }
     }
 }
@@ -451,42 +472,5 @@ async fn form(raft: &Raft, members: BTreeMap<u64, Member>) -> anyhow::Result<()>
     match raft.initialize(members).await {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
         Err(error) => Err(error).context("cannot form the cluster"),
-    }
-}
-
-/// Keeps the identity that peers see up to date: whether this node is a member, and of which cluster.
-async fn learn_identity(
-    store: StoreHandle,
-    known: watch::Sender<LocalIdentity>,
-    mut stored: StoredIdentity,
-    stop: CancellationToken,
-) {
-    let mut published = store.published();
-    loop {
-        let (cluster, is_member) = {
-            let now = published.borrow_and_update();
-            let is_member = now.membership().membership().nodes().next().is_some();
-            (now.state.origin().map(|origin| origin.cluster), is_member)
-        };
-        // A node that begins a new history has the state of the former cluster until then.
-        if cluster.is_some() && stored.cluster.is_none() {
-            stored.cluster = cluster;
-            if let Err(error) = identity::save(&store, &stored).await {
-                tracing::error!(%error, "cannot save the identity");
-            }
-        }
-        known.send_if_modified(|known| {
-            let is_new = known.cluster != stored.cluster || (is_member && !known.is_initialized);
-            known.cluster = stored.cluster;
-            known.is_initialized |= is_member;
-            is_new
-        });
-        if stored.cluster.is_some() && is_member {
-            return;
-        }
-        tokio::select! {
-            changed = published.changed() => if changed.is_err() { return },
-            () = stop.cancelled() => return,
-        }
     }
 }

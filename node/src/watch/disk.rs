@@ -7,6 +7,7 @@
 //! - when less than an eighth of it is free, the reserve file, another eighth, is deleted, so that writes that end
 //!   leases and release files still succeed.
 
+use crate::blocking;
 use nexus_raft_store::StoreHandle;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use std::{
@@ -54,6 +55,7 @@ impl Marks {
 
 /// The data folder's disk when it was last measured.
 pub(crate) struct Disk {
+    space: Arc<dyn FreeSpace>,
     folder: PathBuf,
     marks: Marks,
     free: AtomicU64,
@@ -67,8 +69,9 @@ impl Disk {
     ///
     /// # Errors
     /// When the file system does not report its free space.
-    pub(crate) fn open(folder: &Path, reserve: u64) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, reserve: u64, space: Arc<dyn FreeSpace>) -> io::Result<Self> {
         let disk = Self {
+            space,
             folder: folder.to_owned(),
             marks: Marks::of_reserve(reserve),
             free: AtomicU64::new(0),
@@ -112,7 +115,7 @@ impl Disk {
 
     /// Measures free space. Blocks on the file system, so it must not run on an async worker.
     fn measure(&self) -> io::Result<()> {
-        let free = free_bytes(&self.folder)?;
+        let free = self.space.free_bytes(&self.folder)?;
         let was_low = self.is_low();
         let is_low = self.marks.is_low(free, was_low);
         self.free.store(free, Ordering::Relaxed);
@@ -149,9 +152,24 @@ impl Disk {
     }
 }
 
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let found = statvfs(folder)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+/// Reports how much space is free.
+pub trait FreeSpace: Send + Sync + 'static {
+    /// The bytes that are free for the files of a folder.
+    ///
+    /// # Errors
+    /// When the file system does not report them.
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
+}
+
+/// Asks the file system of the folder.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FileSystemSpace;
+
+impl FreeSpace for FileSystemSpace {
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let found = statvfs(folder)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
 }
 
 /// Bytes as whole MiB, for messages.
@@ -165,7 +183,7 @@ pub(crate) async fn watch(disk: Arc<Disk>, store: StoreHandle, stop: Cancellatio
     loop {
         let measured = disk.clone();
         // A disk that hangs blocks this task alone.
-        match tokio::task::spawn_blocking(move || measured.measure()).await {
+        match blocking::run(move || measured.measure()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "cannot measure how much space is free"),
             Err(_) => return,
@@ -203,12 +221,12 @@ mod tests {
     #[test]
     fn a_reserve_file_is_made_when_there_is_room_and_deleted_when_there_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::open(folder.path(), 8 << 20).unwrap();
+        let disk = Disk::open(folder.path(), 8 << 20, Arc::new(FileSystemSpace)).unwrap();
         assert!(!disk.is_low() && disk.free() > 0);
         let reserve = folder.path().join(RESERVE_FILE);
         assert_eq!(fs::metadata(&reserve).unwrap().len(), 1 << 20);
         // More than any disk has: everything is an emergency.
-        let full = Disk::open(folder.path(), u64::MAX / 2).unwrap();
+        let full = Disk::open(folder.path(), u64::MAX / 2, Arc::new(FileSystemSpace)).unwrap();
         assert!(full.is_low());
         assert!(!reserve.exists());
     }

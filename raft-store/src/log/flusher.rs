@@ -15,9 +15,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep},
+};
 
 /// Writes that may wait for a flush; then Raft waits. Raft never has as many in flight.
 const QUEUE: usize = 1024;
@@ -139,7 +142,8 @@ impl Flusher {
         if self.storage.may_block() {
             let run = move || {
                 while let Some(first) = queue.blocking_recv() {
-                    self.flush(gather(first, &mut queue));
+                    let began = self.stats.begin();
+                    self.flush(gather(first, &mut queue), began);
                 }
                 self.finish();
             };
@@ -150,7 +154,12 @@ impl Flusher {
         } else {
             tokio::spawn(async move {
                 while let Some(first) = queue.recv().await {
-                    self.flush(gather(first, &mut queue));
+                    let began = self.stats.begin();
+                    let delay = self.storage.flush_delay();
+                    if !delay.is_zero() {
+                        sleep(delay).await;
+                    }
+                    self.flush(gather(first, &mut queue), began);
                 }
                 self.finish();
             });
@@ -159,19 +168,18 @@ impl Flusher {
     }
 
     /// Makes all waiting writes durable with one flush, then answers them in order.
-    fn flush(&mut self, jobs: Vec<Job>) {
+    fn flush(&mut self, jobs: Vec<Job>, began: Instant) {
         let result = self
             .fatal
             .check()
-            .and_then(|()| self.make_durable(&jobs).map_err(|error| self.fatal.raise(error)));
+            .and_then(|()| self.make_durable(&jobs, began).map_err(|error| self.fatal.raise(error)));
         self.stats.queued.fetch_sub(jobs.len() as u64, Ordering::Relaxed);
         for job in jobs {
             job.answer(result.clone());
         }
     }
 
-    fn make_durable(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
-        let began = self.stats.begin();
+    fn make_durable(&mut self, jobs: &[Job], began: Instant) -> Result<(), StoreError> {
         self.storage.flush()?;
 
         let mut lowered = false;

@@ -26,7 +26,7 @@ pub(crate) use tracked::{Released, TrackedStorage};
 pub use crate::column::Column;
 
 use crate::error::StoreError;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The direction of a scan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +75,11 @@ pub trait Storage: Reader + Send + Sync + 'static {
     /// If the device fails. Then it is unknown what is durable, and a second flush would not reveal it (Rebello et al.,
     /// "Can Applications Recover from fsync Failures?", ATC 2020).
     fn flush(&self) -> Result<(), StoreError>;
+
+    /// How long the next flush takes where no flush blocks. Only its writers wait for so long.
+    fn flush_delay(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Runs `work` on a view of all columns at the moment of the call.
     fn with_view(&self, work: &mut dyn FnMut(&dyn Reader));

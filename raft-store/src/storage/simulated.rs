@@ -12,6 +12,7 @@ use std::{
     collections::VecDeque,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 /// Flushed batches that [`Crash::Forgets`] can still lose.
@@ -40,6 +41,7 @@ struct Columns {
     write_fault: Option<usize>,
     flushes: usize,
     crashed: bool,
+    flush_delay: Duration,
 }
 
 impl Columns {
@@ -105,6 +107,11 @@ impl SimulatedDisk {
         };
         let left = Columns { flushed: VecDeque::from([version]), ..Columns::default() };
         Self { columns: Arc::new(Mutex::new(left)), files: Arc::new(self.files.crash(files)) }
+    }
+
+    /// Sets how long each flush takes from now on.
+    pub fn set_flush_delay(&self, delay: Duration) {
+        self.lock().flush_delay = delay;
     }
 
     /// The number of batches since the last flush.
@@ -242,6 +249,10 @@ impl Storage for SimulatedDisk {
         let excess = columns.flushed.len().saturating_sub(KEPT_VERSIONS);
         columns.flushed.drain(..excess);
         Ok(())
+    }
+
+    fn flush_delay(&self) -> Duration {
+        self.lock().flush_delay
     }
 
     fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {

@@ -5,7 +5,7 @@
 
 use super::{Batch, Column, Folder, KeyRange, Order, Reader, Scan, SpaceUsage, Storage};
 use crate::error::StoreError;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// Resolves, with an error, once the storage is closed.
@@ -46,6 +46,10 @@ impl Storage for TrackedStorage {
 
     fn flush(&self) -> Result<(), StoreError> {
         self.storage.flush()
+    }
+
+    fn flush_delay(&self) -> Duration {
+        self.storage.flush_delay()
     }
 
     fn with_view(&self, work: &mut dyn FnMut(&dyn Reader)) {

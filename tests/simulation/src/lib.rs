@@ -1,4 +1,16 @@
 //! Whole clusters of Nexus in one thread, over a simulated network, simulated disks and simulated clocks, driven by a
 //! seed; and the oracles that say whether what happened is what Nexus promises.
+//!
+//! - [`world`]: machines with nodes, the network between them, and their time. [`record`]: what the nodes apply.
+//! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
+//! - [`oracle`]: what must be true of every run. [`planted`]: defects that it has to find.
+//! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
 
+pub mod faults;
+pub mod many;
 pub mod oracle;
+pub mod planted;
+pub mod record;
+pub mod run;
+pub mod team;
+pub mod world;

@@ -1,0 +1,353 @@
+//! What happens to a world: machines that lose their power, processes that are killed and stopped, links that stall and
+//! break, clocks that jump, disks that fail and fill up, and operators who change the cluster meanwhile.
+
+use crate::{
+    team::people::LEASE,
+    world::{
+        Life, Place, World,
+        points::{self, Planned, Point, Step},
+    },
+};
+use nexus_api::cluster::{Cluster, Operation};
+use nexus_domain::NodeId;
+use nexus_raft_store::storage::{Crash, Fault};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// The kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum Kind {
+    /// A process is killed; the machine goes on.
+    Kill,
+    /// A machine loses its power: what was not flushed is lost.
+    PowerLoss,
+    /// A machine loses its power in the middle of a write.
+    TornWrite,
+    /// All machines lose their power at once.
+    Blackout,
+    /// A process stops for a while, as by SIGSTOP.
+    Pause,
+    /// Nothing arrives at a node or from it.
+    Isolation,
+    /// Nothing arrives in one direction between two nodes.
+    OneWay,
+    /// The links between two nodes are cut, in both directions.
+    Cut,
+    /// All connections of two nodes break.
+    Reset,
+    /// A link takes far longer than the others.
+    SlowLink,
+    /// A wall clock jumps.
+    ClockJump,
+    /// A monotonic clock is too fast or too slow.
+    ClockRate,
+    /// A flush fails.
+    FlushFails,
+    /// A write finds no room.
+    WriteFails,
+    /// A file cannot be written.
+    FileFails,
+    /// A disk is nearly full for a while.
+    LowSpace,
+    /// An operator moves the leadership.
+    Transfer,
+    /// An operator asks for a snapshot.
+    Snapshot,
+    /// An operator drains a node for a while.
+    Drain,
+    /// An operator takes the vote of a node, and gives it back.
+    Demotion,
+    /// A node crashes at a named point.
+    CrashPoint,
+    /// Flushes take long for a while.
+    SlowDisk,
+    /// A node ended by itself, and is started again.
+    EndedByItself,
+}
+
+impl Kind {
+    /// All kinds that are chosen.
+    pub const CHOSEN: [Self; 24] = [
+        Self::CrashPoint,
+        Self::CrashPoint,
+        Self::CrashPoint,
+        Self::SlowDisk,
+        Self::Kill,
+        Self::PowerLoss,
+        Self::TornWrite,
+        Self::Blackout,
+        Self::Pause,
+        Self::Isolation,
+        Self::OneWay,
+        Self::Cut,
+        Self::Reset,
+        Self::SlowLink,
+        Self::ClockJump,
+        Self::ClockRate,
+        Self::FlushFails,
+        Self::WriteFails,
+        Self::FileFails,
+        Self::LowSpace,
+        Self::Transfer,
+        Self::Snapshot,
+        Self::Drain,
+        Self::Demotion,
+    ];
+}
+
+/// What ends a fault.
+#[derive(Clone, Debug)]
+enum Repair {
+    Start(Place),
+    Resume(Place),
+    Heal(Vec<(Place, Place)>),
+    Near(Place, Place),
+    Right(Place),
+    Room(Place),
+    FastDisk(Place),
+    Undrain(NodeId),
+    Promote(NodeId),
+}
+
+/// How much monotonic clocks differ from the true time at most, in parts of a million. Oscillators of machines stay
+/// within 200.
+pub const MAX_PPM: i64 = 500;
+/// The delay of a good link in each direction, in milliseconds.
+pub const NEAR: std::ops::RangeInclusive<u64> = 1..=6;
+
+/// The faults of one run.
+pub struct Faults {
+    rng: SmallRng,
+    next: u64,
+    repairs: Vec<(u64, Repair)>,
+    /// The kinds that do not happen, so that a failure can be traced to few of them.
+    without: Vec<Kind>,
+    /// How often each kind has happened.
+    pub counts: BTreeMap<Kind, u64>,
+    /// What happened, for people.
+    pub log: Vec<(u64, String)>,
+}
+
+impl Faults {
+    /// Faults of all kinds but these.
+    pub fn new(seed: u64, without: Vec<Kind>) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        Self { rng, next: 0, without, repairs: Vec::new(), counts: BTreeMap::new(), log: Vec::new() }
+    }
+
+    /// Lets happen what happens now.
+    pub fn step(&mut self, world: &mut World) {
+        let now = world.time.now();
+        self.repair(world, now, false);
+        self.start_what_ended(world, now);
+        if now >= self.next {
+            self.next = now + self.rng.random_range(200..3_000);
+            let kind = Kind::CHOSEN[self.rng.random_range(0..Kind::CHOSEN.len())];
+            if !self.without.contains(&kind) {
+                self.happen(world, now, kind);
+            }
+        }
+    }
+
+    /// Ends all faults.
+    pub fn end(&mut self, world: &mut World) {
+        let now = world.time.now();
+        points::plan_nothing();
+        self.repair(world, now, true);
+        world.network.heal();
+        self.start_what_ended(world, now);
+        self.repair(world, now, true);
+    }
+
+    /// Starts nodes again that end by themselves, after the faults are over.
+    pub fn keep_up(&mut self, world: &mut World) {
+        let now = world.time.now();
+        self.start_what_ended(world, now);
+        self.repair(world, now, false);
+    }
+
+    fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
+        *self.counts.entry(kind).or_default() += 1;
+        self.log.push((now, what.into()));
+    }
+
+    fn later(&mut self, at: u64, repair: Repair) {
+        self.repairs.push((at, repair));
+    }
+
+    fn repair(&mut self, world: &mut World, now: u64, is_all: bool) {
+        let repairs = std::mem::take(&mut self.repairs);
+        for (at, repair) in repairs {
+            if at > now && !is_all {
+                self.repairs.push((at, repair));
+                continue;
+            }
+            self.log.push((now, format!("repaired: {repair:?}")));
+            match repair {
+                Repair::Start(place) => {
+                    if world.nodes[place].life() == Life::Down {
+                        world.nodes[place].start();
+                    }
+                }
+                Repair::Resume(place) => world.nodes[place].pause(false),
+                Repair::Heal(ways) => {
+                    ways.iter().for_each(|(from, to)| world.network.stall(*from, *to, false))
+                }
+                Repair::Near(one, other) => world.network.set_delay(one, other, NEAR),
+                Repair::Right(place) => world.nodes[place].clock().set_ahead(0),
+                Repair::Room(place) => world.nodes[place].set_free_bytes(1 << 40),
+                Repair::FastDisk(place) => world.nodes[place].disk().set_flush_delay(Duration::ZERO),
+                Repair::Undrain(node) => operate(world, Operation::Drain { node, draining: false }),
+                Repair::Promote(node) => operate(world, Operation::Promote(node)),
+            }
+        }
+    }
+
+    fn start_what_ended(&mut self, world: &mut World, now: u64) {
+        for planned in std::mem::take(&mut world.crashed) {
+            let after = now + self.rng.random_range(100..4_000);
+            self.later(after, Repair::Start(planned.place));
+            let how = format!("node {} crashes {}: {:?}", planned.place, planned.point, planned.crash);
+            self.note(now, Kind::CrashPoint, how);
+        }
+        for place in 0..world.nodes.len() {
+            let node = &mut world.nodes[place];
+            if let Some(why) = node.failed() {
+                node.crash(Crash::Process);
+                let after = now + self.rng.random_range(100..2_000);
+                self.later(after, Repair::Start(place));
+                self.note(now, Kind::EndedByItself, format!("node {place} ended by itself: {why}"));
+            }
+        }
+    }
+
+    fn happen(&mut self, world: &mut World, now: u64, kind: Kind) {
+        let count = world.nodes.len();
+        let place = self.rng.random_range(0..count);
+        let other = (place + self.rng.random_range(1..count.max(2))) % count;
+        let up = world.nodes[place].life() == Life::Up;
+        let short = now + self.rng.random_range(200..6_000);
+        let long = now + self.rng.random_range(500..2 * LEASE);
+        match kind {
+            Kind::Kill | Kind::PowerLoss | Kind::TornWrite if up => {
+                let crash = match kind {
+                    Kind::Kill => Crash::Process,
+                    Kind::PowerLoss => Crash::Power,
+                    _ => Crash::Torn(self.rng.random_range(0..4)),
+                };
+                world.nodes[place].crash(crash);
+                self.later(short, Repair::Start(place));
+                self.note(now, kind, format!("node {place}: {crash:?}"));
+            }
+            // Rarely: nothing is asked of anybody meanwhile.
+            Kind::Blackout if self.rng.random_bool(0.3) => {
+                for place in 0..count {
+                    world.nodes[place].pause(false);
+                    world.nodes[place].crash(Crash::Power);
+                    self.later(short, Repair::Start(place));
+                }
+                self.note(now, kind, "all nodes lose their power");
+            }
+            Kind::Pause if up => {
+                world.nodes[place].pause(true);
+                self.later(long, Repair::Resume(place));
+                self.note(now, kind, format!("node {place} is stopped for {} ms", long - now));
+            }
+            Kind::Isolation | Kind::OneWay | Kind::Cut if count > 1 => {
+                let ways: Vec<(Place, Place)> = match kind {
+                    Kind::Isolation => (0..count)
+                        .filter(|to| *to != place)
+                        .flat_map(|to| [(place, to), (to, place)])
+                        .collect(),
+                    Kind::OneWay => vec![(place, other)],
+                    _ => vec![(place, other), (other, place)],
+                };
+                ways.iter().for_each(|(from, to)| world.network.stall(*from, *to, true));
+                self.note(now, kind, format!("nothing arrives on {ways:?} for {} ms", long - now));
+                self.later(long, Repair::Heal(ways));
+            }
+            Kind::Reset if count > 1 => {
+                world.network.break_between(place, other);
+                self.note(now, kind, format!("connections of {place} and {other} break"));
+            }
+            Kind::SlowLink if count > 1 => {
+                let delay = self.rng.random_range(20..150);
+                world.network.set_delay(place, other, delay / 2..=delay);
+                self.later(long, Repair::Near(place, other));
+                self.note(now, kind, format!("the link of {place} and {other} takes {delay} ms"));
+            }
+            Kind::ClockJump => {
+                let ahead = self.rng.random_range(-3_600_000..3_600_000);
+                world.nodes[place].clock().set_ahead(ahead);
+                self.later(long, Repair::Right(place));
+                self.note(now, kind, format!("the wall clock of node {place} jumps by {ahead} ms"));
+            }
+            Kind::ClockRate if world.nodes[place].life() == Life::Down => {
+                let ppm = self.rng.random_range(-MAX_PPM..=MAX_PPM);
+                world.nodes[place].set_fast_ppm(ppm);
+                self.note(now, kind, format!("the clock of node {place} is {ppm} ppm too fast"));
+            }
+            Kind::FlushFails | Kind::WriteFails | Kind::FileFails if up => {
+                let after = self.rng.random_range(0..20);
+                let fault = match kind {
+                    Kind::FlushFails => Fault::Flush { after },
+                    Kind::WriteFails => Fault::Write { after },
+                    _ if self.rng.random_bool(0.5) => Fault::FileSync { after },
+                    _ => Fault::File { after },
+                };
+                world.nodes[place].disk().plan(fault);
+                self.note(now, kind, format!("node {place} will have {fault:?}"));
+            }
+            Kind::CrashPoint if up => {
+                let point = Point {
+                    step: Step::ALL[self.rng.random_range(0..Step::ALL.len())],
+                    is_after: self.rng.random_bool(0.5),
+                };
+                let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
+                points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
+            }
+            Kind::SlowDisk if up => {
+                let delay = self.rng.random_range(20..1_500);
+                world.nodes[place].disk().set_flush_delay(Duration::from_millis(delay));
+                self.later(short, Repair::FastDisk(place));
+                self.note(now, kind, format!("flushes of node {place} take {delay} ms"));
+            }
+            Kind::LowSpace if up => {
+                world.nodes[place].set_free_bytes(1 << 20);
+                self.later(short, Repair::Room(place));
+                self.note(now, kind, format!("node {place} has no room for {} ms", short - now));
+            }
+            Kind::Transfer => {
+                operate(world, Operation::TransferLeader(None));
+                self.note(now, kind, "the leadership is to move");
+            }
+            Kind::Snapshot => {
+                operate(world, Operation::Snapshot);
+                self.note(now, kind, "a snapshot is asked for");
+            }
+            Kind::Drain if count > 1 => {
+                let node = NodeId(place as u64 + 1);
+                operate(world, Operation::Drain { node, draining: true });
+                self.later(short, Repair::Undrain(node));
+                self.note(now, kind, format!("node {place} is drained"));
+            }
+            Kind::Demotion if count > 1 => {
+                let node = NodeId(place as u64 + 1);
+                operate(world, Operation::Demote(node));
+                self.later(short, Repair::Promote(node));
+                self.note(now, kind, format!("node {place} loses its vote"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Asks the first node that serves. What becomes of it is seen by everybody, or by nobody.
+fn operate(world: &World, operation: Operation) {
+    let serving = world.nodes.iter().find_map(|node| Some((node, node.cluster()?)));
+    let Some((node, cluster)): Option<(_, Arc<dyn Cluster>)> = serving else { return };
+    node.spawn(async move {
+        let _ = cluster.operate(operation).await;
+    });
+}

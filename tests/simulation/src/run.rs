@@ -1,0 +1,413 @@
+//! One run: a cluster is formed, a team works on it while faults happen, the faults end, and everything is checked.
+
+use crate::{
+    faults::{Faults, Kind, NEAR},
+    planted::Planted,
+    record,
+    team::{
+        Team,
+        ask::{Answers, Operation, Outcome, What},
+        people::People,
+    },
+    world::{Life, Machine, Rules, World, Wrap, points},
+};
+use nexus_api::cluster::{Consistency, WriteRequest};
+use nexus_domain::Revision;
+use nexus_node::{
+    BOOTSTRAP_TOKEN_FILE,
+    settings::{args::StartArgs, config::Config},
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The longest time for forming a cluster without faults, and for recovering after the last one, in milliseconds.
+const SETTLES_WITHIN: u64 = 40_000;
+/// Entries between two snapshots.
+const SNAPSHOT_ENTRIES: u64 = 150;
+
+/// What a run is made of.
+#[derive(Clone)]
+pub struct Plan {
+    /// The seed, which decides everything.
+    pub seed: u64,
+    /// How long faults happen, in milliseconds of the world.
+    pub duration: u64,
+    /// The kinds of faults that do not happen.
+    pub without: Vec<Kind>,
+    /// The defect that the nodes have, if any.
+    pub planted: Option<Planted>,
+    /// A folder for small files. It is emptied.
+    pub folder: PathBuf,
+    /// Whether the log of the run is kept.
+    pub is_told: bool,
+}
+
+impl Plan {
+    /// A run with this seed, of the nodes as they are.
+    pub fn new(seed: u64, folder: &Path) -> Self {
+        let folder = folder.join(format!("{seed}"));
+        Self { seed, duration: 40_000, without: Vec::new(), planted: None, folder, is_told: false }
+    }
+}
+
+/// What came out of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// What must not happen, and has.
+    pub violations: Vec<String>,
+    /// A hash of everything that happened: all bytes on the network with their times, all entries, all answers.
+    pub trace: u64,
+    /// The nodes.
+    pub nodes: usize,
+    /// The time in the world, in milliseconds.
+    pub simulated: u64,
+    /// The requests, and those that were answered.
+    pub requests: (u64, u64),
+    /// The entries of the log.
+    pub entries: u64,
+    /// How often each kind of fault happened.
+    pub faults: BTreeMap<String, u64>,
+    /// How often each point to crash at was passed.
+    pub passed: BTreeMap<String, u64>,
+    /// The points at which a node has crashed.
+    pub hit: BTreeSet<String>,
+    /// What happened, for people.
+    pub log: Vec<(u64, String)>,
+}
+
+/// A run that did less proves nothing. So it goes on for longer, and is a failure if that does not help.
+const LEAST_ENTRIES: u64 = 120;
+/// How many times longer than planned a run may go on.
+const LONGEST_FACTOR: u64 = 4;
+
+/// Carries out a run.
+///
+/// # Panics
+/// When its folder cannot be used.
+pub fn run(plan: &Plan) -> Report {
+    let mut running = Running::begin(plan);
+    if running.form() && running.prepare() {
+        running.work(plan.duration);
+        running.settle();
+    }
+    running.end()
+}
+
+struct Running {
+    world: World,
+    team: Team,
+    faults: Faults,
+    trace: Xxh3,
+    violations: Vec<String>,
+    folder: PathBuf,
+    log: Vec<(u64, String)>,
+    is_told: bool,
+}
+
+impl Running {
+    fn begin(plan: &Plan) -> Self {
+        let mut rng = SmallRng::seed_from_u64(plan.seed);
+        let count = [1, 3, 3, 3, 5][rng.random_range(0..5)];
+        let mut world = World::new(rng.random(), NEAR);
+        let initial: Vec<String> =
+            (0..count).map(|place| format!("{}=node-{place}:7501", place + 1)).collect();
+        let _ = fs::remove_dir_all(&plan.folder);
+        let wrap: Wrap = plan.planted.map_or(|disk| disk, Planted::wrap);
+        let rules: Rules = plan.planted.map_or(record::apply, Planted::rules);
+        for place in 0..count {
+            let folder = plan.folder.join(place.to_string());
+            fs::create_dir_all(&folder).expect("the folder of the run can be made");
+            let args = StartArgs {
+                node_id: Some(place as u64 + 1),
+                data_dir: Some(folder),
+                listen: Some("127.0.0.1:7401".to_owned()),
+                advertise: Some(format!("node-{place}:7401")),
+                peer_listen: Some("127.0.0.1:7501".to_owned()),
+                peer_advertise: Some(format!("node-{place}:7501")),
+                initial_cluster: Some(initial.join(",")),
+                insecure_peers: true,
+                cluster_secret: Some("of the simulated nodes, and long enough".to_owned()),
+                snapshot_entries: Some(SNAPSHOT_ENTRIES),
+                ..StartArgs::default()
+            };
+            let config = Config::from_args(args).expect("the settings are sound");
+            let peer_addr = format!("node-{place}:7501");
+            world.add(Machine { place, config, peer_addr, rules, wrap }, rng.random());
+        }
+        world.nodes.iter_mut().for_each(crate::world::SimulatedNode::start);
+        let agents = rng.random_range(3..8);
+        let team = Team::new(People, agents, rng.random(), plan.planted);
+        let faults = Faults::new(rng.random(), plan.without.clone());
+        Self {
+            world,
+            team,
+            faults,
+            trace: Xxh3::new(),
+            violations: Vec::new(),
+            folder: plan.folder.clone(),
+            log: Vec::new(),
+            is_told: plan.is_told,
+        }
+    }
+
+    fn step(&mut self) {
+        for delivery in self.world.step() {
+            self.trace.update(&delivery.at.to_le_bytes());
+            self.trace.update(&delivery.connection.to_le_bytes());
+            self.trace.update(&[u8::try_from(delivery.from).unwrap_or(u8::MAX)]);
+            self.trace.update(&delivery.bytes);
+            if self.is_told {
+                let what = format!(
+                    "{} -> {}: {} bytes on {} {:x}",
+                    delivery.from,
+                    delivery.to,
+                    delivery.bytes.len(),
+                    delivery.connection,
+                    xxhash_rust::xxh3::xxh3_64(&delivery.bytes)
+                );
+                self.log.push((delivery.at, what));
+            }
+        }
+    }
+
+    /// Moves the world on until something is so. Returns whether it was so in time.
+    fn until(&mut self, longest: u64, mut is_so: impl FnMut(&mut Self) -> bool) -> bool {
+        let end = self.world.time.now() + longest;
+        while self.world.time.now() < end {
+            if is_so(self) {
+                return true;
+            }
+            self.step();
+        }
+        false
+    }
+
+    /// Asks a node, and waits for the answer.
+    fn ask(&mut self, place: usize, what: What) -> Option<Outcome> {
+        let answers = Answers::default();
+        let cluster = self.world.nodes[place].cluster()?;
+        self.world.nodes[place].spawn(answers.expect(0, cluster, what, None));
+        let mut found = None;
+        self.until(10_000, |_| {
+            found = answers.take().pop();
+            found.is_some()
+        });
+        found.map(|(_, outcome)| outcome)
+    }
+
+    /// Waits until the cluster is formed.
+    fn form(&mut self) -> bool {
+        let is_formed = self.until(SETTLES_WITHIN, |this| {
+            let is_ready = |node: &crate::world::SimulatedNode| {
+                node.cluster().is_some_and(|cluster| cluster.local().state().origin().is_some())
+            };
+            this.world.nodes.iter().all(is_ready)
+        });
+        if !is_formed {
+            let failed: Vec<_> = self.world.nodes.iter().map(crate::world::SimulatedNode::failed).collect();
+            self.violations.push(format!("the cluster is not formed without any fault: {failed:?}"));
+        }
+        is_formed
+    }
+
+    /// Registers the people, and makes what they work on.
+    fn prepare(&mut self) -> bool {
+        let token = self
+            .world
+            .nodes
+            .iter()
+            .find_map(|node| fs::read_to_string(node.folder().join(BOOTSTRAP_TOKEN_FILE)).ok());
+        let Some(token) = token else {
+            self.violations.push("there is no bootstrap token".to_owned());
+            return false;
+        };
+        for write in People.beginnings(nexus_api::auth::token_digest(token.trim())) {
+            let outcome = self.ask(0, What::Write(Box::new(write.clone())));
+            let is_done = matches!(&outcome, Some(Outcome::Answered(answer, _)) if answer.outcome.is_ok());
+            if !is_done {
+                self.violations
+                    .push(format!("{} is not done without any fault: {outcome:?}", write.command.name()));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn work(&mut self, duration: u64) {
+        let (end, latest) =
+            (self.world.time.now() + duration, self.world.time.now() + duration * LONGEST_FACTOR);
+        loop {
+            let (entries, is_sound) =
+                record::read(|record| (record.entries.len() as u64, record.violations.is_empty()));
+            let is_enough = entries >= LEAST_ENTRIES && self.world.time.now() >= end;
+            if is_enough || !is_sound || self.world.time.now() >= latest {
+                break;
+            }
+            self.faults.step(&mut self.world);
+            self.team.step(&self.world);
+            self.step();
+        }
+    }
+
+    /// Ends the faults, and expects that the cluster serves through every node soon, and that all nodes are equal.
+    fn settle(&mut self) {
+        self.faults.end(&mut self.world);
+        let probe = |number: u64| WriteRequest {
+            command: nexus_domain::command::ReadyFeature {
+                project: crate::team::people::PROJECT,
+                slug: People.slug(0),
+            }
+            .into(),
+            actor: People.actor(0),
+            acting: nexus_domain::Acting::Engineer {
+                candidate: nexus_domain::SessionId(uuid::Uuid::from_u128(u128::from(number))),
+            },
+            request: None,
+        };
+        let end = self.world.time.now() + SETTLES_WITHIN;
+        let count = self.world.nodes.len();
+        let mut reached = Revision(0);
+        for place in 0..count {
+            loop {
+                if self.world.time.now() >= end {
+                    let lives: Vec<Life> =
+                        self.world.nodes.iter().map(crate::world::SimulatedNode::life).collect();
+                    let statuses: Vec<_> = self
+                        .world
+                        .nodes
+                        .iter()
+                        .map(|node| {
+                            node.cluster().map(|cluster| {
+                                let status = cluster.status();
+                                (
+                                    status.role,
+                                    status.leader,
+                                    status.term,
+                                    status.last_log,
+                                    status.committed,
+                                    status.applied,
+                                )
+                            })
+                        })
+                        .collect();
+                    self.violations.push(format!("node {place} serves no write {SETTLES_WITHIN} ms after the last fault: {lives:?} {statuses:?}"));
+                    return;
+                }
+                self.faults.keep_up(&mut self.world);
+                match self.ask(place, What::Write(Box::new(probe(1_000 + place as u64)))) {
+                    Some(Outcome::Answered(answer, _)) => {
+                        reached = reached.max(answer.revision);
+                        break;
+                    }
+                    _ => (0..50).for_each(|_| self.step()),
+                }
+            }
+        }
+        let are_equal = self.until(SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            let states: Vec<_> = this
+                .world
+                .nodes
+                .iter()
+                .filter_map(|node| {
+                    let view = node.cluster()?.local();
+                    Some((view.revision(), view.state_hash()))
+                })
+                .collect();
+            states.len() == count
+                && states.iter().all(|(revision, _)| *revision >= reached && *revision == states[0].0)
+        });
+        let hashes: Vec<_> = self
+            .world
+            .nodes
+            .iter()
+            .filter_map(|node| {
+                let view = node.cluster()?.local();
+                Some((view.revision(), view.state_hash()))
+            })
+            .collect();
+        if !are_equal {
+            self.violations.push(format!("the nodes have not caught up with each other: {hashes:?}"));
+        } else if hashes.iter().any(|(_, hash)| *hash != hashes[0].1) {
+            self.violations.push(format!("the states of the nodes differ: {hashes:?}"));
+        }
+    }
+
+    fn end(mut self) -> Report {
+        let entries = record::read(|record| {
+            self.violations.extend(record.violations.iter().cloned());
+            for (revision, entry) in &record.entries {
+                self.trace.update(&revision.0.to_le_bytes());
+                self.trace.update(format!("{:?}{:?}", entry.proposal, entry.answer).as_bytes());
+            }
+            check_answers(&self.team.operations, record, &mut self.violations);
+            record.entries.len() as u64
+        });
+        let operations = &self.team.operations;
+        self.trace.update(format!("{operations:?}").as_bytes());
+        let answered = operations
+            .iter()
+            .filter(|operation| {
+                matches!(operation.outcome, Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_)))
+            })
+            .count();
+        if entries < LEAST_ENTRIES && self.violations.is_empty() {
+            self.violations.push(format!("the run has {entries} entries: it proves nothing"));
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+        let (passed, hit) = points::coverage();
+        let mut log = std::mem::take(&mut self.log);
+        log.append(&mut self.faults.log);
+        log.sort_by_key(|(at, _)| *at);
+        Report {
+            violations: self.violations,
+            trace: self.trace.digest(),
+            nodes: self.world.nodes.len(),
+            simulated: self.world.time.now(),
+            requests: (operations.len() as u64, answered as u64),
+            entries,
+            faults: self.faults.counts.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect(),
+            passed,
+            hit,
+            log,
+        }
+    }
+}
+
+/// Every acknowledged write is in the log, with the answer that was given; reads are as new as they promise.
+fn check_answers(operations: &[Operation], record: &record::Record, violations: &mut Vec<String>) {
+    let mut by_return: Vec<(u64, Revision)> = Vec::new();
+    for (number, operation) in operations.iter().enumerate() {
+        let acknowledged =
+            by_return.iter().filter(|(at, _)| *at < operation.called).map(|(_, revision)| *revision).max();
+        let acknowledged = acknowledged.unwrap_or(Revision(0));
+        match (&operation.what, &operation.outcome) {
+            (What::Write(_), Some(Outcome::Answered(answer, _))) => {
+                let is_there = record.entries.get(&answer.revision).is_some_and(|entry| {
+                    answer.is_cut || entry.answer.is_cut || entry.answer.outcome == answer.outcome
+                });
+                if !is_there {
+                    violations.push(format!(
+                        "operation {number} was acknowledged, and index {} has another one: {operation:?}",
+                        answer.revision
+                    ));
+                }
+                by_return.push((operation.returned.unwrap_or(u64::MAX), answer.revision));
+            }
+            (What::Read(Consistency::Linearizable), Some(Outcome::Read(revision)))
+                if *revision < acknowledged =>
+            {
+                violations.push(format!(
+                    "operation {number} read revision {revision}, and {acknowledged} was acknowledged before: {operation:?}"
+                ));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Engineers and their agents: what they ask of which node, what they do with an answer, and what they do without one.
+//!
+//! - [`ask`]: the requests, and what became of each. [`people`]: names and ids. [`agent`]: the agents.
+
+pub mod agent;
+pub mod ask;
+pub mod people;
+
+use crate::{planted::Planted, world::World};
+use agent::Agent;
+use ask::{Answers, Operation, Outcome};
+use people::People;
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+
+/// A team, and all that it has seen.
+pub struct Team {
+    rng: SmallRng,
+    planted: Option<Planted>,
+    people: People,
+    agents: Vec<Agent>,
+    answers: Answers,
+    /// Every request in the order in which they were made.
+    pub operations: Vec<Operation>,
+}
+
+impl Team {
+    /// The agents of these people.
+    pub fn new(people: People, agents: usize, seed: u64, planted: Option<Planted>) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let agents =
+            (0..agents).map(|number| Agent::new(number, &people, rng.random_range(0..500))).collect();
+        Self { rng, planted, people, agents, answers: Answers::default(), operations: Vec::new() }
+    }
+
+    /// Lets everybody do what they would do now.
+    pub fn step(&mut self, world: &World) {
+        let now = world.time.now();
+        for (number, outcome) in self.answers.take() {
+            // A client that gave up hears nothing any more.
+            if self.operations[number].returned.is_none() {
+                self.end(number, now, outcome);
+            }
+        }
+        for at in 0..self.agents.len() {
+            let waits_for = self.agents[at].waits_for;
+            if let Some(number) = waits_for {
+                if now >= self.operations[number].called + agent::PATIENCE {
+                    self.end(number, now, Outcome::Silence);
+                }
+                continue;
+            }
+            if now >= self.agents[at].next {
+                self.ask(at, world);
+            }
+        }
+    }
+
+    /// Whether somebody waits for an answer.
+    pub fn is_waiting(&self) -> bool {
+        self.agents.iter().any(|agent| agent.waits_for.is_some())
+    }
+
+    fn ask(&mut self, at: usize, world: &World) {
+        let now = world.time.now();
+        let serving: Vec<usize> =
+            (0..world.nodes.len()).filter(|at| world.nodes[*at].cluster().is_some()).collect();
+        if serving.is_empty() {
+            self.agents[at].next = now + 200;
+            return;
+        }
+        let node = serving[self.rng.random_range(0..serving.len())];
+        let Some(cluster) = world.nodes[node].cluster() else { return };
+        let number = self.operations.len();
+        let what = self.agents[at].choose(&self.people, &mut self.rng);
+        self.agents[at].waits_for = Some(number);
+        world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), self.planted));
+        self.operations.push(Operation { agent: at, node, what, called: now, returned: None, outcome: None });
+    }
+
+    fn end(&mut self, number: usize, now: u64, outcome: Outcome) {
+        let operation = &mut self.operations[number];
+        operation.returned = Some(now);
+        operation.outcome = Some(outcome);
+        let agent = &mut self.agents[operation.agent];
+        agent.waits_for = None;
+        agent.learn(operation, now, &mut self.rng);
+    }
+}

@@ -1,0 +1,66 @@
+//! A world of machines with nodes, a network between them, and a time that goes on only when it is told to.
+//!
+//! Every node has a runtime of one thread with a clock of its own that stands still. The world moves all of them on by
+//! small steps, one after the other, in this thread. What one node sends in a step reaches another one in a later step,
+//! so that the order within a step does not matter.
+
+mod clock;
+mod network;
+mod node;
+mod pointed_disk;
+pub mod points;
+
+pub use clock::{BEGIN, NodeClock, WorldTime};
+pub use network::{Counts, Delivery, Network, Place};
+pub use node::{Life, Machine, Rules, SimulatedNode, Wrap};
+
+use std::ops::RangeInclusive;
+
+/// The step by which time goes on, in milliseconds. No message is faster.
+pub const STEP: u64 = 2;
+
+/// A world.
+pub struct World {
+    /// The true time.
+    pub time: WorldTime,
+    /// The network.
+    pub network: Network,
+    /// The machines, by their places.
+    pub nodes: Vec<SimulatedNode>,
+    /// The nodes that crashed at a point, until somebody takes note of it.
+    pub crashed: Vec<points::Planned>,
+}
+
+impl World {
+    /// A world without machines, whose links take this long in each direction, in milliseconds.
+    pub fn new(seed: u64, delay: RangeInclusive<u64>) -> Self {
+        let time = WorldTime::default();
+        Self {
+            network: Network::new(time.clone(), seed, delay),
+            time,
+            nodes: Vec::new(),
+            crashed: Vec::new(),
+        }
+    }
+
+    /// Adds a machine.
+    pub fn add(&mut self, machine: Machine, seed: u64) {
+        self.nodes.push(SimulatedNode::new(machine, self.network.clone(), self.time.clone(), seed));
+    }
+
+    /// Lets one step happen. Returns what arrived in it.
+    pub fn step(&mut self) -> Vec<Delivery> {
+        self.time.set(self.time.now() + STEP);
+        self.network.deliver();
+        for node in &mut self.nodes {
+            points::enter(node.place());
+            crate::record::enter(node.place(), self.time.now());
+            node.advance();
+            if let Some((planned, disk)) = points::take_crashed(node.place()) {
+                node.crash_with(planned.crash, disk);
+                self.crashed.push(planned);
+            }
+        }
+        self.network.take_delivered()
+    }
+}

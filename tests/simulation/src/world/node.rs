@@ -1,0 +1,334 @@
+//! One machine of a simulated world with a node on it: its own runtime with its own clock, so that it can be killed,
+//! paused, and given a clock that goes wrong.
+
+use super::{
+    clock::{NodeClock, WorldTime},
+    network::{Network, Place},
+    pointed_disk::PointedDisk,
+    points,
+};
+use nexus_api::{cluster::Cluster, mint::Mint};
+use nexus_domain::{InstanceId, NodeId};
+use nexus_node::{
+    membership::identity::{self, StoredIdentity},
+    peer::wire::Listen,
+    run::{FreeSpace, RunningNode, Sources},
+    settings::config::Config,
+};
+use nexus_raft_store::{
+    StateMachine,
+    storage::{Crash, SimulatedDisk, Storage},
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{runtime::Runtime, time::Instant};
+use uuid::Uuid;
+
+/// The rules of a state machine.
+pub type Rules =
+    fn(&mut nexus_domain::State, nexus_domain::Revision, &nexus_domain::Proposal) -> nexus_domain::Applied;
+
+/// What a disk is wrapped in.
+pub type Wrap = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
+
+/// What a machine is made of.
+#[derive(Clone)]
+pub struct Machine {
+    /// Its place in the network.
+    pub place: Place,
+    /// The settings of its node.
+    pub config: Config,
+    /// The address of its node for other nodes.
+    pub peer_addr: String,
+    /// The rules of its node.
+    pub rules: Rules,
+    /// What a disk of it is wrapped in, for faults that are planted.
+    pub wrap: Wrap,
+}
+
+/// The state of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Its process does not run.
+    Down,
+    /// Its process runs.
+    Up,
+    /// Its process is stopped, as by SIGSTOP.
+    Paused,
+}
+
+/// What a node has become, as its process says.
+#[derive(Default)]
+struct Slot {
+    cluster: Option<Arc<dyn Cluster>>,
+    failed: Option<String>,
+}
+
+/// A machine with a node.
+pub struct SimulatedNode {
+    machine: Machine,
+    network: Network,
+    time: WorldTime,
+    clock: Arc<NodeClock>,
+    space: Arc<Space>,
+    disk: SimulatedDisk,
+    slot: Arc<Mutex<Slot>>,
+    runtime: Option<Runtime>,
+    is_paused: bool,
+    /// How many parts of a million its monotonic clock is too fast.
+    fast_ppm: i64,
+    /// When its process started: in the world's time and by its own clock.
+    began: Option<(u64, Instant)>,
+    seeds: SmallRng,
+    /// The identity that it was given by joining.
+    joined: Option<StoredIdentity>,
+}
+
+impl SimulatedNode {
+    /// A machine without a running node, and with an empty disk.
+    pub fn new(machine: Machine, network: Network, time: WorldTime, seed: u64) -> Self {
+        let clock = Arc::new(NodeClock::new(time.clone()));
+        Self {
+            machine,
+            network,
+            time,
+            clock,
+            space: Arc::default(),
+            disk: SimulatedDisk::new(),
+            slot: Arc::default(),
+            runtime: None,
+            is_paused: false,
+            fast_ppm: 0,
+            began: None,
+            seeds: SmallRng::seed_from_u64(seed),
+            joined: None,
+        }
+    }
+
+    /// Its place in the network.
+    pub const fn place(&self) -> Place {
+        self.machine.place
+    }
+
+    /// The folder with its small files.
+    pub fn folder(&self) -> &Path {
+        &self.machine.config.data_dir
+    }
+
+    /// The state of its process.
+    pub fn life(&self) -> Life {
+        match (&self.runtime, self.is_paused) {
+            (None, _) => Life::Down,
+            (Some(_), true) => Life::Paused,
+            (Some(_), false) => Life::Up,
+        }
+    }
+
+    /// The interface for its clients, once it serves.
+    pub fn cluster(&self) -> Option<Arc<dyn Cluster>> {
+        self.slot().cluster.clone()
+    }
+
+    /// Why it has ended by itself, if it has.
+    pub fn failed(&self) -> Option<String> {
+        self.slot().failed.clone()
+    }
+
+    /// Its disk.
+    pub fn disk(&self) -> &SimulatedDisk {
+        &self.disk
+    }
+
+    /// Its wall clock.
+    pub fn clock(&self) -> &NodeClock {
+        &self.clock
+    }
+
+    /// Sets how much space is free on its disk, as its node sees it.
+    pub fn set_free_bytes(&self, bytes: u64) {
+        self.space.0.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Sets how many parts of a million its monotonic clock is too fast, from its next start on.
+    pub fn set_fast_ppm(&mut self, ppm: i64) {
+        self.fast_ppm = ppm;
+    }
+
+    /// Says which member it is: one that has joined.
+    pub fn has_joined(&mut self, node: NodeId, instance: InstanceId) {
+        self.joined = Some(StoredIdentity { instance, node: Some(node), cluster: None, starts: 0 });
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts its process.
+    ///
+    /// # Panics
+    /// When it runs already.
+    pub fn start(&mut self) {
+        assert!(self.runtime.is_none(), "the node runs already");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime needs nothing that could be missing");
+        self.network.restart(self.machine.place);
+        let peers = self.network.listen(self.machine.place, &self.machine.peer_addr);
+        let sources = Sources {
+            clock: self.clock.clone(),
+            mint: Arc::new(SeededMint(Mutex::new(SmallRng::seed_from_u64(self.seeds.random())))),
+            dial: self.network.of(self.machine.place),
+            space: self.space.clone(),
+            reload: Arc::default(),
+        };
+        self.slot = Arc::default();
+        let (slot, machine, joined) = (self.slot.clone(), self.machine.clone(), self.joined);
+        points::starts(machine.place, self.disk.clone());
+        let disk = (machine.wrap)(Arc::new(PointedDisk { disk: self.disk.clone(), place: machine.place }));
+        let began = runtime.block_on(async { Instant::now() });
+        runtime.spawn(async move {
+            let why = match run(machine, peers, disk, sources, joined, &slot).await {
+                Ok(why) => why,
+                Err(error) => format!("{error:#}"),
+            };
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.cluster = None;
+            slot.failed = Some(why);
+        });
+        (self.runtime, self.is_paused, self.began) = (Some(runtime), false, Some((self.time.now(), began)));
+    }
+
+    /// Ends its process at once. What is left on its disk depends on the kind of crash; when the power fails, nobody in
+    /// the network learns of it.
+    pub fn crash(&mut self, crash: Crash) {
+        if self.runtime.is_some() {
+            // What still runs while it is dropped changes nothing any more.
+            self.crash_with(crash, self.disk.crash(crash));
+        }
+    }
+
+    /// Ends its process, whose disk has been left like this.
+    pub(super) fn crash_with(&mut self, crash: Crash, disk: SimulatedDisk) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if crash != Crash::Process {
+            self.network.silence(self.machine.place);
+        }
+        self.disk = disk;
+        self.slot = Arc::default();
+        drop(runtime);
+    }
+
+    /// Gives it an empty disk. Its process must not run.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn wipe(&mut self) {
+        assert!(self.runtime.is_none(), "a disk is not taken away from a process");
+        self.disk = SimulatedDisk::new();
+    }
+
+    /// Stops its process, as SIGSTOP does, or lets it go on.
+    pub fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
+    }
+
+    /// Runs a request of a client on the node. Its answer is lost if the process ends before it.
+    pub fn spawn(&self, request: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(request);
+        }
+    }
+
+    /// Lets everything happen that is due by now.
+    pub(super) fn advance(&self) {
+        let (Some(runtime), Some((began, origin)), false) = (&self.runtime, self.began, self.is_paused)
+        else {
+            return;
+        };
+        let gone = i64::try_from(self.time.now() - began).unwrap_or(i64::MAX);
+        let own = gone + gone.saturating_mul(self.fast_ppm) / 1_000_000;
+        let until = origin + Duration::from_millis(u64::try_from(own).unwrap_or(0));
+        runtime.block_on(async {
+            let late = until.saturating_duration_since(Instant::now());
+            // After a pause everything that was due happens at once, and not one after the other.
+            if late > LONGEST_STEP {
+                tokio::time::advance(late).await;
+            }
+            tokio::time::sleep_until(until).await;
+        });
+    }
+}
+
+/// A process that did not run for longer than this was paused.
+const LONGEST_STEP: Duration = Duration::from_millis(100);
+
+/// The process of a node. Returns why it has ended.
+async fn run(
+    machine: Machine,
+    peers: Box<dyn Listen>,
+    disk: Arc<dyn Storage>,
+    sources: Sources,
+    joined: Option<StoredIdentity>,
+    slot: &Mutex<Slot>,
+) -> anyhow::Result<String> {
+    let (log, state_machine, store) = nexus_raft_store::open(disk).await?;
+    if let Some(joined) = joined
+        && store.identity().await?.is_none()
+    {
+        identity::save(&store, &joined).await?;
+    }
+    let state_machine: StateMachine = state_machine.with_rules(machine.rules);
+    let node =
+        RunningNode::start_simulated(machine.config, sources, (log, state_machine, store), peers).await?;
+    slot.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(node.cluster());
+    tokio::select! {
+        biased;
+        why = node.failed() => Ok(why),
+        restart = node.restarts() => Ok(format!("{restart:?}")),
+    }
+}
+
+/// The free space of a disk.
+struct Space(AtomicU64);
+
+impl Default for Space {
+    fn default() -> Self {
+        Self(AtomicU64::new(1 << 40))
+    }
+}
+
+impl FreeSpace for Space {
+    fn free_bytes(&self, _folder: &Path) -> io::Result<u64> {
+        Ok(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Ids and secrets from a seed.
+struct SeededMint(Mutex<SmallRng>);
+
+impl SeededMint {
+    fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::array::from_fn(|_| rng.random())
+    }
+}
+
+impl Mint for SeededMint {
+    fn id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.bytes()
+    }
+}
