@@ -25,7 +25,10 @@ struct Line {
 pub fn write_edn(to: &mut impl Write, operations: &[Operation]) -> io::Result<()> {
     for (index, line) in lines(operations).into_iter().enumerate() {
         let Line { process, kind, f, value, time } = line;
-        writeln!(to, "{{:process {process}, :type :{kind}, :f :{f}, :value {value}, :time {time}, :index {index}}}")?;
+        writeln!(
+            to,
+            "{{:process {process}, :type :{kind}, :f :{f}, :value {value}, :time {time}, :index {index}}}"
+        )?;
     }
     Ok(())
 }
@@ -43,7 +46,13 @@ fn lines(operations: &[Operation]) -> Vec<Line> {
         let called = (operation.called_us * 1_000).max(*free_from);
         let f = keyword(operation.ask.name());
         let value = asked(&operation.ask);
-        lines.push(Line { process: *process, kind: "invoke", f: f.clone(), value: value.clone(), time: called });
+        lines.push(Line {
+            process: *process,
+            kind: "invoke",
+            f: f.clone(),
+            value: value.clone(),
+            time: called,
+        });
         let kind = match &operation.outcome {
             OperationOutcome::Ok(_) => "ok",
             OperationOutcome::Refused(_) | OperationOutcome::NotApplied => "fail",
@@ -66,10 +75,13 @@ fn lines(operations: &[Operation]) -> Vec<Line> {
 /// The value of an invocation.
 fn asked(ask: &Ask) -> String {
     match ask {
-        Ask::Pick { feature } | Ask::Release { feature } | Ask::Done { feature } | Ask::Cancel { feature } => {
-            string(feature)
+        Ask::Pick { feature }
+        | Ask::Release { feature }
+        | Ask::Done { feature }
+        | Ask::Cancel { feature } => string(feature),
+        Ask::Claim { paths, exclusive, .. } => {
+            format!("{{:paths {}, :exclusive {exclusive}}}", vector(paths))
         }
-        Ask::Claim { paths, exclusive } => format!("{{:paths {}, :exclusive {exclusive}}}", vector(paths)),
         Ask::Unclaim { paths: Some(paths) } => vector(paths),
         Ask::ReadHolders { of, .. } => vector(of),
         Ask::PickNext
@@ -137,7 +149,11 @@ mod tests {
     use super::*;
     use crate::history::{Answered, Held};
 
-    fn operation(client: u64, (called_us, returned_us): (u64, Option<u64>), outcome: OperationOutcome) -> Operation {
+    fn operation(
+        client: u64,
+        (called_us, returned_us): (u64, Option<u64>),
+        outcome: OperationOutcome,
+    ) -> Operation {
         Operation {
             client,
             node: 1,
@@ -154,7 +170,8 @@ mod tests {
 
     #[test]
     fn operations_are_written_as_jepsen_writes_them() {
-        let held = Held { name: "a\"b".to_owned(), by: Some("s".to_owned()), exclusive: true, fence: Some(7) };
+        let held =
+            Held { name: "a\"b".to_owned(), by: Some("s".to_owned()), exclusive: true, fence: Some(7) };
         let ok = Answered { revision: Some(7), held: vec![held], ..Answered::default() };
         let history = [
             operation(0, (1, Some(3)), OperationOutcome::Ok(ok)),

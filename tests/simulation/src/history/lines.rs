@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Write};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
-    /// What the run was.
+    /// The header of the run.
     Run(RunHeader),
     /// An operation of a client.
     Operation(Operation),
@@ -16,7 +16,7 @@ pub enum Record {
     Event {
         /// The number of the node.
         node: u64,
-        /// The event.
+        /// The event as it was sent.
         event: SeenEvent,
     },
     /// An acknowledged renewal of a lease.
@@ -27,12 +27,12 @@ pub enum Record {
     Fault {
         /// The time, in microseconds of world time.
         at_us: u64,
-        /// What happened.
+        /// The fault in words.
         what: String,
     },
 }
 
-/// What a run was, so that somebody can repeat it.
+/// The description of a run, so that somebody can repeat it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunHeader {
     /// The name of the workload.
@@ -56,7 +56,7 @@ pub enum HistoryError {
     Line {
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_run_is_read_as_it_was_written() {
-        let held = Held { name: "src/".to_owned(), by: Some("s1".to_owned()), exclusive: true, fence: Some(7) };
+        let held =
+            Held { name: "src/".to_owned(), by: Some("s1".to_owned()), exclusive: true, fence: Some(7) };
         let answered = Answered { revision: Some(7), held: vec![held], ..Answered::default() };
         let operation = |ask, outcome| {
             Record::Operation(Operation {
@@ -112,14 +113,19 @@ mod tests {
         };
         let of = vec!["src/".to_owned()];
         let records = vec![
-            Record::Run(RunHeader { workload: "picks".to_owned(), seed: 7, version: "0.2.0".to_owned(), nodes: 3 }),
+            Record::Run(RunHeader {
+                workload: "picks".to_owned(),
+                seed: 7,
+                version: "0.2.0".to_owned(),
+                nodes: 3,
+            }),
             operation(Ask::PickNext, OperationOutcome::Ok(answered.clone())),
-            operation(Ask::Claim { paths: of.clone(), exclusive: true }, OperationOutcome::Refused(answered)),
-            operation(Ask::Unclaim { paths: None }, OperationOutcome::Unknown),
             operation(
-                Ask::ReadHolders { of, consistency: Consistency::Stale },
-                OperationOutcome::NotApplied,
+                Ask::Claim { paths: of.clone(), exclusive: true, feature: None },
+                OperationOutcome::Refused(answered),
             ),
+            operation(Ask::Unclaim { paths: None }, OperationOutcome::Unknown),
+            operation(Ask::ReadHolders { of, consistency: Consistency::Stale }, OperationOutcome::NotApplied),
             Record::SessionEnd(SessionEnd {
                 session: "s1".to_owned(),
                 kind: SessionEndKind::Grace,

@@ -1,5 +1,5 @@
-//! What clients and observers saw of a run, whether it was simulated or of real processes over HTTP. Nothing here judges
-//! it, and nothing reads a log.
+//! The history of a run as clients and observers saw it, whether it was simulated or of real processes over HTTP.
+//! Nothing here judges it, and nothing reads a log.
 //!
 //! Reading order:
 //! - `operation`: an operation of a client, from its call to its outcome.
@@ -14,4 +14,6 @@ mod operation;
 pub use edn::write_edn;
 pub use lines::{HistoryError, Record, RunHeader, read_lines, write_line};
 pub use observation::{Beat, SeenEvent, SessionEnd, SessionEndKind};
-pub use operation::{Answered, Ask, Consistency, Held, Operation, OperationOutcome, identity_of};
+pub use operation::{
+    Answered, Ask, Consistency, FEATURE, Held, Operation, OperationOutcome, feature_name, identity_of,
+};

@@ -1,4 +1,4 @@
-//! What was seen beside operations: events of feeds, beats of sessions, and ends of sessions.
+//! Observations beside operations: events of feeds, beats of sessions, and ends of sessions.
 
 use nexus_domain::{Event, Recorded};
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub struct Beat {
 pub struct SessionEnd {
     /// The session that ended.
     pub session: String,
-    /// What ended.
+    /// The part that ended.
     pub kind: SessionEndKind,
     /// The holder's own time, in microseconds, at which it was over at the earliest: when the first node applied it, or
     /// when somebody else was granted what it held. `None` if it is not known.
@@ -75,7 +75,7 @@ pub struct SessionEnd {
     pub cluster_ms: Option<u64>,
 }
 
-/// What ended of a session, without anybody asking for it.
+/// The part of a session that ended without anybody asking for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionEndKind {

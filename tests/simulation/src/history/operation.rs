@@ -4,6 +4,14 @@ use nexus_domain::reply_cache::Request;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The beginning of the name of a feature among those of paths.
+pub const FEATURE: &str = "feature ";
+
+/// The name of a feature among those of paths.
+pub fn feature_name(slug: &str) -> String {
+    format!("{FEATURE}{slug}")
+}
+
 /// An operation of a client, from its call to its outcome.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Operation {
@@ -28,13 +36,13 @@ pub struct Operation {
     /// The identity of the request. Operations with the same identity are retries of one request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
-    /// What was asked.
+    /// The request that was made.
     pub ask: Ask,
-    /// What came of it.
+    /// The outcome that the client knows.
     pub outcome: OperationOutcome,
 }
 
-/// What a client asks.
+/// A request of a client.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "f", rename_all = "kebab-case")]
 pub enum Ask {
@@ -66,6 +74,9 @@ pub enum Ask {
         paths: Vec<String>,
         /// Whether they are wanted exclusively.
         exclusive: bool,
+        /// The slug of the picked feature whose end also gives them back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        feature: Option<String>,
     },
     /// Gives paths back.
     Unclaim {
@@ -80,7 +91,7 @@ pub enum Ask {
     EndSession,
     /// Reads who holds some features or paths.
     ReadHolders {
-        /// The slugs and paths that are asked about.
+        /// The [names of features](feature_name) and the paths that are asked about.
         of: Vec<String>,
         /// How fresh the answer must be.
         consistency: Consistency,
@@ -109,7 +120,7 @@ pub enum Consistency {
     Stale,
 }
 
-/// What came of an operation.
+/// The outcome of an operation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum OperationOutcome {
@@ -123,7 +134,7 @@ pub enum OperationOutcome {
     Unknown,
 }
 
-/// What an answer says, as far as the client can know.
+/// The content of an answer, as far as the client can know.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Answered {
     /// The log index that the answer reflects: `X-Nexus-Revision` over HTTP.
@@ -133,7 +144,8 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The features and paths in the answer with their holders: what was acquired, what is in the way of it, or what a
-    /// read shows. A free one that was asked about is listed without a holder.
+    /// read shows. A free one that was asked about is listed without a holder. The answer to a pick has the feature
+    /// first, and then its paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
     /// The whole answer as text, for comparison with the log and for people.
@@ -144,7 +156,7 @@ pub struct Answered {
 /// A feature or a path with one of its holders.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Held {
-    /// The slug of the feature, or the path.
+    /// The path, or the [`feature_name`].
     pub name: String,
     /// The session that holds it; `None` if it is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What must be true of every run, whatever failed in it.
+//! The oracles: they say what must be true of every run, whatever failed in it.
 
 pub mod model;
 pub mod order;

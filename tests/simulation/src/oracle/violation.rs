@@ -1,4 +1,4 @@
-//! What an oracle has found: a promise that a run has broken.
+//! Findings of oracles: promises that a run has broken.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -4,8 +4,8 @@ use super::{
     outcome::{Outcome, held},
     paths::{collide, spelled},
     rights::refused,
-    usage::{Amount, owners, within},
-    world::{Claim, Feature, World},
+    usage::{owners, within},
+    world::{Amount, Claim, Feature, World},
 };
 use nexus_domain::{FeatureId, ProjectId, SessionId, pattern::Pattern};
 use std::collections::BTreeSet;

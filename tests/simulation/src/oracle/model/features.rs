@@ -5,8 +5,8 @@ use super::{
     outcome::Outcome,
     picks::{find, on_board, transition},
     rights::{lead, not_found, refused, worker},
-    usage::{Amount, TEXT_BYTES, owners, within},
-    world::{Claim, Feature, Status, Text, World},
+    usage::{TEXT_BYTES, owners, within},
+    world::{Amount, Claim, Feature, Status, Text, World},
 };
 use nexus_domain::{
     EngineerId, ProjectId, Proposal, SessionId,
@@ -148,7 +148,8 @@ pub(super) fn update(
         }
     }
     check_count(after.paths().count())?;
-    let lists = |feature: &Feature| (feature.touches.clone(), feature.reads.clone(), feature.depends_on.clone());
+    let lists =
+        |feature: &Feature| (feature.touches.clone(), feature.reads.clone(), feature.depends_on.clone());
     let changes_lists = lists(&before) != lists(&after);
     let changes = changes_lists
         || patch.spec.is_some()
@@ -196,7 +197,8 @@ fn keep_lists(world: &mut World, before: &Feature, engineer: EngineerId) -> Resu
     let bytes = TEXT_BYTES + (before.list_bytes() + 8 * items) as u64;
     within(world, owners(before.project, engineer), Amount::of_text(bytes))?;
     let (project, feature) = (before.project, Some(before.id));
-    let is_kept = |text: &Text| text.feature == feature && text.project == project && text.replaced_at.is_some();
+    let is_kept =
+        |text: &Text| text.feature == feature && text.project == project && text.replaced_at.is_some();
     if world.texts.iter().filter(|text| is_kept(text)).count() >= MAX_REPLACED_LISTS {
         let oldest = world.texts.iter().position(is_kept).expect("there are a thousand");
         world.texts.remove(oldest);
@@ -223,14 +225,16 @@ fn change_claims(
     let more: Vec<&Pattern> = new_touches.iter().chain(&new_reads).collect();
     within_limit_of_feature(world, session, before.id, &more)?;
     within_limit(world, session, &more)?;
-    let wanted = new_touches.iter().map(|path| (path, true)).chain(new_reads.iter().map(|path| (path, false)));
+    let wanted =
+        new_touches.iter().map(|path| (path, true)).chain(new_reads.iter().map(|path| (path, false)));
     refuse(conflicts(world, before.project, session, wanted))?;
     let id = Some(before.id);
     new_reads.retain(|path| before.touches.contains(path) || world.claim(session, id, path).is_none());
     let had = [before.touches.clone(), had_reads].concat();
     let want = [after.touches.clone(), want_reads].concat();
     let dropped = without(&had, &want);
-    let changes = |path: &Pattern| dropped.contains(path) || new_touches.contains(path) || new_reads.contains(path);
+    let changes =
+        |path: &Pattern| dropped.contains(path) || new_touches.contains(path) || new_reads.contains(path);
     world.claims.retain(|claim| claim.session != session || claim.feature != id || !changes(&claim.path));
     let fence = world.revision;
     let new = new_touches.into_iter().map(|path| (path, true));

@@ -1,4 +1,4 @@
-//! What must be true after every entry, by brute force.
+//! The invariants that must hold after every entry, checked by brute force.
 
 use super::{
     conflicts::colliding,
@@ -33,7 +33,7 @@ pub(super) fn broken(before: &World, world: &World) -> Vec<(&'static str, String
     broken
 }
 
-/// What is wrong with the claims that are new, or with all of them after the comparison of paths has changed.
+/// Checks the claims that are new, or with all of them after the comparison of paths has changed.
 fn claims(before: &World, world: &World) -> Vec<(&'static str, String)> {
     let mut broken = Vec::new();
     let known: BTreeSet<&Claim> = before.claims.iter().collect();

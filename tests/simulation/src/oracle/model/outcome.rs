@@ -1,5 +1,5 @@
-//! What an answer says, reduced to what the model can predict: its kind and the fields that matter, as texts. An outcome
-//! is made from a real reply or refusal, or by the model, and the two are compared.
+//! Answers, reduced to what the model can predict: the kind and the fields that matter, as texts. An outcome is made
+//! from a real reply or refusal, or by the model, and the two are compared.
 
 use nexus_domain::{
     Refusal, Reply, SessionId,
@@ -12,7 +12,7 @@ use std::{
     fmt::{self, Display},
 };
 
-/// What an answer says.
+/// An answer, reduced to what the model can predict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
     /// The kind of the reply, or of the refusal.
@@ -93,7 +93,9 @@ impl Outcome {
             .filter_map(|name| match (self.fields.get(name), real.fields.get(name)) {
                 (Some(expected), Some(real)) if expected.admits(real, is_cut) => None,
                 (Some(_), None) if is_cut => None,
-                (expected, real) => Some(format!("{name}: expected {}, got {}", shown(expected), shown(real))),
+                (expected, real) => {
+                    Some(format!("{name}: expected {}, got {}", shown(expected), shown(real)))
+                }
             })
             .collect();
         (!differences.is_empty()).then(|| format!("{}: {}", self.kind, differences.join("; ")))
@@ -245,7 +247,9 @@ fn of_refusal(refusal: &Refusal) -> Outcome {
         Refusal::NotFound { kind: of, name } => kind("not found").is("what", format!("{} {name}", of.name())),
         Refusal::EmailTaken(email) => kind("email taken").is("email", email),
         Refusal::KeyPrefixTaken => kind("key prefix taken"),
-        Refusal::SlugTaken { kind: of, slug } => kind("slug taken").is("what", format!("{} {slug}", of.name())),
+        Refusal::SlugTaken { kind: of, slug } => {
+            kind("slug taken").is("what", format!("{} {slug}", of.name()))
+        }
         Refusal::MemberExists => kind("member exists"),
         Refusal::InvalidTransition { slug, from, to } => {
             kind("invalid transition").is("slug", slug).is("from", from).is("to", to)

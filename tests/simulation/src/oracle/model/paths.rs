@@ -21,8 +21,8 @@ pub(super) fn collide(one: &str, other: &str, case: Case) -> bool {
     these.iter().any(|this| those.iter().any(|that| meet(this, that)))
 }
 
-/// The characters that every path of a pattern begins with: those before its first wildcard, but for a dot, which may be
-/// an empty step.
+/// The characters that every path of a pattern begins with: those before its first wildcard, but for a dot, which may
+/// be an empty step.
 fn fixed(pattern: &str) -> impl Iterator<Item = char> {
     let fixed = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
     let is_whole = fixed.len() == pattern.len();
@@ -47,11 +47,11 @@ fn is_file_above(file: &str, below: &str) -> bool {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Token {
     Char(char),
-    /// `?`.
+    /// A `?` in a pattern.
     One,
-    /// `*`.
+    /// A single `*` in a pattern.
     Star,
-    /// `**`.
+    /// A `**` in a pattern.
     Any,
     /// `[…]`: the ranges, and whether they are excluded.
     Set(Vec<(char, char)>, bool),
@@ -108,7 +108,10 @@ fn expanded(text: &[char], case: Case) -> Vec<Vec<Token>> {
         other => (vec![vec![Token::Char(*other)]], 1),
     };
     let tails = expanded(&text[length..], case);
-    heads.iter().flat_map(|head| tails.iter().map(move |tail| [head.clone(), tail.clone()].concat())).collect()
+    heads
+        .iter()
+        .flat_map(|head| tails.iter().map(move |tail| [head.clone(), tail.clone()].concat()))
+        .collect()
 }
 
 fn literally(text: &[char]) -> Vec<Token> {
@@ -236,7 +239,11 @@ fn meet(one: &[Token], other: &[Token]) -> bool {
         let (Some(this), Some(that)) = (one.get(i), other.get(j)) else { continue };
         for c in letters.iter().filter(|c| this.reads(**c) && that.reads(**c)) {
             let Some(component) = component.then(*c) else { continue };
-            next.push((i + usize::from(!this.may_read_nothing()), j + usize::from(!that.may_read_nothing()), component));
+            next.push((
+                i + usize::from(!this.may_read_nothing()),
+                j + usize::from(!that.may_read_nothing()),
+                component,
+            ));
         }
     }
     false
@@ -282,8 +289,10 @@ mod tests {
 
     /// A pattern of a few pieces, so that many pairs collide.
     fn pattern(random: &mut impl Rng) -> Option<Pattern> {
-        const PIECES: [&str; 17] =
-            ["a", "b", ".", "/", "/", "*", "**", "?", "[ab]", "[!a]", "{a,b}", "{a,b/}", "a/b", "/**/", "c", "A", "src/"];
+        const PIECES: [&str; 17] = [
+            "a", "b", ".", "/", "/", "*", "**", "?", "[ab]", "[!a]", "{a,b}", "{a,b/}", "a/b", "/**/", "c",
+            "A", "src/",
+        ];
         let text: String =
             (0..random.random_range(1..6)).map(|_| PIECES[random.random_range(0..PIECES.len())]).collect();
         Pattern::parse(&text).ok()

@@ -5,8 +5,8 @@ use super::{
     paths::collide,
     rights::{admin, identified, lead, not_found, owner, refused, sees, system, worker, writer},
     sessions::{MEMBER_REMOVED, end},
-    usage::{Amount, owners, within},
-    world::{Engineer, Key, Member, Project, World},
+    usage::{owners, within},
+    world::{Amount, Engineer, Key, Member, Project, World},
 };
 use nexus_domain::{
     EngineerId, ProjectId, Proposal, SessionId, Settings,

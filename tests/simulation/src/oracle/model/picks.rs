@@ -7,9 +7,7 @@ use super::{
     sessions::{acting, named, renew},
     world::{Claim, Feature, Session, Status, World},
 };
-use nexus_domain::{
-    ProjectId, Proposal, SessionId, command::PickNext, entity::Lane, refusal::EntityKind,
-};
+use nexus_domain::{ProjectId, Proposal, SessionId, command::PickNext, entity::Lane, refusal::EntityKind};
 use std::cmp::Reverse;
 
 /// Features that one session works on at once.
@@ -31,9 +29,8 @@ pub(super) fn transition(feature: &Feature, to: &str) -> Outcome {
 
 /// The dependencies of a feature that are neither done nor cancelled.
 fn open_dependencies(world: &World, feature: &Feature) -> Vec<String> {
-    let is_open = |slug: &&String| {
-        world.feature(feature.project, slug).is_some_and(|needed| !needed.status.is_over())
-    };
+    let is_open =
+        |slug: &&String| world.feature(feature.project, slug).is_some_and(|needed| !needed.status.is_over());
     feature.depends_on.iter().filter(is_open).cloned().collect()
 }
 
@@ -81,10 +78,8 @@ pub(super) fn pick_next(
     ready.sort_by_key(|feature| on_board(feature));
     let mut nothing = refused("nothing available");
     for (at, feature) in ready.into_iter().take(MAX_CANDIDATES).enumerate() {
-        let (open, held) = (
-            open_dependencies(world, feature),
-            conflicts(world, project, session, wanted(feature)),
-        );
+        let (open, held) =
+            (open_dependencies(world, feature), conflicts(world, project, session, wanted(feature)));
         if open.is_empty() && held.is_empty() {
             may_take(world, session, feature)?;
             let slug = feature.slug.clone();
@@ -114,7 +109,8 @@ fn take(world: &mut World, session: SessionId, project: ProjectId, slug: &str) -
     let fence = world.revision;
     let owner = world.sessions.get_mut(&session).expect("it acts");
     let engineer = owner.engineer;
-    let feature = world.features.iter_mut().find(|feature| feature.project == project && feature.slug == slug);
+    let feature =
+        world.features.iter_mut().find(|feature| feature.project == project && feature.slug == slug);
     let feature = feature.expect("the feature was found before");
     owner.feature = Some(feature.id);
     feature.status = Status::Active { session, engineer, fence };
@@ -194,4 +190,3 @@ fn end_pick(world: &mut World, project: ProjectId, slug: &str, status: Status) -
     }
     outcome
 }
-

@@ -6,6 +6,7 @@ use super::{
     replies::{First, Replies},
     rules::{Decision, decide, project_of},
     sessions::{expire, renew_acting},
+    usage::take_stock,
     world::{Cleaned, Session, Status, World},
 };
 use crate::oracle::violation::Violation;
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 
 /// The name of this oracle in violations.
 const ORACLE: &str = "model";
-/// What one entry cleans up at most: claims, bytes and events. Then the next entries go on, which the model cannot tell.
+/// The most that one entry cleans up: claims, bytes and events. The next entries clean up the rest, which the model
+/// cannot tell.
 const MOST_CLEANED: Cleaned = Cleaned { claims: 2_500, bytes: 1 << 20, events: 1_000 };
 
 /// A model of the rules of a whole cluster.
@@ -30,10 +32,10 @@ pub struct Model {
     lost: Option<String>,
 }
 
-/// What the model says about one entry.
+/// The model's verdict on one entry.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// What the answer must say; `None` if the model does not know.
+    /// The answer that must be given; `None` if the model does not know.
     pub expected: Option<Outcome>,
     /// The promises that this entry has broken.
     pub violations: Vec<Violation>,
@@ -110,7 +112,8 @@ impl Model {
         self.checked += 1;
         if let Some(answer) = answer {
             if answer.revision.0 != first {
-                let message = format!("answered with revision {} instead of {first}: {outcome}", answer.revision);
+                let message =
+                    format!("answered with revision {} instead of {first}: {outcome}", answer.revision);
                 broken.push(("an answer has the revision of its first application", message));
             }
             let difference = outcome.difference(&Outcome::of(&answer.outcome), answer.is_cut);
@@ -122,6 +125,7 @@ impl Model {
     /// Carries a proposal out that was not answered before; `None` if the model does not know what comes of it.
     fn carry_out(&mut self, proposal: &Proposal, answer: Option<&Answer>) -> Option<First> {
         let revision = self.world.revision;
+        take_stock(&mut self.world);
         let before = self.world.clone();
         let decision = decide(&mut self.world, proposal);
         let is_refused = answer.is_some_and(|answer| answer.outcome.is_err());

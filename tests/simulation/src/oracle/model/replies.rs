@@ -1,11 +1,6 @@
 //! The first answers to requests, by which their retries are recognised.
 
-use super::{
-    outcome::Outcome,
-    rights::refused,
-    rules::may_replay,
-    world::World,
-};
+use super::{outcome::Outcome, rights::refused, rules::may_replay, world::World};
 use nexus_domain::{
     Proposal,
     reply_cache::{ReplyKey, ReplySlot, Request, SequenceId},

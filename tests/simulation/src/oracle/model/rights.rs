@@ -1,4 +1,4 @@
-//! Who may do what: roles, members and API keys.
+//! Rights to send a command: roles, members and API keys.
 
 use super::{
     outcome::Outcome,

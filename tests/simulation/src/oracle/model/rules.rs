@@ -1,4 +1,4 @@
-//! What each command does: one line for each, and the rights that a retry needs to see the first answer again.
+//! Carries commands out: one line for each, and the rights that a retry needs to see the first answer again.
 
 use super::{
     claims, features,
@@ -8,9 +8,11 @@ use super::{
     sessions, texts,
     world::World,
 };
-use nexus_domain::{Actor, Command, ProjectId, Proposal, command::ResetKey, pattern::Case, settings::Registration};
+use nexus_domain::{
+    Actor, Command, ProjectId, Proposal, command::ResetKey, pattern::Case, settings::Registration,
+};
 
-/// What the model says about a command.
+/// The model's decision about a command.
 pub(super) enum Decision {
     /// The outcome of a command that the model knows.
     Known(Result<Outcome, Outcome>),
@@ -46,9 +48,7 @@ pub(super) fn decide(world: &mut World, proposal: &Proposal) -> Decision {
         }
         Command::MoveFeature(command) => features::put_in_lane(world, proposal, command),
         Command::ReorderRoadmap(command) => features::reorder(world, proposal, command),
-        Command::PickFeature(command) => {
-            picks::pick(world, proposal, command.project, command.slug.as_str())
-        }
+        Command::PickFeature(command) => picks::pick(world, proposal, command.project, command.slug.as_str()),
         Command::PickNext(command) => picks::pick_next(world, proposal, command),
         Command::ReleaseFeature(command) => {
             picks::give_back(world, proposal, command.project, command.slug.as_str(), false)

@@ -3,8 +3,8 @@
 use super::{
     outcome::Outcome,
     rights::{identified, not_found, refused, sees, worker},
-    usage::{Amount, TEXT_BYTES, owners, within},
-    world::{Cleaned, Session, Status, Text, Work, World},
+    usage::{TEXT_BYTES, owners, take_stock, within},
+    world::{Amount, Cleaned, Session, Status, Text, Work, World},
 };
 use nexus_domain::{
     Acting, Actor, EngineerId, FeatureId, ProjectId, Proposal, SessionId,
@@ -35,12 +35,7 @@ pub(super) fn renew(world: &mut World, id: SessionId, is_heartbeat: bool) {
 }
 
 /// The session with this id, which must be the engineer's and of this project.
-fn own(
-    world: &World,
-    engineer: EngineerId,
-    project: ProjectId,
-    id: SessionId,
-) -> Result<SessionId, Outcome> {
+fn own(world: &World, engineer: EngineerId, project: ProjectId, id: SessionId) -> Result<SessionId, Outcome> {
     let session = world.sessions.get(&id).ok_or_else(|| not_found(EntityKind::Session, id))?;
     if session.engineer != engineer {
         return Err(refused("foreign session").is("session", id));
@@ -147,7 +142,10 @@ pub(super) fn expire(world: &mut World) -> Vec<String> {
         let (now, (renewed, lease, grace)) = (world.now, session.renewed);
         if session.is_active {
             if now < renewed + lease {
-                early.push(format!("session {} disconnected at {now}, renewed at {renewed} for {lease}", session.id));
+                early.push(format!(
+                    "session {} disconnected at {now}, renewed at {renewed} for {lease}",
+                    session.id
+                ));
             }
             world.cleaned.events += 1;
             let until = now + world.settings.session_grace.0;
@@ -162,6 +160,7 @@ pub(super) fn expire(world: &mut World) -> Vec<String> {
                     session.id
                 ));
             }
+            take_stock(world);
             end(world, session.id, EXPIRED);
         }
     }
@@ -172,17 +171,15 @@ pub(super) fn end(world: &mut World, id: SessionId, note: &str) {
     let session = world.sessions[&id].clone();
     let (project, engineer) = (session.project, session.engineer);
     let features: Vec<FeatureId> = world.picked_by(id).map(|feature| feature.id).collect();
-    // Quotas are compared with what was stored before the end.
-    let before = world.clone();
     let mut kept = Amount::default();
     let mut sorted = features.clone();
     sorted.sort_unstable();
     for feature in sorted {
-        let work: Work = ("{}".to_owned(), claimed_for(&before, id, feature));
+        let work: Work = ("{}".to_owned(), claimed_for(world, id, feature));
         for claims in [&work.1[..], &[]] {
             let size = 2 + note.len() + claims.iter().map(|path| path.len() + 8).sum::<usize>();
             let bytes = TEXT_BYTES + size as u64;
-            if within(&before, owners(project, engineer), kept.and(Amount::of_text(bytes))).is_ok() {
+            if within(world, owners(project, engineer), kept.and(Amount::of_text(bytes))).is_ok() {
                 kept = kept.and(Amount::of_text(bytes));
                 let text = Text { project, feature: Some(feature), engineer, bytes, replaced_at: None };
                 world.texts.push(text);
@@ -210,7 +207,8 @@ pub(super) fn end(world: &mut World, id: SessionId, note: &str) {
 }
 
 /// The note in the checkpoint of a session whose grace was over.
-const EXPIRED: &str = "The session was lost: nothing was heard of it until its lease and its grace were over.";
+const EXPIRED: &str =
+    "The session was lost: nothing was heard of it until its lease and its grace were over.";
 /// The note in the checkpoint of a session whose engineer lost the right to work there.
 pub(super) const MEMBER_REMOVED: &str = "The session ended: its engineer left the project.";
 /// The note in the checkpoint of a session that was ended.

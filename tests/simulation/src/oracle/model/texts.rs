@@ -5,8 +5,8 @@ use super::{
     picks::find,
     rights::{not_found, worker},
     sessions::{claimed_for, named, renew},
-    usage::{Amount, TEXT_BYTES, owners, within},
-    world::{Text, World},
+    usage::{TEXT_BYTES, owners, within},
+    world::{Amount, Text, World},
 };
 use nexus_domain::{
     Acting, EngineerId, FeatureId, ProjectId, Proposal,

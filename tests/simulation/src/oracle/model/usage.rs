@@ -2,7 +2,7 @@
 
 use super::{
     outcome::Outcome,
-    world::{Feature, World},
+    world::{Amount, Feature, World},
 };
 use nexus_domain::{
     EngineerId, ProjectId,
@@ -19,14 +19,6 @@ const MEMBER_BYTES: u64 = 300;
 const MEMORY_OF_TEXT: u64 = 150;
 /// Bytes on disk of a text without its content.
 pub(super) const TEXT_BYTES: u64 = 300;
-
-/// Bytes in memory, bytes of texts on disk, and projects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Amount {
-    pub(super) memory: u64,
-    pub(super) texts: u64,
-    pub(super) projects: u64,
-}
 
 impl Amount {
     pub(super) const SESSION: Self = Self::of_memory(SESSION_BYTES);
@@ -48,8 +40,10 @@ impl Amount {
     }
 
     pub(super) fn of_feature(feature: &Feature) -> Self {
-        let paths: u64 =
-            feature.paths().map(|path| LISTED_BYTES + path.as_str().len() as u64 + path.automaton_bytes()).sum();
+        let paths: u64 = feature
+            .paths()
+            .map(|path| LISTED_BYTES + path.as_str().len() as u64 + path.automaton_bytes())
+            .sum();
         let slugs: u64 = feature.depends_on.iter().map(|slug| LISTED_BYTES + slug.len() as u64).sum();
         let names = (feature.slug.len() + feature.title.len()) as u64;
         let memory = FEATURE_BYTES + names + paths + slugs;
@@ -73,39 +67,41 @@ impl Amount {
     }
 }
 
+/// Adds up anew what is stored. Quotas are compared with it until stock is taken again: all parts of one command are
+/// compared with what was stored before it.
+pub(super) fn take_stock(world: &mut World) {
+    let mut stored = Vec::new();
+    for (id, project) in &world.projects {
+        stored.push((*id, project.created_by, Amount::PROJECT));
+    }
+    for ((project, _), member) in &world.members {
+        stored.push((*project, member.added_by, Amount::MEMBER));
+    }
+    for feature in &world.features {
+        stored.push((feature.project, feature.charged_to, Amount::of_feature(feature)));
+    }
+    for session in world.sessions.values() {
+        stored.push((session.project, session.engineer, Amount::SESSION));
+    }
+    for claim in &world.claims {
+        let engineer = world.sessions.get(&claim.session).map(|session| session.engineer);
+        stored.push((claim.project, engineer.unwrap_or_default(), Amount::of_claims([&claim.path])));
+    }
+    for text in &world.texts {
+        stored.push((text.project, text.engineer, Amount::of_text(text.bytes)));
+    }
+    world.stored = stored.into();
+}
+
 /// Everything that an owner stores.
-pub(super) fn used_by(world: &World, owner: Owner) -> Amount {
+fn used_by(world: &World, owner: Owner) -> Amount {
     let counts = |project: ProjectId, engineer: EngineerId| match owner {
         Owner::Cluster => true,
         Owner::Project(of) => of == project,
         Owner::Engineer(of) => of == engineer,
     };
-    let mut used = Amount::default();
-    let mut add = |project, engineer, amount| {
-        if counts(project, engineer) {
-            used = used.and(amount);
-        }
-    };
-    for (id, project) in &world.projects {
-        add(*id, project.created_by, Amount::PROJECT);
-    }
-    for ((project, _), member) in &world.members {
-        add(*project, member.added_by, Amount::MEMBER);
-    }
-    for feature in &world.features {
-        add(feature.project, feature.charged_to, Amount::of_feature(feature));
-    }
-    for session in world.sessions.values() {
-        add(session.project, session.engineer, Amount::SESSION);
-    }
-    for claim in &world.claims {
-        let engineer = world.sessions.get(&claim.session).map(|session| session.engineer);
-        add(claim.project, engineer.unwrap_or_default(), Amount::of_claims([&claim.path]));
-    }
-    for text in &world.texts {
-        add(text.project, text.engineer, Amount::of_text(text.bytes));
-    }
-    used
+    let stored = world.stored.iter().filter(|(project, engineer, _)| counts(*project, *engineer));
+    stored.fold(Amount::default(), |used, (.., amount)| used.and(*amount))
 }
 
 /// Refuses what would exceed the quota of one of these owners, who are asked in this order.

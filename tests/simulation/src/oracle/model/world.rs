@@ -1,4 +1,4 @@
-//! What the model knows of a cluster: plain lists and maps without any index.
+//! The model's picture of a cluster: plain lists and maps without any index.
 
 use super::outcome::Outcome;
 use nexus_domain::{
@@ -7,9 +7,12 @@ use nexus_domain::{
     ids::{DecisionId, KeyId},
     pattern::{Case, Pattern},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-/// What the model knows of a cluster.
+/// The model's picture of a cluster.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
     pub(super) revision: u64,
@@ -32,8 +35,18 @@ pub(super) struct World {
     pub(super) decisions: BTreeSet<(ProjectId, DecisionId)>,
     /// The context and the paths of each feature's newest checkpoint.
     pub(super) checkpoints: BTreeMap<(ProjectId, FeatureId), Work>,
-    /// What the entry has cleaned up.
+    /// How much the entry has cleaned up.
     pub(super) cleaned: Cleaned,
+    /// The amounts that quotas are compared with, each with its project and the engineer whose it is.
+    pub(super) stored: Arc<[(ProjectId, EngineerId, Amount)]>,
+}
+
+/// Bytes in memory, bytes of texts on disk, and projects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Amount {
+    pub(super) memory: u64,
+    pub(super) texts: u64,
+    pub(super) projects: u64,
 }
 
 /// A recorded state of the work on a feature: its context, and the claimed paths in order.
@@ -144,7 +157,8 @@ impl World {
     }
 
     pub(super) fn feature_mut(&mut self, project: ProjectId, slug: &str) -> &mut Feature {
-        let found = self.features.iter_mut().find(|feature| feature.project == project && feature.slug == slug);
+        let found =
+            self.features.iter_mut().find(|feature| feature.project == project && feature.slug == slug);
         found.expect("the feature was found before")
     }
 

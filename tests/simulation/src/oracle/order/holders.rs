@@ -1,9 +1,9 @@
-//! Who holds one feature or one path, without knowing the log: some order of the operations must explain every answer.
+//! Decides who holds one feature or one path, without knowing the log: some order of the operations must explain every answer.
 //! A path is compared with the same text alone: collisions of different patterns are the model's to judge.
 
 use super::search::{Interval, Object, Searched, search};
 use crate::{
-    history::{Ask, Consistency, Held, Operation, OperationOutcome},
+    history::{Answered, Ask, Consistency, FEATURE, Operation, OperationOutcome, feature_name},
     oracle::Violation,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The name of this oracle in violations.
 const ORACLE: &str = "holders";
 
-/// What the search found about all features and paths of a history.
+/// The findings of the search about all features and paths of a history.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HoldersReport {
     /// The features and paths whose history no order explains.
@@ -22,24 +22,35 @@ pub struct HoldersReport {
     pub judged: usize,
 }
 
+/// Why a session holds something: what gives it back again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Cause {
+    /// A claim of the session, for a feature or alone.
+    Claim(Option<String>),
+    /// The pick of a feature; `None` if nobody knows of which.
+    Pick(Option<String>),
+}
+
 /// The sessions that hold one feature or path, each exclusively or not, and the newest fence that was ever granted.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Holders {
-    by: BTreeMap<String, bool>,
+    by: BTreeMap<(String, Cause), bool>,
     newest: u64,
 }
 
-/// What an operation and its answer say about one feature or path.
+/// The part of an operation and its answer that is about one feature or path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Step {
     /// The session got it, with this fence if it is known.
-    Acquired { by: String, is_exclusive: bool, fence: Option<u64> },
-    /// Some of these sessions are in the way.
+    Acquired { by: String, cause: Cause, is_exclusive: bool, fence: Option<u64> },
+    /// All of these sessions are in the way.
     Refused { by: BTreeSet<String> },
-    /// The session gave it back.
-    Released { by: String },
-    /// It was taken from whoever held it.
-    Cleared,
+    /// The session gave a feature back; `None` stands for whichever session holds it.
+    GivenBack { by: Option<String>, feature: String },
+    /// The session gave its claims back.
+    Unclaimed { by: String },
+    /// The session is over.
+    Ended { by: String },
     /// A read shows these holders.
     Shown { by: BTreeSet<String> },
 }
@@ -49,27 +60,36 @@ impl Object for Holders {
 
     fn after(&self, step: &Step) -> Option<Self> {
         let mut after = self.clone();
+        let holders: BTreeSet<&String> = self.by.keys().map(|(by, _)| by).collect();
         match step {
-            Step::Acquired { by, is_exclusive, fence } => {
-                let tolerates = |(other, held): (&String, &bool)| other == by || !(*held || *is_exclusive);
+            Step::Acquired { by, cause, is_exclusive, fence } => {
+                let tolerates =
+                    |((other, _), held): (&(String, Cause), &bool)| other == by || !(*held || *is_exclusive);
                 if !self.by.iter().all(tolerates) {
                     return None;
                 }
-                let is_new = !self.by.contains_key(by);
                 if let Some(fence) = fence {
-                    if is_new && *fence <= self.newest {
+                    // What the session holds already keeps its fence.
+                    if !holders.contains(by) && *fence <= self.newest {
                         return None;
                     }
                     after.newest = self.newest.max(*fence);
                 }
-                *after.by.entry(by.clone()).or_default() |= is_exclusive;
+                *after.by.entry((by.clone(), cause.clone())).or_default() |= is_exclusive;
             }
-            Step::Refused { by } => return by.iter().all(|by| self.by.contains_key(by)).then_some(after),
-            Step::Released { by } => {
-                after.by.remove(by);
+            Step::Refused { by } => return by.iter().all(|by| holders.contains(by)).then_some(after),
+            Step::Shown { by } => return holders.into_iter().eq(by).then_some(after),
+            Step::GivenBack { by, feature } => after.by.retain(|(holder, cause), _| {
+                let is_it = match cause {
+                    Cause::Claim(of) => of.as_ref() == Some(feature),
+                    Cause::Pick(of) => of.as_ref().is_none_or(|of| of == feature),
+                };
+                !is_it || by.as_ref().is_some_and(|by| by != holder)
+            }),
+            Step::Unclaimed { by } => {
+                after.by.retain(|(holder, cause), _| holder != by || matches!(cause, Cause::Pick(_)));
             }
-            Step::Cleared => after.by.clear(),
-            Step::Shown { by } => return self.by.keys().eq(by).then_some(after),
+            Step::Ended { by } => after.by.retain(|(holder, _), _| holder != by),
         }
         Some(after)
     }
@@ -77,9 +97,9 @@ impl Object for Holders {
 
 /// Checks each feature and each path of a history on its own. Nothing may be held at its beginning. A lease that runs
 /// out must be in it as an [`Ask::EndSession`] of the session with an unknown outcome, called when the lease can run
-/// out at the earliest.
+/// out at the earliest. Features must keep their paths: what an update of a picked feature claims is not known here.
 pub fn check_holders(operations: &[Operation]) -> HoldersReport {
-    let names: BTreeSet<(Option<&str>, &str)> = operations
+    let names: BTreeSet<(Option<&str>, String)> = operations
         .iter()
         .flat_map(|operation| named(operation).into_iter().map(|name| (operation.project.as_deref(), name)))
         .collect();
@@ -91,12 +111,12 @@ pub fn check_holders(operations: &[Operation]) -> HoldersReport {
         let history: Vec<(&Operation, Interval<Step>)> = operations
             .iter()
             .filter(of_project)
-            .filter_map(|operation| Some((operation, interval(operation, name)?)))
+            .filter_map(|operation| Some((operation, interval(operation, &name)?)))
             .collect();
         let intervals: Vec<Interval<Step>> = history.iter().map(|(_, interval)| interval.clone()).collect();
         match search(Holders::default(), &intervals) {
             Searched::Explained(_) => {}
-            Searched::Undecided => report.undecided.push(name.to_owned()),
+            Searched::Undecided => report.undecided.push(name),
             Searched::Impossible { longest, next } => {
                 let shown = |at: &usize| format!("  {}", history[*at].0);
                 let last: Vec<String> = longest.iter().rev().take(5).rev().map(shown).collect();
@@ -115,16 +135,17 @@ pub fn check_holders(operations: &[Operation]) -> HoldersReport {
     report
 }
 
-/// The features and paths that an operation is about.
-fn named(operation: &Operation) -> Vec<&str> {
-    let asked: Vec<&str> = match &operation.ask {
-        Ask::Pick { feature } | Ask::Release { feature } | Ask::Done { feature } | Ask::Cancel { feature } => {
-            vec![feature]
+/// The features and paths that an operation is about, as answers name them.
+fn named(operation: &Operation) -> Vec<String> {
+    let asked: Vec<String> = match &operation.ask {
+        Ask::Pick { feature }
+        | Ask::Release { feature }
+        | Ask::Done { feature }
+        | Ask::Cancel { feature } => {
+            vec![feature_name(feature)]
         }
-        Ask::Claim { paths, .. } | Ask::Unclaim { paths: Some(paths) } => {
-            paths.iter().map(String::as_str).collect()
-        }
-        Ask::ReadHolders { of, consistency: Consistency::Linearizable } => of.iter().map(String::as_str).collect(),
+        Ask::Claim { paths, .. } | Ask::Unclaim { paths: Some(paths) } => paths.clone(),
+        Ask::ReadHolders { of, consistency: Consistency::Linearizable } => of.clone(),
         Ask::PickNext
         | Ask::Unclaim { paths: None }
         | Ask::ReadHolders { .. }
@@ -136,66 +157,103 @@ fn named(operation: &Operation) -> Vec<&str> {
     };
     let answered = match (&operation.ask, operation.answered()) {
         (Ask::ReadHolders { .. }, _) | (_, None) => Vec::new(),
-        (_, Some(answered)) => answered.held.iter().map(|held| held.name.as_str()).collect(),
+        (_, Some(answered)) => answered.held.iter().map(|held| held.name.clone()).collect(),
     };
     [asked, answered].concat()
 }
 
-/// What an operation says about one feature or path, and when it took effect; `None` if it says nothing.
+/// The part of an operation that is about one feature or path, and when it took effect; `None` if it has none.
 fn interval(operation: &Operation, name: &str) -> Option<Interval<Step>> {
-    let returned = match operation.outcome {
+    let (step, returned) = match &operation.outcome {
         OperationOutcome::NotApplied => return None,
-        OperationOutcome::Unknown => None,
-        OperationOutcome::Ok(_) | OperationOutcome::Refused(_) => Some(operation.returned_us?),
+        OperationOutcome::Unknown => (unknown(operation, name)?, None),
+        OperationOutcome::Ok(answered) => (carried_out(operation, answered, name)?, operation.returned_us),
+        OperationOutcome::Refused(answered) => (refused(operation, answered, name)?, operation.returned_us),
     };
-    let operation_step = step(operation, name)?;
-    Some(Interval { called: operation.called_us, returned, operation: operation_step })
+    Some(Interval { called: operation.called_us, returned, operation: step })
 }
 
-fn step(operation: &Operation, name: &str) -> Option<Step> {
-    let held: Vec<&Held> = operation
-        .answered()
-        .map(|answered| answered.held.iter().filter(|held| held.name == name).collect())
-        .unwrap_or_default();
-    let holders = || held.iter().filter_map(|held| held.by.clone()).collect::<BTreeSet<String>>();
-    let is_named = named(operation).contains(&name);
-    let session = operation.session.clone();
-    match (&operation.ask, &operation.outcome) {
-        (Ask::ReadHolders { consistency: Consistency::Linearizable, .. }, OperationOutcome::Ok(_)) => {
-            is_named.then(|| Step::Shown { by: holders() })
+/// The sessions that an answer shows as holders.
+fn holders(answered: &Answered, name: &str) -> BTreeSet<String> {
+    let of_it = answered.held.iter().filter(|held| held.name == name);
+    of_it.filter_map(|held| held.by.clone()).collect()
+}
+
+fn refused(operation: &Operation, answered: &Answered, name: &str) -> Option<Step> {
+    let by = holders(answered, name);
+    let wants = matches!(operation.ask, Ask::Pick { .. } | Ask::PickNext | Ask::Claim { .. });
+    (wants && !by.is_empty()).then_some(Step::Refused { by })
+}
+
+fn carried_out(operation: &Operation, answered: &Answered, name: &str) -> Option<Step> {
+    if matches!(operation.ask, Ask::ReadHolders { consistency: Consistency::Linearizable, .. }) {
+        let is_asked = named(operation).iter().any(|asked| asked == name);
+        return is_asked.then(|| Step::Shown { by: holders(answered, name) });
+    }
+    let own = answered.held.iter().find(|held| held.name == name && held.by == operation.session);
+    let acquired = |cause| {
+        let (by, own) = (operation.session.clone()?, own?);
+        Some(Step::Acquired { by, cause, is_exclusive: own.exclusive, fence: own.fence })
+    };
+    match &operation.ask {
+        Ask::Pick { feature } => acquired(Cause::Pick(Some(feature.clone()))),
+        Ask::PickNext => {
+            // The answer names the feature first.
+            let feature = answered.held.first().and_then(|held| held.name.strip_prefix(FEATURE));
+            acquired(Cause::Pick(feature.map(str::to_owned)))
         }
-        (Ask::Pick { .. } | Ask::PickNext | Ask::Claim { .. }, OperationOutcome::Refused(_)) => {
-            let by = holders();
-            (!by.is_empty()).then_some(Step::Refused { by })
+        Ask::Claim { feature, .. } => acquired(Cause::Claim(feature.clone())),
+        _ => given_back(operation, name),
+    }
+}
+
+/// The effect of an operation if it was carried out after all.
+fn unknown(operation: &Operation, name: &str) -> Option<Step> {
+    let is_asked = || named(operation).iter().any(|asked| asked == name);
+    let acquired = |cause, is_exclusive| {
+        Some(Step::Acquired { by: operation.session.clone()?, cause, is_exclusive, fence: None })
+    };
+    match &operation.ask {
+        // It may have taken any path, and the next one may be any feature.
+        Ask::Pick { feature } if is_asked() || !name.starts_with(FEATURE) => {
+            acquired(Cause::Pick(Some(feature.clone())), true)
         }
-        // A pick with an unknown outcome may have acquired paths that nobody knows: it is about the feature alone.
-        (Ask::Pick { .. } | Ask::PickNext | Ask::Claim { .. }, OperationOutcome::Ok(_) | OperationOutcome::Unknown)
-            if is_named =>
-        {
-            let own = held.iter().find(|held| held.by == session);
-            let is_exclusive = match &operation.ask {
-                Ask::Claim { exclusive, .. } => *exclusive,
-                _ => own.is_none_or(|held| held.exclusive),
-            };
-            let fence = own.and_then(|held| held.fence);
-            Some(Step::Acquired { by: session?, is_exclusive, fence })
+        Ask::PickNext => acquired(Cause::Pick(None), true),
+        Ask::Claim { feature, exclusive, .. } if is_asked() => {
+            acquired(Cause::Claim(feature.clone()), *exclusive)
         }
-        (
-            Ask::Release { .. } | Ask::Done { .. } | Ask::Unclaim { paths: Some(_) },
-            OperationOutcome::Ok(_) | OperationOutcome::Unknown,
-        ) if is_named => Some(Step::Released { by: session? }),
-        (Ask::Unclaim { paths: None } | Ask::EndSession, OperationOutcome::Ok(_) | OperationOutcome::Unknown) => {
-            Some(Step::Released { by: session? })
+        _ => given_back(operation, name),
+    }
+}
+
+/// The effect of an operation that gives something back. Which paths belong to a feature is known from its pick.
+fn given_back(operation: &Operation, name: &str) -> Option<Step> {
+    let by = operation.session.clone();
+    match &operation.ask {
+        Ask::Release { feature } | Ask::Done { feature } => {
+            Some(Step::GivenBack { by: Some(by?), feature: feature.clone() })
         }
-        (Ask::Cancel { .. }, OperationOutcome::Ok(_) | OperationOutcome::Unknown) if is_named => Some(Step::Cleared),
-        _ => None,
+        Ask::Cancel { feature } => Some(Step::GivenBack { by: None, feature: feature.clone() }),
+        Ask::Unclaim { paths } => {
+            let is_asked = paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path == name));
+            is_asked.then_some(Step::Unclaimed { by: by? })
+        }
+        Ask::EndSession => Some(Step::Ended { by: by? }),
+        Ask::Pick { .. }
+        | Ask::PickNext
+        | Ask::Claim { .. }
+        | Ask::Beat
+        | Ask::StartSession
+        | Ask::ReadHolders { .. }
+        | Ask::Write { .. }
+        | Ask::Read { .. } => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Answered;
+    use crate::history::Held;
 
     fn held(by: Option<&str>, fence: Option<u64>) -> Held {
         Held { name: "db.rs".to_owned(), by: by.map(str::to_owned), exclusive: true, fence }
@@ -226,16 +284,21 @@ mod tests {
 
     fn claims(by: &str, times: (u64, u64), fence: u64) -> Operation {
         let outcome = OperationOutcome::Ok(answered(held(Some(by), Some(fence))));
-        operation(by, Ask::Claim { paths: paths(), exclusive: true }, times, outcome)
+        operation(by, Ask::Claim { paths: paths(), exclusive: true, feature: None }, times, outcome)
     }
 
     fn maybe_claims(by: &str, called: u64) -> Operation {
-        operation(by, Ask::Claim { paths: paths(), exclusive: true }, (called, 0), OperationOutcome::Unknown)
+        operation(
+            by,
+            Ask::Claim { paths: paths(), exclusive: true, feature: None },
+            (called, 0),
+            OperationOutcome::Unknown,
+        )
     }
 
     fn is_refused(by: &str, times: (u64, u64), holder: &str) -> Operation {
         let outcome = OperationOutcome::Refused(answered(held(Some(holder), None)));
-        operation(by, Ask::Claim { paths: paths(), exclusive: true }, times, outcome)
+        operation(by, Ask::Claim { paths: paths(), exclusive: true, feature: None }, times, outcome)
     }
 
     fn releases(by: &str, times: (u64, u64)) -> Operation {
@@ -272,13 +335,21 @@ mod tests {
         let two = [claims("ana", (0, 10), 3), claims("ben", (11, 20), 5)];
         let report = check_holders(&two);
         assert_eq!((report.violations.len(), report.judged), (1, 1));
-        assert!(report.violations[0].message.contains("db.rs by ben with fence 5"), "{}", report.violations[0]);
+        assert!(
+            report.violations[0].message.contains("db.rs by ben with fence 5"),
+            "{}",
+            report.violations[0]
+        );
     }
 
     #[test]
     fn a_stale_read_a_wrong_refusal_and_a_lost_claim_are_found() {
         assert!(!is_good(&[claims("ana", (0, 10), 3), shows(None, (11, 12))]));
-        assert!(!is_good(&[claims("ana", (0, 10), 3), releases("ana", (11, 12)), is_refused("ben", (13, 14), "ana")]));
+        assert!(!is_good(&[
+            claims("ana", (0, 10), 3),
+            releases("ana", (11, 12)),
+            is_refused("ben", (13, 14), "ana")
+        ]));
         assert!(!is_good(&[is_refused("ben", (1, 2), "ana"), claims("ana", (3, 10), 3)]));
     }
 
@@ -297,17 +368,45 @@ mod tests {
         assert!(!is_good(&[maybe_claims("ana", 0), shows(Some("ana"), (5, 6)), claims("ben", (7, 8), 3)]));
         // Unless the lease of its session may have run out.
         let end = operation("ana", Ask::EndSession, (6, 0), OperationOutcome::Unknown);
-        assert!(is_good(&[maybe_claims("ana", 0), shows(Some("ana"), (5, 6)), end, claims("ben", (7, 8), 3)]));
+        assert!(is_good(&[
+            maybe_claims("ana", 0),
+            shows(Some("ana"), (5, 6)),
+            end,
+            claims("ben", (7, 8), 3)
+        ]));
     }
 
     #[test]
     fn shared_claims_tolerate_each_other() {
         let shares = |by: &str, times| {
             let held = Held { exclusive: false, ..held(Some(by), None) };
-            let ask = Ask::Claim { paths: paths(), exclusive: false };
+            let ask = Ask::Claim { paths: paths(), exclusive: false, feature: None };
             operation(by, ask, times, OperationOutcome::Ok(answered(held)))
         };
         assert!(is_good(&[shares("ana", (0, 1)), shares("ben", (2, 3))]));
         assert!(!is_good(&[shares("ana", (0, 1)), claims("ben", (2, 3), 3)]));
+    }
+
+    #[test]
+    fn a_feature_gives_its_paths_back() {
+        let pick = |by: &str, times, fence| {
+            let feature = Held { name: feature_name("a"), ..held(Some(by), Some(fence)) };
+            let answered =
+                Answered { held: vec![feature, held(Some(by), Some(fence))], ..Answered::default() };
+            operation(by, Ask::PickNext, times, OperationOutcome::Ok(answered))
+        };
+        let done = |by: &str, times| {
+            let ask = Ask::Done { feature: "a".to_owned() };
+            operation(by, ask, times, OperationOutcome::Ok(Answered::default()))
+        };
+        assert!(is_good(&[pick("ana", (0, 1), 3), done("ana", (2, 3)), claims("ben", (4, 5), 6)]));
+        assert!(!is_good(&[pick("ana", (0, 1), 3), claims("ben", (4, 5), 6)]));
+        // Its session has claimed the path beside the feature, too.
+        let both =
+            [pick("ana", (0, 1), 3), claims("ana", (2, 3), 4), done("ana", (4, 5)), shows(None, (6, 7))];
+        assert!(!is_good(&both));
+        let unknown = operation("ana", Ask::PickNext, (0, 0), OperationOutcome::Unknown);
+        let refused = is_refused("ben", (2, 3), "ana");
+        assert!(is_good(&[unknown, refused, done("ana", (4, 5)), claims("ben", (6, 7), 8)]));
     }
 }

@@ -18,8 +18,8 @@ pub struct LeaseTolerance {
     pub error_us: u64,
 }
 
-/// Checks each end against the last beat of its session that was acknowledged before it. Without an index, a beat counts
-/// if its acknowledgement had arrived before the end.
+/// Checks each end against the last beat of its session that was acknowledged before it. Without an index, a beat
+/// counts if its acknowledgement had arrived before the end.
 pub fn check_leases(beats: &[Beat], ends: &[SessionEnd], tolerance: LeaseTolerance) -> Vec<Violation> {
     let mut violations = Vec::new();
     for end in ends {
@@ -59,7 +59,11 @@ pub fn check_leases(beats: &[Beat], ends: &[SessionEnd], tolerance: LeaseToleran
                     beat.sent_us,
                     beat.acknowledged_us
                 );
-                violations.push(Violation::new(ORACLE, "a lease is not shortened in its holder's time", message));
+                violations.push(Violation::new(
+                    ORACLE,
+                    "a lease is not shortened in its holder's time",
+                    message,
+                ));
             }
         }
     }
@@ -131,7 +135,11 @@ mod tests {
     #[test]
     fn without_indexes_the_acknowledgement_decides() {
         let unnumbered = |beat: Beat| Beat { revision: None, cluster_ms: None, ..beat };
-        let seen = |at_us| SessionEnd { revision: None, cluster_ms: None, ..end(SessionEndKind::Lease, at_us, 0, 0) };
+        let seen = |at_us| SessionEnd {
+            revision: None,
+            cluster_ms: None,
+            ..end(SessionEndKind::Lease, at_us, 0, 0)
+        };
         let beats = [unnumbered(beat(0, 1, 0)), unnumbered(beat(50_000, 2, 0))];
         assert_eq!(promises(&beats, seen(149_000)), [HOLDER]);
         assert!(promises(&beats, seen(150_000)).is_empty());

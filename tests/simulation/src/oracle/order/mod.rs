@@ -2,8 +2,8 @@
 //! leases. Each is given everything that it judges, and reads nothing itself.
 //!
 //! - `witness`: linearizability where the log is known, which is the witness of the order.
-//! - `search`: whether some order explains a short history, without a log (Wing and Gong, with the memoisation of Lowe).
-//!   `holders`: that search for who holds one feature or one path.
+//! - `search`: whether some order explains a short history, without a log (Wing and Gong, with the memoisation of
+//!   Lowe). `holders`: that search for who holds one feature or one path.
 //! - `streams`: feeds of events. `leases`: the lengths of leases.
 
 mod holders;

@@ -136,8 +136,7 @@ mod tests {
 
     #[test]
     fn concurrent_operations_may_be_in_any_order() {
-        let history =
-            [at(0, 10, Access::Write(1)), at(1, 9, Access::Write(2)), at(11, 12, Access::Read(1))];
+        let history = [at(0, 10, Access::Write(1)), at(1, 9, Access::Write(2)), at(11, 12, Access::Read(1))];
         assert_eq!(search(Register(0), &history), Searched::Explained(vec![1, 0, 2]));
     }
 

@@ -28,14 +28,18 @@ pub fn check_stream(name: &str, events: &[SeenEvent], is_whole: bool) -> Vec<Vio
             _ => 0,
         };
         if is_whole && seq > expected {
-            let message = format!("{name} lacks event {revision}.{expected}, and has {revision}.{seq} after {}", shown(before));
+            let message = format!(
+                "{name} lacks event {revision}.{expected}, and has {revision}.{seq} after {}",
+                shown(before)
+            );
             violations.push(violation("no event is missing", message));
         }
         for (what, fence) in &event.acquired {
             let last = fences.insert(what, *fence);
             if last.is_some_and(|last| *fence <= last) || *fence < newest {
                 let last = last.map_or(newest, |last| last.max(newest));
-                let message = format!("{name}: event {revision}.{seq} grants {what} with fence {fence}, after {last}");
+                let message =
+                    format!("{name}: event {revision}.{seq} grants {what} with fence {fence}, after {last}");
                 violations.push(violation("fences only grow", message));
             }
             newest = newest.max(*fence);
@@ -52,8 +56,10 @@ pub fn check_node_streams(
     reference: Option<&[SeenEvent]>,
     is_whole: bool,
 ) -> Vec<Violation> {
-    let mut violations: Vec<Violation> =
-        streams.iter().flat_map(|(node, events)| check_stream(&format!("node {node}"), events, is_whole)).collect();
+    let mut violations: Vec<Violation> = streams
+        .iter()
+        .flat_map(|(node, events)| check_stream(&format!("node {node}"), events, is_whole))
+        .collect();
     let longest = || streams.values().max_by_key(|events| events.len()).map(Vec::as_slice);
     let Some(reference) = reference.or_else(longest) else { return violations };
     for (node, events) in streams {
@@ -62,7 +68,8 @@ pub fn check_node_streams(
         let between = |event: &&SeenEvent| (place(first)..=place(last)).contains(&place(event));
         let expected: BTreeMap<(u64, u32), &SeenEvent> =
             reference.iter().filter(between).map(|event| (place(event), event)).collect();
-        let seen: BTreeMap<(u64, u32), &SeenEvent> = events.iter().map(|event| (place(event), event)).collect();
+        let seen: BTreeMap<(u64, u32), &SeenEvent> =
+            events.iter().map(|event| (place(event), event)).collect();
         for (at, event) in &expected {
             match seen.get(at) {
                 None => {
@@ -70,8 +77,10 @@ pub fn check_node_streams(
                     violations.push(violation("no event is missing", message));
                 }
                 Some(other) if other.text != event.text => {
-                    let message =
-                        format!("node {node} has event {}.{} as {}, others as {}", at.0, at.1, other.text, event.text);
+                    let message = format!(
+                        "node {node} has event {}.{} as {}, others as {}",
+                        at.0, at.1, other.text, event.text
+                    );
                     violations.push(violation("all nodes send the same events", message));
                 }
                 Some(_) => {}
@@ -142,7 +151,9 @@ mod tests {
         assert_eq!(promises(check_stream("a", &twice, true)), ["events come once and in order"]);
         let mut swapped = stream();
         swapped.swap(2, 3);
-        assert!(promises(check_stream("a", &swapped, true)).contains(&"events come once and in order".to_owned()));
+        assert!(
+            promises(check_stream("a", &swapped, true)).contains(&"events come once and in order".to_owned())
+        );
         let mut different = stream();
         different[2].text = "something else".to_owned();
         assert_eq!(of_nodes(stream(), different), ["all nodes send the same events"]);

