@@ -3,14 +3,17 @@
 //!
 //! - [`world`]: machines with nodes, the network between them, and their time. [`record`]: what the nodes apply.
 //! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
-//! - [`oracle`]: what must be true of every run. [`planted`]: defects that it has to find.
+//! - [`history`]: what clients saw. [`oracle`]: what must be true of every run. [`verdict`]: asks all of them.
+//!   [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
 
 pub mod faults;
+pub mod history;
 pub mod many;
 pub mod oracle;
 pub mod planted;
 pub mod record;
 pub mod run;
 pub mod team;
+pub mod verdict;
 pub mod world;

@@ -6,13 +6,14 @@ use crate::{
     record,
     team::{
         Team,
-        ask::{Answers, Operation, Outcome, What},
+        ask::{Answers, Outcome, What},
         people::People,
     },
+    verdict::judge,
     world::{Life, Machine, Rules, World, Wrap, points},
 };
-use nexus_api::cluster::{Consistency, WriteRequest};
-use nexus_domain::Revision;
+use nexus_api::cluster::WriteRequest;
+use nexus_domain::{Recorded, Revision};
 use nexus_node::{
     BOOTSTRAP_TOKEN_FILE,
     settings::{args::StartArgs, config::Config},
@@ -71,6 +72,8 @@ pub struct Report {
     pub requests: (u64, u64),
     /// The entries of the log.
     pub entries: u64,
+    /// The entries that the model has compared, and those that it does not know.
+    pub modelled: (u64, u64),
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point to crash at was passed.
@@ -95,6 +98,7 @@ pub fn run(plan: &Plan) -> Report {
     if running.form() && running.prepare() {
         running.work(plan.duration);
         running.settle();
+        running.read_events();
     }
     running.end()
 }
@@ -105,6 +109,8 @@ struct Running {
     faults: Faults,
     trace: Xxh3,
     violations: Vec<String>,
+    /// The events as each node has them at the end.
+    streams: BTreeMap<u64, Vec<Recorded>>,
     folder: PathBuf,
     log: Vec<(u64, String)>,
     is_told: bool,
@@ -150,6 +156,7 @@ impl Running {
             faults,
             trace: Xxh3::new(),
             violations: Vec::new(),
+            streams: BTreeMap::new(),
             folder: plan.folder.clone(),
             log: Vec::new(),
             is_told: plan.is_told,
@@ -339,14 +346,32 @@ impl Running {
         }
     }
 
+    /// Reads the events of every node.
+    fn read_events(&mut self) {
+        for place in 0..self.world.nodes.len() {
+            let (mut events, mut from) = (Vec::new(), Revision(0));
+            while let Some(Outcome::Events(page)) = self.ask(place, What::Events(from)) {
+                events.extend(page.events);
+                if !page.has_more {
+                    break;
+                }
+                from = page.next;
+            }
+            self.streams.insert(place as u64, events);
+        }
+    }
+
     fn end(mut self) -> Report {
+        let mut modelled = (0, 0);
         let entries = record::read(|record| {
             self.violations.extend(record.violations.iter().cloned());
             for (revision, entry) in &record.entries {
                 self.trace.update(&revision.0.to_le_bytes());
                 self.trace.update(format!("{:?}{:?}", entry.proposal, entry.answer).as_bytes());
             }
-            check_answers(&self.team.operations, record, &mut self.violations);
+            let judgement = judge(&self.team.operations, record, &self.streams);
+            self.violations.extend(judgement.violations.iter().map(ToString::to_string));
+            modelled = judgement.modelled;
             record.entries.len() as u64
         });
         let operations = &self.team.operations;
@@ -372,42 +397,11 @@ impl Running {
             simulated: self.world.time.now(),
             requests: (operations.len() as u64, answered as u64),
             entries,
+            modelled,
             faults: self.faults.counts.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect(),
             passed,
             hit,
             log,
-        }
-    }
-}
-
-/// Every acknowledged write is in the log, with the answer that was given; reads are as new as they promise.
-fn check_answers(operations: &[Operation], record: &record::Record, violations: &mut Vec<String>) {
-    let mut by_return: Vec<(u64, Revision)> = Vec::new();
-    for (number, operation) in operations.iter().enumerate() {
-        let acknowledged =
-            by_return.iter().filter(|(at, _)| *at < operation.called).map(|(_, revision)| *revision).max();
-        let acknowledged = acknowledged.unwrap_or(Revision(0));
-        match (&operation.what, &operation.outcome) {
-            (What::Write(_), Some(Outcome::Answered(answer, _))) => {
-                let is_there = record.entries.get(&answer.revision).is_some_and(|entry| {
-                    answer.is_cut || entry.answer.is_cut || entry.answer.outcome == answer.outcome
-                });
-                if !is_there {
-                    violations.push(format!(
-                        "operation {number} was acknowledged, and index {} has another one: {operation:?}",
-                        answer.revision
-                    ));
-                }
-                by_return.push((operation.returned.unwrap_or(u64::MAX), answer.revision));
-            }
-            (What::Read(Consistency::Linearizable), Some(Outcome::Read(revision)))
-                if *revision < acknowledged =>
-            {
-                violations.push(format!(
-                    "operation {number} read revision {revision}, and {acknowledged} was acknowledged before: {operation:?}"
-                ));
-            }
-            _ => {}
         }
     }
 }

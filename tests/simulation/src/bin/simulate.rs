@@ -47,6 +47,9 @@ struct Args {
     planted: Option<Planted>,
 }
 
+/// Violations that are shown of one run: most of them have the same cause.
+const MOST_SHOWN: usize = 10;
+
 fn main() -> io::Result<ExitCode> {
     let args = Args::parse();
     match args.seed {
@@ -89,8 +92,11 @@ fn print(seed: u64, report: &Report) {
         report.entries,
         report.trace
     );
-    for violation in &report.violations {
+    for violation in report.violations.iter().take(MOST_SHOWN) {
         println!("VIOLATION  {violation}");
+    }
+    if report.violations.len() > MOST_SHOWN {
+        println!("… and {} more", report.violations.len() - MOST_SHOWN);
     }
 }
 

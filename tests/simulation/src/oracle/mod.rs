@@ -1,1 +1,7 @@
-//! What must be true of every run, whatever failed in it.
+//! The oracles: they say what must be true of every run, whatever failed in it.
+
+pub mod model;
+pub mod order;
+mod violation;
+
+pub use violation::Violation;

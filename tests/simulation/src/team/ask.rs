@@ -2,12 +2,15 @@
 
 use crate::{planted::Planted, world::points};
 use futures::FutureExt;
-use nexus_api::cluster::{Cluster, Consistency, Unavailable, WriteRequest};
+use nexus_api::cluster::{Cluster, Consistency, History, Unavailable, WriteRequest};
 use nexus_domain::{Answer, Proposal, Revision, SessionId, Stamp};
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// Events that are read at once.
+const PAGE: usize = 50;
 
 /// A request of a client.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub enum What {
     Read(Consistency),
     /// A heartbeat of a session.
     Beat(SessionId),
+    /// The events from this revision on.
+    Events(Revision),
 }
 
 /// What a client heard.
@@ -29,6 +34,8 @@ pub enum Outcome {
     Read(Revision),
     /// Whether the session lives.
     Beat(bool),
+    /// Events, and the revision at which the next ones begin.
+    Events(Box<History>),
     /// It was certainly not carried out.
     NotApplied,
     /// It may have been carried out.
@@ -44,6 +51,8 @@ pub struct Operation {
     pub agent: usize,
     /// The node that was asked.
     pub node: usize,
+    /// How often its process had started.
+    pub node_start: u64,
     /// The request.
     pub what: What,
     /// When it was made.
@@ -107,6 +116,10 @@ async fn carry_out(cluster: &dyn Cluster, what: What, planted: Option<Planted>) 
         What::Read(consistency) => match cluster.read(consistency, None).await {
             Ok(read) => Outcome::Read(read.view.revision()),
             Err(why) => unavailable(why),
+        },
+        What::Events(from) => match cluster.events(from, PAGE).await {
+            Ok(page) => Outcome::Events(Box::new(page)),
+            Err(_) => Outcome::NotApplied,
         },
         What::Beat(session) => match cluster.heartbeat(session).await {
             Ok(lives) => Outcome::Beat(lives),

@@ -74,7 +74,15 @@ impl Team {
         let what = self.agents[at].choose(&self.people, &mut self.rng);
         self.agents[at].waits_for = Some(number);
         world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), self.planted));
-        self.operations.push(Operation { agent: at, node, what, called: now, returned: None, outcome: None });
+        self.operations.push(Operation {
+            agent: at,
+            node,
+            what,
+            node_start: world.nodes[node].starts(),
+            called: now,
+            returned: None,
+            outcome: None,
+        });
     }
 
     fn end(&mut self, number: usize, now: u64, outcome: Outcome) {

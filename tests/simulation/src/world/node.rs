@@ -90,6 +90,7 @@ pub struct SimulatedNode {
     seeds: SmallRng,
     /// The identity that it was given by joining.
     joined: Option<StoredIdentity>,
+    starts: u64,
 }
 
 impl SimulatedNode {
@@ -110,6 +111,7 @@ impl SimulatedNode {
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
             joined: None,
+            starts: 0,
         }
     }
 
@@ -121,6 +123,11 @@ impl SimulatedNode {
     /// The folder with its small files.
     pub fn folder(&self) -> &Path {
         &self.machine.config.data_dir
+    }
+
+    /// How often its process has started.
+    pub const fn starts(&self) -> u64 {
+        self.starts
     }
 
     /// The state of its process.
@@ -191,6 +198,7 @@ impl SimulatedNode {
             space: self.space.clone(),
             reload: Arc::default(),
         };
+        self.starts += 1;
         self.slot = Arc::default();
         let (slot, machine, joined) = (self.slot.clone(), self.machine.clone(), self.joined);
         points::starts(machine.place, self.disk.clone());
