@@ -6,11 +6,13 @@
 //! - [`history`]: what clients saw. [`oracle`]: what must be true of every run. [`verdict`]: asks all of them.
 //!   [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
+//!   [`picture`]: a page that shows one.
 
 pub mod faults;
 pub mod history;
 pub mod many;
 pub mod oracle;
+pub mod picture;
 pub mod planted;
 pub mod record;
 pub mod run;

@@ -1,6 +1,7 @@
 //! Many runs, each in a process of its own, so that no run can see anything of another one.
 
-use crate::run::Report;
+use crate::{faults::Kind, run::Report};
+use clap::ValueEnum as _;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
@@ -44,6 +45,8 @@ pub struct Summary {
     pub requests: (u64, u64),
     /// The entries of all logs.
     pub entries: u64,
+    /// The entries that the model has compared, and those that it does not know.
+    pub modelled: (u64, u64),
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point was passed.
@@ -124,6 +127,45 @@ fn call(program: &Path, seed: u64, many: &Many) -> io::Result<Result<Report, Str
     }))
 }
 
+/// Makes a run that fails simpler for as long as it still fails: leaves out kinds of faults, and ends it earlier.
+/// Returns its arguments.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn shrink(program: &Path, seed: u64, arguments: &[String]) -> io::Result<Vec<String>> {
+    let mut shortest = arguments.to_vec();
+    let fails = |arguments: &[String]| -> io::Result<bool> {
+        let many = Many {
+            first: seed,
+            seeds: Some(1),
+            longest: None,
+            jobs: 1,
+            repeat_every: 0,
+            arguments: arguments.to_vec(),
+        };
+        Ok(call(program, seed, &many)?.map_or(true, |report| !report.violations.is_empty()))
+    };
+    for kind in Kind::value_variants().iter().filter_map(Kind::to_possible_value) {
+        let without = format!("--without={}", kind.get_name());
+        if shortest.contains(&without) {
+            continue;
+        }
+        let tried: Vec<String> = shortest.iter().cloned().chain([without]).collect();
+        if fails(&tried)? {
+            shortest = tried;
+        }
+    }
+    for seconds in [2_u64, 5, 10, 20, 30] {
+        let others = shortest.iter().filter(|argument| !argument.starts_with("--duration="));
+        let tried: Vec<String> = others.cloned().chain([format!("--duration={seconds}")]).collect();
+        if fails(&tried)? {
+            shortest = tried;
+            break;
+        }
+    }
+    Ok(shortest)
+}
+
 impl Summary {
     fn add(&mut self, seed: u64, Found { report, is_repeated }: Found) {
         self.runs += 1;
@@ -139,6 +181,8 @@ impl Summary {
         self.requests.0 += report.requests.0;
         self.requests.1 += report.requests.1;
         self.entries += report.entries;
+        self.modelled.0 += report.modelled.0;
+        self.modelled.1 += report.modelled.1;
         for (kind, count) in &report.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }

@@ -2,15 +2,16 @@
 
 use crate::{
     faults::{Faults, Kind, NEAR},
+    picture::{Moment, Seen},
     planted::Planted,
     record,
     team::{
         Team,
-        ask::{Answers, Outcome, What},
+        ask::{Answers, Operation, Outcome, What},
         people::People,
     },
     verdict::judge,
-    world::{Life, Machine, Rules, World, Wrap, points},
+    world::{Life, Machine, Rules, SimulatedNode, World, Wrap, points},
 };
 use nexus_api::cluster::WriteRequest;
 use nexus_domain::{Recorded, Revision};
@@ -80,8 +81,9 @@ pub struct Report {
     pub passed: BTreeMap<String, u64>,
     /// The points at which a node has crashed.
     pub hit: BTreeSet<String>,
-    /// What happened, for people.
-    pub log: Vec<(u64, String)>,
+    /// What happened, for a picture and for people; only of a run that is told.
+    #[serde(skip)]
+    pub seen: Vec<Moment>,
 }
 
 /// A run that did less proves nothing. So it goes on for longer, and is a failure if that does not help.
@@ -112,7 +114,9 @@ struct Running {
     /// The events as each node has them at the end.
     streams: BTreeMap<u64, Vec<Recorded>>,
     folder: PathBuf,
-    log: Vec<(u64, String)>,
+    seen: Vec<Moment>,
+    /// Which nodes ran when somebody last looked, and who led in which term.
+    last_seen: (Vec<bool>, Option<(usize, u64)>),
     is_told: bool,
 }
 
@@ -146,7 +150,7 @@ impl Running {
             let peer_addr = format!("node-{place}:7501");
             world.add(Machine { place, config, peer_addr, rules, wrap }, rng.random());
         }
-        world.nodes.iter_mut().for_each(crate::world::SimulatedNode::start);
+        world.nodes.iter_mut().for_each(SimulatedNode::start);
         let agents = rng.random_range(3..8);
         let team = Team::new(People, agents, rng.random(), plan.planted);
         let faults = Faults::new(rng.random(), plan.without.clone());
@@ -158,7 +162,8 @@ impl Running {
             violations: Vec::new(),
             streams: BTreeMap::new(),
             folder: plan.folder.clone(),
-            log: Vec::new(),
+            seen: Vec::new(),
+            last_seen: (Vec::new(), None),
             is_told: plan.is_told,
         }
     }
@@ -170,17 +175,34 @@ impl Running {
             self.trace.update(&[u8::try_from(delivery.from).unwrap_or(u8::MAX)]);
             self.trace.update(&delivery.bytes);
             if self.is_told {
-                let what = format!(
-                    "{} -> {}: {} bytes on {} {:x}",
-                    delivery.from,
-                    delivery.to,
-                    delivery.bytes.len(),
-                    delivery.connection,
-                    xxhash_rust::xxh3::xxh3_64(&delivery.bytes)
-                );
-                self.log.push((delivery.at, what));
+                let message =
+                    Seen::Message { from: delivery.from, to: delivery.to, bytes: delivery.bytes.len() };
+                self.seen.push((delivery.at, message));
             }
         }
+        if self.is_told {
+            self.look();
+        }
+    }
+
+    /// Notes who runs and who leads.
+    fn look(&mut self) {
+        let now = self.world.time.now();
+        let runs: Vec<bool> = self.world.nodes.iter().map(|node| node.life() == Life::Up).collect();
+        let leads = |node: &SimulatedNode| {
+            let status = node.cluster()?.status();
+            (status.leader == Some(status.id)).then_some((node.place(), status.term))
+        };
+        let leader = self.world.nodes.iter().filter_map(leads).max_by_key(|(_, term)| *term);
+        for (node, runs) in runs.iter().enumerate() {
+            if self.last_seen.0.get(node).is_some_and(|before| before != runs) {
+                self.seen.push((now, Seen::Runs { node, runs: *runs }));
+            }
+        }
+        if let Some((node, term)) = leader.filter(|_| leader != self.last_seen.1) {
+            self.seen.push((now, Seen::Leads { node, term }));
+        }
+        self.last_seen = (runs, leader.or(self.last_seen.1));
     }
 
     /// Moves the world on until something is so. Returns whether it was so in time.
@@ -211,13 +233,13 @@ impl Running {
     /// Waits until the cluster is formed.
     fn form(&mut self) -> bool {
         let is_formed = self.until(SETTLES_WITHIN, |this| {
-            let is_ready = |node: &crate::world::SimulatedNode| {
+            let is_ready = |node: &SimulatedNode| {
                 node.cluster().is_some_and(|cluster| cluster.local().state().origin().is_some())
             };
             this.world.nodes.iter().all(is_ready)
         });
         if !is_formed {
-            let failed: Vec<_> = self.world.nodes.iter().map(crate::world::SimulatedNode::failed).collect();
+            let failed: Vec<_> = self.world.nodes.iter().map(SimulatedNode::failed).collect();
             self.violations.push(format!("the cluster is not formed without any fault: {failed:?}"));
         }
         is_formed
@@ -283,8 +305,7 @@ impl Running {
         for place in 0..count {
             loop {
                 if self.world.time.now() >= end {
-                    let lives: Vec<Life> =
-                        self.world.nodes.iter().map(crate::world::SimulatedNode::life).collect();
+                    let lives: Vec<Life> = self.world.nodes.iter().map(SimulatedNode::life).collect();
                     let statuses: Vec<_> = self
                         .world
                         .nodes
@@ -387,9 +408,12 @@ impl Running {
         }
         let _ = fs::remove_dir_all(&self.folder);
         let (passed, hit) = points::coverage();
-        let mut log = std::mem::take(&mut self.log);
-        log.append(&mut self.faults.log);
-        log.sort_by_key(|(at, _)| *at);
+        let mut seen = std::mem::take(&mut self.seen);
+        if self.is_told {
+            seen.extend(self.faults.log.drain(..).map(|(at, what)| (at, Seen::Fault(what))));
+            seen.extend(self.team.operations.iter().map(requested));
+            seen.sort_by_key(|(at, _)| *at);
+        }
         Report {
             violations: self.violations,
             trace: self.trace.digest(),
@@ -401,7 +425,25 @@ impl Running {
             faults: self.faults.counts.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect(),
             passed,
             hit,
-            log,
+            seen,
         }
     }
+}
+
+fn requested(operation: &Operation) -> Moment {
+    let outcome = match &operation.outcome {
+        Some(Outcome::Answered(answer, _)) => format!("index {}: {:?}", answer.revision, answer.outcome),
+        other => format!("{other:?}"),
+    };
+    let what = match &operation.what {
+        What::Write(write) => write.command.name().to_owned(),
+        other => format!("{other:?}"),
+    };
+    let is_answered = matches!(
+        operation.outcome,
+        Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+    );
+    let what = format!("agent {}: {what}: {outcome}", operation.agent);
+    let (node, called) = (operation.node, operation.called);
+    (operation.returned.unwrap_or(called), Seen::Request { node, called, what, is_answered })
 }

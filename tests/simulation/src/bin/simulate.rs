@@ -1,13 +1,19 @@
 //! Runs simulations: one seed in this process, or many of them, each in a process of its own.
 
-use clap::{Parser, ValueEnum as _};
+use clap::{Parser, ValueEnum};
 use nexus_simulation::{
     faults::Kind,
-    many::{Many, Summary, run_many},
+    many::{Many, Summary, run_many, shrink},
+    picture::{Seen, page},
     planted::Planted,
     run::{Plan, Report, run},
 };
-use std::{env, fs, io, process::ExitCode, time::Duration};
+use std::{env, fs, io, path::PathBuf, process::ExitCode, time::Duration};
+
+/// The time that a picture shows, in milliseconds.
+const PICTURED: u64 = 6_000;
+/// Violations that are shown of one run: most of them have the same cause.
+const MOST_SHOWN: usize = 10;
 
 /// Simulates whole clusters of Nexus with all kinds of faults, and checks what they promise
 #[derive(Parser)]
@@ -18,6 +24,12 @@ struct Args {
     /// Print what happened, every message included
     #[arg(long, requires = "seed")]
     tell: bool,
+    /// Write a page with a picture of the run: its last seconds, or those from --from on
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    picture: Option<PathBuf>,
+    /// Where the picture begins, in seconds of the world
+    #[arg(long, requires = "picture")]
+    from: Option<u64>,
     /// Print the result as one line of JSON
     #[arg(long, requires = "seed")]
     json: bool,
@@ -33,7 +45,7 @@ struct Args {
     /// Runs at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
-    /// Repeat every so many runs, and compare them byte for byte
+    /// Repeat every so many runs, and compare them byte for byte; 0 for none
     #[arg(long, default_value_t = 1)]
     repeat_every: u64,
     /// The time for which faults happen in each run, in seconds of its world
@@ -47,49 +59,62 @@ struct Args {
     planted: Option<Planted>,
 }
 
-/// Violations that are shown of one run: most of them have the same cause.
-const MOST_SHOWN: usize = 10;
-
 fn main() -> io::Result<ExitCode> {
     let args = Args::parse();
     match args.seed {
-        Some(seed) => Ok(one(seed, &args)),
+        Some(seed) => one(seed, &args),
         None => many(&args),
     }
 }
 
-fn one(seed: u64, args: &Args) -> ExitCode {
+fn one(seed: u64, args: &Args) -> io::Result<ExitCode> {
     nexus_seeded_entropy::seed(seed);
     let folder = env::temp_dir().join(format!("nexus-simulation-{}", std::process::id()));
-    let plan = Plan {
+    let report = run(&Plan {
         duration: args.duration * 1_000,
-        is_told: args.tell,
+        is_told: args.tell || args.picture.is_some(),
         without: args.without.clone(),
         planted: args.planted,
         ..Plan::new(seed, &folder)
-    };
-    let report = run(&plan);
+    });
     let _ = fs::remove_dir_all(folder);
+    if let Some(file) = &args.picture {
+        let from = args.from.map_or(report.simulated.saturating_sub(PICTURED), |from| from * 1_000);
+        let to = report.simulated.min(from + PICTURED);
+        fs::write(file, page(&format!("Seed {seed}"), report.nodes, &report.seen, from, to))?;
+    }
     if args.json {
-        let report = Report { log: Vec::new(), ..report.clone() };
         println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
     } else {
+        if args.tell {
+            report.seen.iter().for_each(|(at, seen)| tell(*at, seen));
+        }
         print(seed, &report);
     }
-    ExitCode::from(u8::from(!report.violations.is_empty()))
+    Ok(ExitCode::from(u8::from(!report.violations.is_empty())))
+}
+
+fn tell(at: u64, seen: &Seen) {
+    let what = match seen {
+        Seen::Message { from, to, bytes } => format!("{from} -> {to}: {bytes} bytes"),
+        Seen::Leads { node, term } => format!("node {node} leads in term {term}"),
+        Seen::Runs { node, runs: true } => format!("node {node} runs"),
+        Seen::Runs { node, runs: false } => format!("node {node} does not run"),
+        Seen::Fault(text) => text.clone(),
+        Seen::Request { node, called, what, .. } => format!("asked node {node} at {called} ms: {what}"),
+    };
+    println!("{:>6}.{:03}  {what}", at / 1_000, at % 1_000);
 }
 
 fn print(seed: u64, report: &Report) {
-    for (at, what) in &report.log {
-        println!("{:>6}.{:03}  {what}", at / 1_000, at % 1_000);
-    }
     println!(
-        "Seed {seed}: {} nodes, {} s, {} requests of which {} were answered, {} entries; trace {:016x}",
+        "Seed {seed}: {} nodes, {} s, {} requests of which {} were answered, {} entries, {} of them modelled; trace {:016x}",
         report.nodes,
         report.simulated / 1_000,
         report.requests.0,
         report.requests.1,
         report.entries,
+        report.modelled.0,
         report.trace
     );
     for violation in report.violations.iter().take(MOST_SHOWN) {
@@ -101,6 +126,7 @@ fn print(seed: u64, report: &Report) {
 }
 
 fn many(args: &Args) -> io::Result<ExitCode> {
+    let program = env::current_exe()?;
     let many = Many {
         first: args.first,
         seeds: args.hours.is_none().then_some(args.seeds),
@@ -109,47 +135,40 @@ fn many(args: &Args) -> io::Result<ExitCode> {
         repeat_every: args.repeat_every,
         arguments: arguments(args),
     };
-    let summary = run_many(&env::current_exe()?, &many)?;
+    let summary = run_many(&program, &many)?;
     show(&summary);
     let Some((seed, why)) = &summary.failed else { return Ok(ExitCode::SUCCESS) };
-    println!(
-        "\nSeed {seed} FAILED: {why}\n\nReplay it: nexus-simulate --seed {seed} --duration {} --tell",
-        args.duration
-    );
+    println!("\nSeed {seed} FAILED: {why}\n\nLooking for a simpler run that fails, too …");
+    let simpler = shrink(&program, *seed, &many.arguments)?.join(" ");
+    println!("Replay it: nexus-simulate --seed {seed} {simpler} --tell --picture seed-{seed}.html");
     Ok(ExitCode::FAILURE)
 }
 
 /// The arguments of each of many runs.
 fn arguments(args: &Args) -> Vec<String> {
+    fn name(value: &impl ValueEnum) -> String {
+        value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
     let mut all = vec![format!("--duration={}", args.duration)];
-    let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
-        value().map(|value| value.get_name().to_owned())
-    };
-    all.extend(
-        args.without
-            .iter()
-            .filter_map(|kind| name(&|| kind.to_possible_value()))
-            .map(|kind| format!("--without={kind}")),
-    );
-    all.extend(
-        args.planted
-            .and_then(|planted| name(&|| planted.to_possible_value()))
-            .map(|planted| format!("--planted={planted}")),
-    );
+    all.extend(args.without.iter().map(|kind| format!("--without={}", name(kind))));
+    all.extend(args.planted.iter().map(|planted| format!("--planted={}", name(planted))));
     all
 }
 
 fn show(summary: &Summary) {
     let minutes = summary.took.as_secs_f64() / 60.0;
     println!(
-        "Seeds       {} in {minutes:.1} min, {:.0} a minute; {} of them twice, and equal",
+        "Seeds       {} in {minutes:.1} min, {:.0} a minute; {} of them twice, and equal byte for byte",
         summary.runs,
         summary.runs as f64 / minutes,
         summary.repeated
     );
     println!("Simulated   {:.1} h", summary.simulated as f64 / 3_600_000.0);
     println!("Requests    {}, of which {} were answered", summary.requests.0, summary.requests.1);
-    println!("Entries     {}", summary.entries);
+    println!(
+        "Entries     {}, of which the model has compared {} and does not know {}",
+        summary.entries, summary.modelled.0, summary.modelled.1
+    );
     println!("Faults");
     for (kind, count) in &summary.faults {
         println!("  {count:>8}  {kind}");
