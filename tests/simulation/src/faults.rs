@@ -4,7 +4,7 @@
 use crate::{
     team::people::LEASE,
     world::{
-        Life, Place, World,
+        Life, Place, SimulatedNode, World,
         points::{self, Planned, Point, Step},
     },
 };
@@ -62,13 +62,16 @@ pub enum Kind {
     CrashPoint,
     /// Flushes take long for a while.
     SlowDisk,
+    /// A node loses its disk, and comes back under another id.
+    LostDisk,
     /// A node ended by itself, and is started again.
     EndedByItself,
 }
 
 impl Kind {
     /// All kinds that are chosen.
-    pub const CHOSEN: [Self; 24] = [
+    pub const CHOSEN: [Self; 25] = [
+        Self::LostDisk,
         Self::CrashPoint,
         Self::CrashPoint,
         Self::CrashPoint,
@@ -123,6 +126,8 @@ pub struct Faults {
     repairs: Vec<(u64, Repair)>,
     /// The kinds that do not happen, so that a failure can be traced to few of them.
     without: Vec<Kind>,
+    /// Whether a disk was lost: one in a run, since the loss of two might be one too many.
+    has_lost_a_disk: bool,
     /// How often each kind has happened.
     pub counts: BTreeMap<Kind, u64>,
     /// What happened, for people.
@@ -133,7 +138,15 @@ impl Faults {
     /// Faults of all kinds but these.
     pub fn new(seed: u64, without: Vec<Kind>) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { rng, next: 0, without, repairs: Vec::new(), counts: BTreeMap::new(), log: Vec::new() }
+        Self {
+            rng,
+            next: 0,
+            without,
+            repairs: Vec::new(),
+            has_lost_a_disk: false,
+            counts: BTreeMap::new(),
+            log: Vec::new(),
+        }
     }
 
     /// Lets happen what happens now.
@@ -307,6 +320,13 @@ impl Faults {
                 let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
                 points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
             }
+            Kind::LostDisk if !self.has_lost_a_disk && world.nodes.iter().all(is_well) => {
+                self.has_lost_a_disk = true;
+                world.nodes[place].crash(Crash::Power);
+                world.nodes[place].wipe();
+                self.later(short, Repair::Start(place));
+                self.note(now, kind, format!("node {place} has lost its disk"));
+            }
             Kind::SlowDisk if up => {
                 let delay = self.rng.random_range(20..1_500);
                 world.nodes[place].disk().set_flush_delay(Duration::from_millis(delay));
@@ -327,13 +347,13 @@ impl Faults {
                 self.note(now, kind, "a snapshot is asked for");
             }
             Kind::Drain if count > 1 => {
-                let node = NodeId(place as u64 + 1);
+                let Some(node) = member(world, place) else { return };
                 operate(world, Operation::Drain { node, draining: true });
                 self.later(short, Repair::Undrain(node));
                 self.note(now, kind, format!("node {place} is drained"));
             }
             Kind::Demotion if count > 1 => {
-                let node = NodeId(place as u64 + 1);
+                let Some(node) = member(world, place) else { return };
                 operate(world, Operation::Demote(node));
                 self.later(short, Repair::Promote(node));
                 self.note(now, kind, format!("node {place} loses its vote"));
@@ -341,6 +361,18 @@ impl Faults {
             _ => {}
         }
     }
+}
+
+/// Whether a node runs, and knows of as many voters as bear the loss of one.
+fn is_well(node: &SimulatedNode) -> bool {
+    let voters =
+        node.cluster().map(|cluster| cluster.status().members.iter().filter(|member| member.voter).count());
+    node.life() == Life::Up && voters.is_some_and(|voters| voters >= 3)
+}
+
+/// The member that the node at a place is.
+fn member(world: &World, place: Place) -> Option<NodeId> {
+    Some(world.nodes[place].cluster()?.status().id)
 }
 
 /// Asks the first node that serves. What becomes of it is seen by everybody, or by nobody.

@@ -25,6 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use xxhash_rust::xxh3::Xxh3;
 
@@ -91,6 +92,31 @@ const LEAST_ENTRIES: u64 = 120;
 /// How many times longer than planned a run may go on.
 const LONGEST_FACTOR: u64 = 4;
 
+/// A machine with a folder of its own, whose node belongs to the cluster of these nodes.
+///
+/// # Panics
+/// When its folder cannot be made.
+fn machine(place: usize, folder: &Path, initial: &str, rules: Rules, wrap: Wrap) -> Machine {
+    let folder = folder.join(place.to_string());
+    fs::create_dir_all(&folder).expect("the folder of the run can be made");
+    let peer_addr = format!("node-{place}:7501");
+    let args = StartArgs {
+        node_id: Some(place as u64 + 1),
+        data_dir: Some(folder),
+        listen: Some("127.0.0.1:7401".to_owned()),
+        advertise: Some(format!("node-{place}:7401")),
+        peer_listen: Some("127.0.0.1:7501".to_owned()),
+        peer_advertise: Some(peer_addr.clone()),
+        initial_cluster: Some(initial.to_owned()),
+        insecure_peers: true,
+        cluster_secret: Some("of the simulated nodes, and long enough".to_owned()),
+        snapshot_entries: Some(SNAPSHOT_ENTRIES),
+        ..StartArgs::default()
+    };
+    let config = Config::from_args(args).expect("the settings are sound");
+    Machine { place, config, peer_addr, rules, wrap }
+}
+
 /// Carries out a run.
 ///
 /// # Panics
@@ -131,24 +157,8 @@ impl Running {
         let wrap: Wrap = plan.planted.map_or(|disk| disk, Planted::wrap);
         let rules: Rules = plan.planted.map_or(record::apply, Planted::rules);
         for place in 0..count {
-            let folder = plan.folder.join(place.to_string());
-            fs::create_dir_all(&folder).expect("the folder of the run can be made");
-            let args = StartArgs {
-                node_id: Some(place as u64 + 1),
-                data_dir: Some(folder),
-                listen: Some("127.0.0.1:7401".to_owned()),
-                advertise: Some(format!("node-{place}:7401")),
-                peer_listen: Some("127.0.0.1:7501".to_owned()),
-                peer_advertise: Some(format!("node-{place}:7501")),
-                initial_cluster: Some(initial.join(",")),
-                insecure_peers: true,
-                cluster_secret: Some("of the simulated nodes, and long enough".to_owned()),
-                snapshot_entries: Some(SNAPSHOT_ENTRIES),
-                ..StartArgs::default()
-            };
-            let config = Config::from_args(args).expect("the settings are sound");
-            let peer_addr = format!("node-{place}:7501");
-            world.add(Machine { place, config, peer_addr, rules, wrap }, rng.random());
+            let machine = machine(place, &plan.folder, &initial.join(","), rules, wrap);
+            world.add(machine, rng.random());
         }
         world.nodes.iter_mut().for_each(SimulatedNode::start);
         let agents = rng.random_range(3..8);
@@ -284,6 +294,34 @@ impl Running {
         }
     }
 
+    /// Waits for a leader, and ends the nodes that are no members any more. Returns the places of the others.
+    fn members(&mut self) -> Option<Vec<usize>> {
+        let mut found = None;
+        self.until(SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            found = this.world.nodes.iter().find_map(|node| {
+                let status = node.cluster()?.status();
+                let is_current = status.leader == Some(status.id)
+                    && status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
+                is_current.then(|| status.members.iter().map(|member| member.id).collect::<Vec<_>>())
+            });
+            // Each has to be up to say which member it is.
+            let is_known = |node: &SimulatedNode| node.life() == Life::Down || node.cluster().is_some();
+            found.is_some() && this.world.nodes.iter().all(is_known)
+        });
+        let members = found?;
+        let of = |node: &SimulatedNode| Some(node.cluster()?.status().id);
+        let is_member = |node: &&SimulatedNode| of(node).is_some_and(|id| members.contains(&id));
+        let places: Vec<usize> =
+            self.world.nodes.iter().filter(is_member).map(SimulatedNode::place).collect();
+        for place in 0..self.world.nodes.len() {
+            if !places.contains(&place) {
+                self.world.nodes[place].retire();
+            }
+        }
+        Some(places)
+    }
+
     /// Ends the faults, and expects that the cluster serves through every node soon, and that all nodes are equal.
     fn settle(&mut self) {
         self.faults.end(&mut self.world);
@@ -300,9 +338,13 @@ impl Running {
             request: None,
         };
         let end = self.world.time.now() + SETTLES_WITHIN;
-        let count = self.world.nodes.len();
+        let Some(members) = self.members() else {
+            self.violations.push(format!("nobody leads {SETTLES_WITHIN} ms after the last fault"));
+            return;
+        };
+        let count = members.len();
         let mut reached = Revision(0);
-        for place in 0..count {
+        for place in members.clone() {
             loop {
                 if self.world.time.now() >= end {
                     let lives: Vec<Life> = self.world.nodes.iter().map(SimulatedNode::life).collect();
@@ -369,7 +411,13 @@ impl Running {
 
     /// Reads the events of every node.
     fn read_events(&mut self) {
+        // What is applied from now on, one node may have and another one not yet.
+        let through =
+            self.world.nodes.iter().filter_map(|node| Some(node.cluster()?.local().revision())).min();
         for place in 0..self.world.nodes.len() {
+            if self.world.nodes[place].cluster().is_none() {
+                continue;
+            }
             let (mut events, mut from) = (Vec::new(), Revision(0));
             while let Some(Outcome::Events(page)) = self.ask(place, What::Events(from)) {
                 events.extend(page.events);
@@ -378,6 +426,7 @@ impl Running {
                 }
                 from = page.next;
             }
+            events.retain(|event: &Recorded| Some(event.revision) <= through);
             self.streams.insert(place as u64, events);
         }
     }
@@ -400,7 +449,10 @@ impl Running {
         let answered = operations
             .iter()
             .filter(|operation| {
-                matches!(operation.outcome, Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_)))
+                matches!(
+                    operation.outcome,
+                    Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+                )
             })
             .count();
         if entries < LEAST_ENTRIES && self.violations.is_empty() {
@@ -414,6 +466,8 @@ impl Running {
             seen.extend(self.team.operations.iter().map(requested));
             seen.sort_by_key(|(at, _)| *at);
         }
+        let counts: BTreeMap<String, u64> =
+            self.faults.counts.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect();
         Report {
             violations: self.violations,
             trace: self.trace.digest(),
@@ -422,7 +476,7 @@ impl Running {
             requests: (operations.len() as u64, answered as u64),
             entries,
             modelled,
-            faults: self.faults.counts.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect(),
+            faults: counts,
             passed,
             hit,
             seen,

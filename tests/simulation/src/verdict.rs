@@ -8,9 +8,7 @@ use crate::{
     oracle::{
         Violation,
         model::Model,
-        order::{
-            LeaseTolerance, LoggedEntry, check_against_log, check_holders, check_leases, check_node_streams,
-        },
+        order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
     },
     record::Record,
     team::{
@@ -37,8 +35,6 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// The entries that the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
-    /// The files and features whose holders were searched for an order, and those for which none was found in time.
-    pub searched: (u64, u64),
 }
 
 /// Asks every oracle. `streams` are the events as each node has them.
@@ -58,6 +54,7 @@ pub fn judge(
     judgement.violations.extend(unnamed_writes(operations, record));
     replay(record, &mut judgement);
     judgement.violations.extend(lacking_events(streams, record));
+    judgement.violations.extend(wrong_pages(operations, record));
     let seen = |events: &Vec<Recorded>| events.iter().map(SeenEvent::of).collect::<Vec<_>>();
     let streams = streams.iter().map(|(node, events)| (*node, seen(events))).collect();
     // Nodes add the lists of features to the events that they send, so that only nodes are compared with each other.
@@ -77,11 +74,45 @@ fn replay(record: &Record, judgement: &mut Judgement) {
     judgement.modelled = (model.checked(), model.uncovered_commands().values().sum());
 }
 
+/// Compares what a client was sent of the feed, page by page, with the events that the entries had: nothing that was
+/// not committed, and nothing left out.
+fn wrong_pages(operations: &[ask::Operation], record: &Record) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for operation in operations {
+        let (What::Events(from), Some(Outcome::Events(page))) = (&operation.what, &operation.outcome) else {
+            continue;
+        };
+        let from = (*from).max(page.oldest);
+        let sent: Vec<_> = page.events.iter().map(|event| (event.revision, event.seq)).collect();
+        if page.next < from {
+            continue;
+        }
+        let entries = record.entries.range(from..page.next);
+        let expected: Vec<_> = entries
+            .flat_map(|(_, entry)| entry.events.iter().map(|event| (event.revision, event.seq)))
+            .collect();
+        if sent != expected {
+            let message = format!(
+                "node {} sent from {from} to {} at {} ms the events {sent:?}, and not {expected:?}",
+                operation.node, page.next, operation.called
+            );
+            violations.push(Violation::new(
+                "streams",
+                "a page has every committed event and no other one",
+                message,
+            ));
+        }
+    }
+    violations
+}
+
 /// Compares the events of each node with those that the entries had, by their positions and kinds. A node may lack the
 /// beginning, which was pruned.
 fn lacking_events(streams: &BTreeMap<u64, Vec<Recorded>>, record: &Record) -> Vec<Violation> {
     let place = |event: &Recorded| (event.revision, event.seq, std::mem::discriminant(&event.event));
-    let all: Vec<_> = record.entries.values().flat_map(|entry| entry.events.iter().map(place)).collect();
+    let last = streams.values().filter_map(|events| events.last()).map(|event| event.revision).max();
+    let entries = record.entries.iter().filter(|(index, _)| Some(**index) <= last);
+    let all: Vec<_> = entries.flat_map(|(_, entry)| entry.events.iter().map(place)).collect();
     let mut violations = Vec::new();
     for (node, events) in streams {
         let found: Vec<_> = events.iter().map(place).collect();
@@ -118,10 +149,14 @@ fn unnamed_writes(operations: &[ask::Operation], record: &Record) -> Vec<Violati
         }
         // Only a command with an id of its own is told from another one of the same client.
         if let Command::StartSession(_) | Command::CreateFeature(_) = write.command {
-            let indexes: Vec<u64> =
-                record.entries.iter().filter(|(_, entry)| is_same(entry)).map(|(index, _)| index.0).collect();
+            // A node that sends it again gets the first answer.
+            let took_effect = record
+                .entries
+                .iter()
+                .filter(|(index, entry)| is_same(entry) && entry.answer.revision == **index);
+            let indexes: Vec<u64> = took_effect.map(|(index, _)| index.0).collect();
             if indexes.len() > 1 {
-                let message = format!("{} is in the log at {indexes:?}", shown(operation));
+                let message = format!("{} took effect at {indexes:?}", shown(operation));
                 violations.push(Violation::new("order", "a write takes effect once", message));
             }
         }
@@ -293,20 +328,4 @@ fn ends(record: &Record) -> Vec<SessionEnd> {
         }
     }
     ends
-}
-
-/// Searches an order of the holders of each file that explains what clients saw, without the log: a second opinion.
-pub fn second_opinion(operations: &[ask::Operation], judgement: &mut Judgement) {
-    let mut history: Vec<Operation> = operations.iter().map(operation).collect();
-    // A lease may run out, or an admin may take a file away, at any time that is not excluded.
-    let mut last: BTreeMap<String, u64> = BTreeMap::new();
-    for operation in operations {
-        if let (What::Beat(session), Some(Outcome::Beat(true))) = (&operation.what, &operation.outcome) {
-            last.insert(session.to_string(), operation.called);
-        }
-    }
-    let _ = &mut history;
-    let report = check_holders(&history);
-    judgement.searched = (report.judged as u64, report.undecided.len() as u64);
-    judgement.violations.extend(report.violations);
 }

@@ -9,7 +9,8 @@ use nexus_api::cluster::{Consistency, WriteRequest};
 use nexus_domain::{
     Acting, Actor, Command, FeatureId, Refusal, Reply, SessionId,
     command::{self, NewFeature},
-    entity::{ClaimMode, Lane, SessionMetadata},
+    entity::{ClaimMode, Lane, Role, SessionMetadata},
+    ids::KeyId,
     refusal::EntityKind,
     reply_cache::{KeyedRequest, ReplyKey},
     short_text::{AgentName, IdempotencyKey, Label, Slug, Title},
@@ -44,6 +45,8 @@ pub struct Agent {
     asked: u64,
     /// The feature that it wrote last, while nobody can pick it yet.
     draft: Option<Slug>,
+    /// The key that it has asked for.
+    key_to_come: Option<KeyId>,
 }
 
 fn id(rng: &mut SmallRng) -> Uuid {
@@ -66,6 +69,7 @@ impl Agent {
             waits_for: None,
             asked: 0,
             draft: None,
+            key_to_come: None,
         }
     }
 
@@ -112,7 +116,8 @@ impl Agent {
                 let some = people.paths(&[rng.random_range(0..PATHS.len())]);
                 command::ReleasePaths { project, paths: rng.random_bool(0.7).then_some(some) }.into()
             }
-            (92..94, _) => command::EndSession { project, session }.into(),
+            (92..93, _) => command::EndSession { project, session }.into(),
+            (93..94, _) => self.change_of_rights(people, rng),
             (94..96, _) => {
                 let paths = people.paths(&[rng.random_range(0..PATHS.len())]);
                 let reason = Label::parse("needed elsewhere").expect("a good reason");
@@ -121,6 +126,27 @@ impl Agent {
             _ => command::ReadyFeature { project, slug: any_slug }.into(),
         };
         self.write(command, people, rng)
+    }
+
+    /// Another key for itself, the end of the one that it uses, or another role for somebody.
+    fn change_of_rights(&mut self, people: &People, rng: &mut SmallRng) -> Command {
+        match rng.random_range(0..3_u32) {
+            0 => {
+                let key = KeyId(id(rng));
+                self.key_to_come = Some(key);
+                command::AddKey { key: people.key(key, rng.random()) }.into()
+            }
+            // The first one stays, so that nobody is locked out for good.
+            1 if self.actor != people.actor(self.engineer) => {
+                let Actor::Engineer { key, .. } = self.actor else { return command::Tick.into() };
+                command::RevokeKey { key }.into()
+            }
+            _ => {
+                let role = if rng.random_bool(0.6) { Role::Engineer } else { Role::Readonly };
+                let engineer = people.engineer(rng.random_range(1..ENGINEERS));
+                command::ChangeRole { engineer, role }.into()
+            }
+        }
     }
 
     fn new_feature(&mut self, people: &People, rng: &mut SmallRng) -> Command {
@@ -172,6 +198,8 @@ impl Agent {
                     Ok(reply) => self.believe(&write.command, reply),
                     // Its lease has ended.
                     Err(Refusal::NotFound { kind: EntityKind::Session, .. }) => self.die(),
+                    // Its key has ended: it goes on with the first one, which may have ended, too.
+                    Err(Refusal::KeyRevoked) => self.actor = People.actor(self.engineer),
                     Err(_) => {}
                 }
             }
@@ -200,6 +228,11 @@ impl Agent {
         match (command, reply) {
             (Command::StartSession(_), Reply::Session(session)) => self.session = Some(session.id),
             (Command::EndSession(_), _) => self.die(),
+            (Command::AddKey(_), _) => {
+                if let (Some(key), Actor::Engineer { id, .. }) = (self.key_to_come.take(), self.actor) {
+                    self.actor = Actor::Engineer { id, key };
+                }
+            }
             (Command::CreateFeature(create), _) => self.draft = Some(create.feature.slug.clone()),
             (_, Reply::Picked { feature, .. }) => self.active = Some(feature.slug.clone()),
             (Command::ReleaseFeature(_) | Command::CompleteFeature(_), _) => self.active = None,

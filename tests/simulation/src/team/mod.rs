@@ -8,7 +8,8 @@ pub mod people;
 
 use crate::{planted::Planted, world::World};
 use agent::Agent;
-use ask::{Answers, Operation, Outcome};
+use ask::{Answers, Operation, Outcome, What};
+use nexus_domain::Revision;
 use people::People;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
@@ -19,6 +20,8 @@ pub struct Team {
     people: People,
     agents: Vec<Agent>,
     answers: Answers,
+    /// The request for events that is under way, and where the next ones begin.
+    watching: (Option<usize>, Revision),
     /// Every request in the order in which they were made.
     pub operations: Vec<Operation>,
 }
@@ -29,7 +32,15 @@ impl Team {
         let mut rng = SmallRng::seed_from_u64(seed);
         let agents =
             (0..agents).map(|number| Agent::new(number, &people, rng.random_range(0..500))).collect();
-        Self { rng, planted, people, agents, answers: Answers::default(), operations: Vec::new() }
+        Self {
+            rng,
+            planted,
+            people,
+            agents,
+            answers: Answers::default(),
+            watching: (None, Revision(0)),
+            operations: Vec::new(),
+        }
     }
 
     /// Lets everybody do what they would do now.
@@ -41,6 +52,7 @@ impl Team {
                 self.end(number, now, outcome);
             }
         }
+        self.watch(world);
         for at in 0..self.agents.len() {
             let waits_for = self.agents[at].waits_for;
             if let Some(number) = waits_for {
@@ -55,6 +67,49 @@ impl Team {
         }
     }
 
+    /// Follows the events through whichever node it finds, from where the last one has left it.
+    fn watch(&mut self, world: &World) {
+        let now = world.time.now();
+        if let Some(number) = self.watching.0 {
+            let operation = &self.operations[number];
+            match &operation.outcome {
+                Some(Outcome::Events(page)) => self.watching = (None, page.next.max(self.watching.1)),
+                Some(_) => self.watching.0 = None,
+                None if now >= operation.called + agent::PATIENCE => {
+                    self.operations[number].outcome = Some(Outcome::Silence);
+                    self.watching.0 = None;
+                }
+                None => return,
+            }
+        }
+        if !now.is_multiple_of(250) {
+            return;
+        }
+        let Some(node) = self.any_node(world) else { return };
+        let Some(cluster) = world.nodes[node].cluster() else { return };
+        let number = self.operations.len();
+        let what = What::Events(self.watching.1);
+        world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), None));
+        let node_start = world.nodes[node].starts();
+        let agent = self.agents.len();
+        self.operations.push(Operation {
+            agent,
+            node,
+            node_start,
+            what,
+            called: now,
+            returned: None,
+            outcome: None,
+        });
+        self.watching.0 = Some(number);
+    }
+
+    fn any_node(&mut self, world: &World) -> Option<usize> {
+        let serving: Vec<usize> =
+            (0..world.nodes.len()).filter(|at| world.nodes[*at].cluster().is_some()).collect();
+        if serving.is_empty() { None } else { Some(serving[self.rng.random_range(0..serving.len())]) }
+    }
+
     /// Whether somebody waits for an answer.
     pub fn is_waiting(&self) -> bool {
         self.agents.iter().any(|agent| agent.waits_for.is_some())
@@ -62,13 +117,10 @@ impl Team {
 
     fn ask(&mut self, at: usize, world: &World) {
         let now = world.time.now();
-        let serving: Vec<usize> =
-            (0..world.nodes.len()).filter(|at| world.nodes[*at].cluster().is_some()).collect();
-        if serving.is_empty() {
+        let Some(node) = self.any_node(world) else {
             self.agents[at].next = now + 200;
             return;
-        }
-        let node = serving[self.rng.random_range(0..serving.len())];
+        };
         let Some(cluster) = world.nodes[node].cluster() else { return };
         let number = self.operations.len();
         let what = self.agents[at].choose(&self.people, &mut self.rng);
@@ -89,7 +141,7 @@ impl Team {
         let operation = &mut self.operations[number];
         operation.returned = Some(now);
         operation.outcome = Some(outcome);
-        let agent = &mut self.agents[operation.agent];
+        let Some(agent) = self.agents.get_mut(operation.agent) else { return };
         agent.waits_for = None;
         agent.learn(operation, now, &mut self.rng);
     }

@@ -81,6 +81,19 @@ impl People {
             .collect()
     }
 
+    /// A new key.
+    pub fn key(self, id: KeyId, prefix: u64) -> NewApiKey {
+        NewApiKey {
+            id,
+            prefix: KeyPrefix(prefix),
+            hash: "hash".into(),
+            label: label("key"),
+            expires_at: None,
+            project: None,
+            readonly: false,
+        }
+    }
+
     /// What makes the cluster ready for work, in order. `bootstrap` is the digest of the token for the first admin.
     pub fn beginnings(self, bootstrap: TokenDigest) -> Vec<WriteRequest> {
         let mut all = Vec::new();
@@ -130,15 +143,7 @@ impl People {
     }
 
     fn registration(self, number: usize, bootstrap: Option<TokenDigest>) -> Command {
-        let key = NewApiKey {
-            id: KeyId(Uuid::from_u128(0x200 + number as u128)),
-            prefix: KeyPrefix(number as u64),
-            hash: "hash".into(),
-            label: label("key"),
-            expires_at: None,
-            project: None,
-            readonly: false,
-        };
+        let key = self.key(KeyId(Uuid::from_u128(0x200 + number as u128)), number as u64);
         let email = format!("engineer-{number}@example.com");
         command::RegisterEngineer {
             id: self.engineer(number),

@@ -8,9 +8,7 @@ use super::{
     points,
 };
 use nexus_api::{cluster::Cluster, mint::Mint};
-use nexus_domain::{InstanceId, NodeId};
 use nexus_node::{
-    membership::identity::{self, StoredIdentity},
     peer::wire::Listen,
     run::{FreeSpace, RunningNode, Sources},
     settings::config::Config,
@@ -88,9 +86,8 @@ pub struct SimulatedNode {
     /// When its process started: in the world's time and by its own clock.
     began: Option<(u64, Instant)>,
     seeds: SmallRng,
-    /// The identity that it was given by joining.
-    joined: Option<StoredIdentity>,
     starts: u64,
+    is_retired: bool,
 }
 
 impl SimulatedNode {
@@ -110,8 +107,8 @@ impl SimulatedNode {
             fast_ppm: 0,
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
-            joined: None,
             starts: 0,
+            is_retired: false,
         }
     }
 
@@ -169,11 +166,6 @@ impl SimulatedNode {
         self.fast_ppm = ppm;
     }
 
-    /// Says which member it is: one that has joined.
-    pub fn has_joined(&mut self, node: NodeId, instance: InstanceId) {
-        self.joined = Some(StoredIdentity { instance, node: Some(node), cluster: None, starts: 0 });
-    }
-
     fn slot(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,6 +176,9 @@ impl SimulatedNode {
     /// When it runs already.
     pub fn start(&mut self) {
         assert!(self.runtime.is_none(), "the node runs already");
+        if self.is_retired {
+            return;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -200,12 +195,12 @@ impl SimulatedNode {
         };
         self.starts += 1;
         self.slot = Arc::default();
-        let (slot, machine, joined) = (self.slot.clone(), self.machine.clone(), self.joined);
+        let (slot, machine) = (self.slot.clone(), self.machine.clone());
         points::starts(machine.place, self.disk.clone());
         let disk = (machine.wrap)(Arc::new(PointedDisk { disk: self.disk.clone(), place: machine.place }));
         let began = runtime.block_on(async { Instant::now() });
         runtime.spawn(async move {
-            let why = match run(machine, peers, disk, sources, joined, &slot).await {
+            let why = match run(machine, peers, disk, sources, &slot).await {
                 Ok(why) => why,
                 Err(error) => format!("{error:#}"),
             };
@@ -243,6 +238,12 @@ impl SimulatedNode {
     pub fn wipe(&mut self) {
         assert!(self.runtime.is_none(), "a disk is not taken away from a process");
         self.disk = SimulatedDisk::new();
+    }
+
+    /// Ends its process for good.
+    pub fn retire(&mut self) {
+        self.crash(Crash::Process);
+        self.is_retired = true;
     }
 
     /// Stops its process, as SIGSTOP does, or lets it go on.
@@ -286,15 +287,9 @@ async fn run(
     peers: Box<dyn Listen>,
     disk: Arc<dyn Storage>,
     sources: Sources,
-    joined: Option<StoredIdentity>,
     slot: &Mutex<Slot>,
 ) -> anyhow::Result<String> {
     let (log, state_machine, store) = nexus_raft_store::open(disk).await?;
-    if let Some(joined) = joined
-        && store.identity().await?.is_none()
-    {
-        identity::save(&store, &joined).await?;
-    }
     let state_machine: StateMachine = state_machine.with_rules(machine.rules);
     let node =
         RunningNode::start_simulated(machine.config, sources, (log, state_machine, store), peers).await?;
