@@ -6,6 +6,7 @@ use nexus_domain::{
     entity::{Feature, LeaseState, Project, Session, Status},
     pattern::Pattern,
     refusal::{Blocker, Conflict, HolderNote, MAX_LISTED},
+    short_text::AgentName,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -226,7 +227,7 @@ fn of_session(session: &Session) -> Outcome {
     Outcome::of_kind("")
         .is("session", session.id)
         .is("engineer", session.engineer)
-        .is("agent", format!("{:?}", session.agent.as_ref().map(|name| name.as_str())))
+        .is("agent", format!("{:?}", session.agent.as_ref().map(AgentName::as_str)))
         .is("works on", format!("{:?}", session.feature))
         .is("mode", format!("{:?}", session.heartbeat_mode))
         .is("lease", lease)

@@ -10,24 +10,25 @@ const UNNAMED: char = '\u{e000}';
 
 /// Whether a session may not claim one of these paths exclusively while another session holds the other.
 pub(super) fn collide(one: &str, other: &str, case: Case) -> bool {
+    let differ = |(this, that): (char, char)| match case {
+        Case::Sensitive => this != that,
+        Case::Insensitive => !this.eq_ignore_ascii_case(&that),
+    };
+    if fixed(one).zip(fixed(other)).any(differ) {
+        return false;
+    }
     let (one, other) = (spelled(one, case), spelled(other, case));
     if is_file_above(&one, &other) || is_file_above(&other, &one) {
         return true;
-    }
-    if fixed(&one).zip(fixed(&other)).any(|(this, that)| this != that) {
-        return false;
     }
     let (these, those) = (alternatives(&one, case), alternatives(&other, case));
     these.iter().any(|this| those.iter().any(|that| meet(this, that)))
 }
 
-/// The characters that every path of a pattern begins with: those before its first wildcard, but for a dot, which may
-/// be an empty step.
+/// Characters that every path of a pattern begins with: those before its first wildcard. A dot ends them, too, since it
+/// may be an empty step.
 fn fixed(pattern: &str) -> impl Iterator<Item = char> {
-    let fixed = pattern.split(['*', '?', '[', '{']).next().unwrap_or_default();
-    let is_whole = fixed.len() == pattern.len();
-    let fixed = if is_whole { fixed } else { fixed.trim_end_matches('.') };
-    (if pattern == "./" { "" } else { fixed }).chars()
+    pattern.chars().take_while(|c| !['*', '?', '[', '{', '.'].contains(c))
 }
 
 /// The spelling by which paths are compared.

@@ -11,6 +11,7 @@ use nexus_domain::{
     command::{EndSession, Heartbeats, StartSession},
     entity::{HeartbeatMode, Role},
     refusal::EntityKind,
+    short_text::AgentName,
     usage::Owner,
 };
 use std::collections::BTreeSet;
@@ -242,7 +243,7 @@ pub(super) fn start_session(
     {
         return Err(not_found(EntityKind::Feature, feature));
     }
-    let agent = agent.as_ref().map(|name| name.as_str());
+    let agent = agent.as_ref().map(AgentName::as_str);
     let id = match world.session_of(*project, engineer, agent).map(|session| session.id) {
         Some(id) => {
             renew(world, id, false);

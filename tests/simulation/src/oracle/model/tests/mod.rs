@@ -78,7 +78,7 @@ fn run(seed: u64, entries: u64) -> std::collections::BTreeMap<String, u64> {
 #[test]
 fn the_model_and_the_domain_agree_on_every_entry() {
     let mut kinds = std::collections::BTreeMap::<String, u64>::new();
-    for seed in 0..40 {
+    for seed in 0..100 {
         for (kind, count) in run(seed, 400) {
             *kinds.entry(kind).or_default() += count;
         }
@@ -123,7 +123,7 @@ fn quotas_are_counted_alike() {
     let mut history = History::new(3);
     let (mut state, mut model) = (State::default(), Model::new());
     let (mut revision, mut refused) = (0, 0);
-    for round in 0..400 {
+    for round in 0..300 {
         revision += 1;
         let proposal = if revision <= history.set_up() { history.next(&state) } else { history.large(round) };
         let answer = both(&mut state, &mut model, &history, revision, &proposal);

@@ -369,10 +369,10 @@ impl History {
     /// An entry that needs much room: features and claims with long paths, picks, and their end.
     pub(super) fn large(&mut self, round: usize) -> Proposal {
         let project = PROJECTS[0];
-        let long = |n: usize| Pattern::parse(&format!("{n}/{}", "long".repeat(100))).unwrap();
-        let slug = Slug::parse(&format!("large-{}", self.below(40))).unwrap();
+        let long = |n: usize| Pattern::parse(&format!("{n}/{}", "long".repeat(245))).unwrap();
+        let slug = Slug::parse(&format!("large-{}", self.below(25))).unwrap();
         self.now += self.below(60) as i64;
-        let paths: Arc<[Pattern]> = (0..1 + self.below(60)).map(|n| long(round * 100 + n)).collect();
+        let paths: Arc<[Pattern]> = (0..1 + self.below(40)).map(|n| long(round * 100 + n)).collect();
         let command: Command = match self.below(8) {
             0 | 1 => {
                 let Command::CreateFeature(mut new) = self.new_feature(project, slug) else { unreachable!() };
@@ -387,7 +387,7 @@ impl History {
                 let patch = FeaturePatch { touches: Some(paths), ..FeaturePatch::default() };
                 command::UpdateFeature { project, slug, patch: Box::new(patch) }.into()
             }
-            6 => command::ReleasePaths { project, paths: None }.into(),
+            6 if self.is(20) => command::ReleasePaths { project, paths: None }.into(),
             _ => command::ClaimPaths { project, paths, mode: ClaimMode::Exclusive, feature: None }.into(),
         };
         let by = self.below(3) as u128;
