@@ -10,6 +10,7 @@
 
 pub mod faults;
 pub mod history;
+mod machines;
 pub mod many;
 pub mod oracle;
 pub mod picture;

@@ -127,12 +127,19 @@ fn call(program: &Path, seed: u64, many: &Many) -> io::Result<Result<Report, Str
     }))
 }
 
-/// Makes a run that fails simpler for as long as it still fails: leaves out kinds of faults, and ends it earlier.
+/// The beginning of a violation, which is the same for all of its kind.
+fn kind_of(why: &str) -> &str {
+    let most = why.char_indices().nth(20).map_or(why.len(), |(at, _)| at);
+    &why[..most]
+}
+
+/// Makes a run that fails simpler for as long as it fails in the same way: leaves out kinds of faults, and ends it earlier.
 /// Returns its arguments.
 ///
 /// # Errors
 /// When the program cannot be started.
-pub fn shrink(program: &Path, seed: u64, arguments: &[String]) -> io::Result<Vec<String>> {
+pub fn shrink(program: &Path, seed: u64, arguments: &[String], why: &str) -> io::Result<Vec<String>> {
+    let kind = kind_of(why);
     let mut shortest = arguments.to_vec();
     let fails = |arguments: &[String]| -> io::Result<bool> {
         let many = Many {
@@ -143,7 +150,9 @@ pub fn shrink(program: &Path, seed: u64, arguments: &[String]) -> io::Result<Vec
             repeat_every: 0,
             arguments: arguments.to_vec(),
         };
-        Ok(call(program, seed, &many)?.map_or(true, |report| !report.violations.is_empty()))
+        let found = call(program, seed, &many)?;
+        let why = found.map_or_else(Some, |report| report.violations.into_iter().next());
+        Ok(why.is_some_and(|why| kind_of(&why) == kind))
     };
     for kind in Kind::value_variants().iter().filter_map(Kind::to_possible_value) {
         let without = format!("--without={}", kind.get_name());

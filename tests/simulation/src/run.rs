@@ -2,6 +2,7 @@
 
 use crate::{
     faults::{Faults, Kind, NEAR},
+    machines::machine,
     picture::{Moment, Seen},
     planted::Planted,
     record,
@@ -11,14 +12,11 @@ use crate::{
         people::People,
     },
     verdict::judge,
-    world::{Life, Machine, Rules, SimulatedNode, World, Wrap, points},
+    world::{Life, Rules, SimulatedNode, World, Wrap, points},
 };
 use nexus_api::cluster::WriteRequest;
 use nexus_domain::{Recorded, Revision};
-use nexus_node::{
-    BOOTSTRAP_TOKEN_FILE,
-    settings::{args::StartArgs, config::Config},
-};
+use nexus_node::BOOTSTRAP_TOKEN_FILE;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -31,8 +29,6 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// The longest time for forming a cluster without faults, and for recovering after the last one, in milliseconds.
 const SETTLES_WITHIN: u64 = 40_000;
-/// Entries between two snapshots.
-const SNAPSHOT_ENTRIES: u64 = 150;
 
 /// What a run is made of.
 #[derive(Clone)]
@@ -87,35 +83,12 @@ pub struct Report {
     pub seen: Vec<Moment>,
 }
 
+/// The time between two looks at who runs and who leads, in milliseconds.
+const LOOKS_EVERY: u64 = 10;
 /// A run that did less proves nothing. So it goes on for longer, and is a failure if that does not help.
 const LEAST_ENTRIES: u64 = 120;
 /// How many times longer than planned a run may go on.
 const LONGEST_FACTOR: u64 = 4;
-
-/// A machine with a folder of its own, whose node belongs to the cluster of these nodes.
-///
-/// # Panics
-/// When its folder cannot be made.
-fn machine(place: usize, folder: &Path, initial: &str, rules: Rules, wrap: Wrap) -> Machine {
-    let folder = folder.join(place.to_string());
-    fs::create_dir_all(&folder).expect("the folder of the run can be made");
-    let peer_addr = format!("node-{place}:7501");
-    let args = StartArgs {
-        node_id: Some(place as u64 + 1),
-        data_dir: Some(folder),
-        listen: Some("127.0.0.1:7401".to_owned()),
-        advertise: Some(format!("node-{place}:7401")),
-        peer_listen: Some("127.0.0.1:7501".to_owned()),
-        peer_advertise: Some(peer_addr.clone()),
-        initial_cluster: Some(initial.to_owned()),
-        insecure_peers: true,
-        cluster_secret: Some("of the simulated nodes, and long enough".to_owned()),
-        snapshot_entries: Some(SNAPSHOT_ENTRIES),
-        ..StartArgs::default()
-    };
-    let config = Config::from_args(args).expect("the settings are sound");
-    Machine { place, config, peer_addr, rules, wrap }
-}
 
 /// Carries out a run.
 ///
@@ -190,7 +163,8 @@ impl Running {
                 self.seen.push((delivery.at, message));
             }
         }
-        if self.is_told {
+        // In every run, told or not: what looks at a node may change how it goes on.
+        if self.world.time.now().is_multiple_of(LOOKS_EVERY) {
             self.look();
         }
     }
@@ -205,11 +179,11 @@ impl Running {
         };
         let leader = self.world.nodes.iter().filter_map(leads).max_by_key(|(_, term)| *term);
         for (node, runs) in runs.iter().enumerate() {
-            if self.last_seen.0.get(node).is_some_and(|before| before != runs) {
+            if self.is_told && self.last_seen.0.get(node).is_some_and(|before| before != runs) {
                 self.seen.push((now, Seen::Runs { node, runs: *runs }));
             }
         }
-        if let Some((node, term)) = leader.filter(|_| leader != self.last_seen.1) {
+        if let Some((node, term)) = leader.filter(|_| self.is_told && leader != self.last_seen.1) {
             self.seen.push((now, Seen::Leads { node, term }));
         }
         self.last_seen = (runs, leader.or(self.last_seen.1));
@@ -301,8 +275,10 @@ impl Running {
             this.faults.keep_up(&mut this.world);
             found = this.world.nodes.iter().find_map(|node| {
                 let status = node.cluster()?.status();
-                let is_current = status.leader == Some(status.id)
-                    && status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
+                // A node alone hears from nobody while nothing is written.
+                let is_heard = status.members.len() == 1
+                    || status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
+                let is_current = status.leader == Some(status.id) && is_heard;
                 is_current.then(|| status.members.iter().map(|member| member.id).collect::<Vec<_>>())
             });
             // Each has to be up to say which member it is.

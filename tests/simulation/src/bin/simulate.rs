@@ -139,7 +139,7 @@ fn many(args: &Args) -> io::Result<ExitCode> {
     show(&summary);
     let Some((seed, why)) = &summary.failed else { return Ok(ExitCode::SUCCESS) };
     println!("\nSeed {seed} FAILED: {why}\n\nLooking for a simpler run that fails, too …");
-    let simpler = shrink(&program, *seed, &many.arguments)?.join(" ");
+    let simpler = shrink(&program, *seed, &many.arguments, why)?.join(" ");
     println!("Replay it: nexus-simulate --seed {seed} {simpler} --tell --picture seed-{seed}.html");
     Ok(ExitCode::FAILURE)
 }
