@@ -4,7 +4,7 @@
 use super::{
     Batch, Column, Folder, KeyRange, Operation, Order, Reader, Scan, SpaceUsage, Storage,
     simulated_failures::{Crash, Fault, crashed, strikes},
-    simulated_files::{SimulatedFiles, SurvivingFiles},
+    simulated_files::{SimulatedFiles, SurvivingContents, SurvivingFiles},
 };
 use crate::error::StoreError;
 use imbl::OrdMap;
@@ -31,7 +31,7 @@ pub struct SimulatedDisk {
     files: Arc<SimulatedFiles>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Columns {
     /// The versions after each flushed batch. The last one survives every crash but a forgetting one.
     flushed: VecDeque<Version>,
@@ -47,6 +47,12 @@ struct Columns {
 impl Columns {
     fn live(&self) -> Version {
         self.unflushed.last().or(self.flushed.back()).cloned().unwrap_or_default()
+    }
+
+    /// The version after the last flush and this many batches since.
+    fn with_unflushed(&self, batches: usize) -> Version {
+        let kept = batches.min(self.unflushed.len()).checked_sub(1);
+        kept.map_or_else(|| self.flushed.back(), |last| self.unflushed.get(last)).cloned().unwrap_or_default()
     }
 
     fn check(&self, doing: &'static str) -> Result<(), StoreError> {
@@ -83,26 +89,27 @@ impl SimulatedDisk {
         }
     }
 
+    /// A copy of the disk, of which as much is flushed. Later writes to one of the two do not change the other.
+    pub fn fork(&self) -> Self {
+        Self { columns: Arc::new(Mutex::new(self.lock().clone())), files: Arc::new(self.files.fork()) }
+    }
+
     /// Crashes the machine. Every handle to this disk fails from now on; the returned disk has what is left.
     pub fn crash(&self, crash: Crash) -> Self {
         let mut columns = self.lock();
         columns.crashed = true;
         let (version, files) = match crash {
-            Crash::Process => (columns.live(), SurvivingFiles::Written),
-            Crash::Power => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Synced),
-            Crash::Torn(0) => (columns.flushed.back().cloned().unwrap_or_default(), SurvivingFiles::Torn),
-            Crash::Torn(batches) => {
-                let kept = batches.min(columns.unflushed.len());
-                let version = match kept {
-                    0 => columns.flushed.back(),
-                    kept => columns.unflushed.get(kept - 1),
-                };
-                (version.cloned().unwrap_or_default(), SurvivingFiles::Torn)
+            Crash::Process => (columns.live(), SurvivingFiles::WRITTEN),
+            Crash::Power => (columns.with_unflushed(0), SurvivingFiles::SYNCED),
+            Crash::Torn(batches) => (columns.with_unflushed(batches), SurvivingFiles::TORN),
+            Crash::Chosen { batches, names, contents } => {
+                let contents = if contents { SurvivingContents::Written } else { SurvivingContents::Synced };
+                (columns.with_unflushed(batches), SurvivingFiles { has_names: names, contents })
             }
             Crash::Forgets(batches) => {
                 let kept = columns.flushed.len().saturating_sub(batches);
                 let version = kept.checked_sub(1).and_then(|last| columns.flushed.get(last));
-                (version.cloned().unwrap_or_default(), SurvivingFiles::Synced)
+                (version.cloned().unwrap_or_default(), SurvivingFiles::SYNCED)
             }
         };
         let left = Columns { flushed: VecDeque::from([version]), ..Columns::default() };

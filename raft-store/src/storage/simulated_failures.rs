@@ -12,6 +12,15 @@ pub enum Crash {
     /// The power fails while the device is writing: this many batches after the last flush are there, and files end in
     /// the middle of what was not flushed.
     Torn(usize),
+    /// The power fails, and the device has written some of what was not flushed, in an order of its own.
+    Chosen {
+        /// The number of batches after the last flush that are there.
+        batches: usize,
+        /// Whether files have the names that were not flushed.
+        names: bool,
+        /// Whether files have the contents that were not flushed.
+        contents: bool,
+    },
     /// The power fails, and a damaged record hides this many flushed batches and all later ones.
     Forgets(usize),
 }

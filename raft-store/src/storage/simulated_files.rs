@@ -12,20 +12,38 @@ use std::{
 
 /// The files that are left after a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum SurvivingFiles {
+pub(super) struct SurvivingFiles {
+    /// Whether the names are there that were not flushed.
+    pub(super) has_names: bool,
+    /// The contents that are there.
+    pub(super) contents: SurvivingContents,
+}
+
+/// The contents of files that are left after a crash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SurvivingContents {
     /// Everything that was written.
     Written,
-    /// All names, and contents up to the middle of what was not flushed.
+    /// The first half of what was not flushed.
     Torn,
     /// Only what was flushed.
     Synced,
+}
+
+impl SurvivingFiles {
+    /// Everything that was written.
+    pub(super) const WRITTEN: Self = Self { has_names: true, contents: SurvivingContents::Written };
+    /// All names, and contents up to the middle of what was not flushed.
+    pub(super) const TORN: Self = Self { has_names: true, contents: SurvivingContents::Torn };
+    /// Only what was flushed.
+    pub(super) const SYNCED: Self = Self { has_names: false, contents: SurvivingContents::Synced };
 }
 
 /// Files in memory.
 #[derive(Clone, Default)]
 pub(super) struct SimulatedFiles(Arc<Mutex<Tree>>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Tree {
     names: BTreeMap<String, usize>,
     synced_names: BTreeMap<String, usize>,
@@ -42,12 +60,12 @@ struct Content {
 }
 
 impl Content {
-    /// The files after a crash of this kind.
-    fn after(&self, surviving: SurvivingFiles) -> Vec<u8> {
+    /// The content after a crash of this kind.
+    fn after(&self, surviving: SurvivingContents) -> Vec<u8> {
         match surviving {
-            SurvivingFiles::Written => self.bytes.clone(),
-            SurvivingFiles::Synced => self.synced.clone(),
-            SurvivingFiles::Torn => {
+            SurvivingContents::Written => self.bytes.clone(),
+            SurvivingContents::Synced => self.synced.clone(),
+            SurvivingContents::Torn => {
                 let same = self.bytes.iter().zip(&self.synced).take_while(|(a, b)| a == b).count();
                 let reached = same + (self.bytes.len() - same) / 2;
                 let mut bytes = self.bytes[..reached].to_vec();
@@ -84,15 +102,16 @@ impl SimulatedFiles {
         self.lock().sync_fault = Some(after);
     }
 
+    pub(super) fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
+    }
+
     pub(super) fn crash(&self, surviving: SurvivingFiles) -> Self {
         let mut tree = self.lock();
         tree.crashed = true;
-        let names = match surviving {
-            SurvivingFiles::Synced => tree.synced_names.clone(),
-            SurvivingFiles::Written | SurvivingFiles::Torn => tree.names.clone(),
-        };
+        let names = if surviving.has_names { tree.names.clone() } else { tree.synced_names.clone() };
         let contents = tree.contents.iter().map(|content| {
-            let bytes = content.after(surviving);
+            let bytes = content.after(surviving.contents);
             Content { synced: bytes.clone(), bytes }
         });
         Self(Arc::new(Mutex::new(Tree {

@@ -6,7 +6,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod both_disks;
 mod cluster_of_one;
+mod crash_points;
+mod cut_files;
+mod data_folder;
 mod deletion;
 mod durability;
 mod entries;

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The source folders of the crates.
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "raft-store/domain/src",
     "raft-store/src",
     "api/types/src",
@@ -26,6 +26,7 @@ const CRATES: [&str; 8] = [
     "node/src",
     "cli/src",
     "tests/src",
+    "tests/specification/src",
 ];
 
 /// A path from the root of a crate: the names of a module, maybe followed by that of an item.
