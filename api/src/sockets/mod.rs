@@ -4,12 +4,12 @@
 //! - [`conversation`]: carries out the messages. [`outbox`]: sends events, never faster than the client takes them.
 
 mod conversation;
-mod message;
+pub(crate) mod message;
 mod outbox;
 mod socket;
 
 pub(crate) use socket::{take_permits, upgrade};
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests;
