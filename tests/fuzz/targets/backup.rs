@@ -1,0 +1,4 @@
+//! Fuzzes [`nexus_raft_store::fuzzing::backup`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_raft_store::fuzzing::backup(data));

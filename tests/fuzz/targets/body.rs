@@ -1,0 +1,4 @@
+//! Fuzzes [`nexus_api::fuzzing::body`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_api::fuzzing::body(data));

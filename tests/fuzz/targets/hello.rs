@@ -1,0 +1,4 @@
+//! Fuzzes [`nexus_node::fuzzing::hello`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_node::fuzzing::hello(data));

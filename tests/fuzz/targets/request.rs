@@ -1,0 +1,4 @@
+//! Fuzzes [`nexus_api::fuzzing::request`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_api::fuzzing::request(data));
