@@ -95,9 +95,7 @@ mod tests {
 
     #[test]
     fn a_block_comes_and_goes_without_a_trace() {
-        for text in
-            ["# Title\n\nText\n", "no end of line", "\n\n", "# Title\r\n\r\nText\r\n", "one\r\ntwo", "one\r"]
-        {
+        for text in ["# Title\n\nText\n", "no end of line", "\n\n", "# Title\r\n\r\nText\r\n", "one\r\ntwo"] {
             let with_block = with(Some(text), Comment::Markdown, "ours\nof two lines");
             assert!(with_block.contains("<!-- >>> nexus >>>"), "{with_block}");
             assert_eq!(
