@@ -158,13 +158,13 @@ impl Node {
     /// A request from its text; none if it is no request, or one that a node without Raft cannot answer.
     fn request(&self, text: &str) -> Option<Request<Body>> {
         /// Routes about the node itself, which this one is too simple for, and those that hash keys for 20 ms.
-        const LEFT_OUT: [&str; 8] =
-            ["cluster", "health", "metrics", "ready", "live", "register", "keys", "reset"];
+        const LEFT_OUT: [&str; 5] = ["cluster", "health", "metrics", "register", "keys"];
         let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
         let mut lines = head.lines();
         let (method, path) = lines.next()?.split_once(' ')?;
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
-        if LEFT_OUT.iter().any(|part| decoded.contains(part)) {
+        let is_home = !decoded.contains("/api/") && !decoded.contains("/mcp");
+        if is_home || LEFT_OUT.iter().any(|part| decoded.contains(part)) {
             return None;
         }
         let mut request = Request::builder().method(method.parse::<Method>().ok()?).uri(path);
@@ -267,7 +267,7 @@ mod tests {
                 "POST /api/projects/project-1/sessions\n\n{\"agent\":\"build\"}\n%%\n\
                  POST /api/projects/project-1/features/first/pick\n\n{}\n%%\n\
                  POST /api/projects/project-1/features/second/pick\n\n{}\n%%\n\
-                 POST /api/projects/project-1/features/first/checkpoints\n\n{\"context\":{\"a\":1}}\n%%\n\
+                 POST /api/projects/project-1/sessions/checkpoints\n\n{\"context\":{\"a\":1},\"summary\":\"s\"}\n%%\n\
                  POST /api/projects/project-1/features/first/done\n\n",
             ),
             (
@@ -275,11 +275,11 @@ mod tests {
                 "POST /api/projects/project-1/claims\n\n{\"paths\":[\"src/b.rs\",\"src/[x]/*\"]}\n%%\n\
                  GET /api/projects/project-1/claims?path=src/b.rs\n%%\n\
                  POST /api/projects/project-1/claims/check\n\n{\"paths\":[\"src/b.rs\"]}\n%%\n\
-                 POST /api/projects/project-1/claims/release\n\n{\"paths\":[\"src/b.rs\"]}",
+                 DELETE /api/projects/project-1/claims\n\n{\"paths\":[\"src/b.rs\"]}",
             ),
             (
                 "knowledge",
-                "POST /api/projects/project-1/learnings\n\n{\"content\":\"text\"}\n%%\n\
+                "POST /api/projects/project-1/features/first/learnings\n\n{\"content\":\"text\"}\n%%\n\
                  POST /api/projects/project-1/decisions\n\n{\"title\":\"t\",\"decision\":\"d\"}\n%%\n\
                  GET /api/projects/project-1/decisions?limit=2\n%%\nGET /api/projects/project-1/events?since=1&limit=3",
             ),
