@@ -12,4 +12,5 @@ pub(crate) use socket::{take_permits, upgrade};
 
 #[cfg(any(test, fuzzing))]
 #[allow(clippy::unwrap_used)]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod tests;

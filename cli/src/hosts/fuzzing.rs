@@ -1,7 +1,10 @@
 //! The fuzz targets of what agent hosts send: events, and the commands in them.
 
 use super::{EventKind, HOSTS, HookAnswer, Input, Tool, Verdict, lenient, patch, shell};
-use crate::text::{plain_value, printable_json};
+use crate::{
+    fuzzing::without_fractions,
+    text::{plain_value, printable_json},
+};
 use serde_json::Value;
 use std::path::Path;
 
@@ -71,13 +74,14 @@ pub fn hook(data: &[u8]) {
     let value = lenient::read(bytes);
     // A number alone may have been cut off, and is none.
     if value.is_object() || value.is_array() {
-        assert_eq!(lenient::read(value.to_string().as_bytes()), value, "what was read is read again");
+        let again = lenient::read(value.to_string().as_bytes());
+        assert_eq!(without_fractions(again), without_fractions(value.clone()), "what was read is read again");
     }
     if let Ok(plain) = serde_json::from_slice::<Value>(bytes)
         && (plain.is_object() || plain.is_array())
         && depth(&plain) < 60
     {
-        assert_eq!(value, plain, "valid JSON is read as it is");
+        assert_eq!(without_fractions(value.clone()), without_fractions(plain), "valid JSON is read as it is");
     }
     let read = (host.read)(event, Input(&value));
     if let Tool::Edit(paths) = &read.tool {
@@ -95,7 +99,8 @@ pub fn hook(data: &[u8]) {
     for json in [informed.stdout, refused.stdout, Some(value)].into_iter().flatten() {
         let json = plain_value(json);
         let printed = printable_json(&json, false);
-        assert!(serde_json::from_str::<Value>(&printed).is_ok_and(|again| again == json), "{printed}");
+        let again = serde_json::from_str::<Value>(&printed).map(without_fractions);
+        assert!(again.is_ok_and(|again| again == without_fractions(json)), "{printed}");
     }
 }
 

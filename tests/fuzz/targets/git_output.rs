@@ -1,4 +1,4 @@
-//! Fuzzes [`nexus_cli::fuzzing::git_output`].
+//! Runs [`nexus_cli::fuzzing::git_output`] in a fuzzer.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_cli::fuzzing::git_output(data));
