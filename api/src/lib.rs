@@ -20,7 +20,7 @@
 //!   for Prometheus.
 //! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`pages`]: the same for people in
 //!   browsers. [`mcp`]: the same as tools for agents. [`traces`]: the span of a request.
-//!   [`service`]: the router, and the steps around every request.
+//!   [`service`]: the router, and the steps around every request. `fuzzing`: the fuzz targets of requests.
 
 pub mod api;
 pub mod auth;
@@ -37,6 +37,9 @@ mod draining;
 mod events;
 mod expensive_writes;
 pub mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod mcp;
 pub mod metrics;
 pub mod mint;

@@ -38,9 +38,11 @@ impl Server {
 
     /// The text that [`parse`] reads, with its region.
     pub(crate) fn setting(&self) -> String {
+        // A proxy's own path may end like that of the API, which is not read as a part of it.
+        let api = if self.url.path().trim_end_matches('/').ends_with("/api") { "/api" } else { "" };
         match &self.region {
-            Some(region) => format!("{self}#{region}"),
-            None => self.to_string(),
+            Some(region) => format!("{self}{api}#{region}"),
+            None => format!("{self}{api}"),
         }
     }
 
@@ -86,7 +88,7 @@ pub(crate) fn parse(text: &str) -> Result<Server, String> {
         return Err("must not hold a password; the API key goes into --token".to_owned());
     }
     let path = url.path().trim_end_matches('/');
-    let path = path.strip_suffix("/api").unwrap_or(path).to_owned();
+    let path = path.strip_suffix("/api").unwrap_or(path).trim_end_matches('/').to_owned();
     url.set_path(&path);
     let region = url.fragment().filter(|region| !region.is_empty()).map(str::to_owned);
     if region.as_deref().is_some_and(|region| !is_region(region)) {
@@ -182,6 +184,16 @@ mod tests {
         assert_eq!(servers[0], parse("a:1").unwrap());
         assert!(parse("a:1#not a region").unwrap_err().contains("no region"));
         assert_eq!(parse("a:1").unwrap().in_region(Some("ü")).region(), None);
+    }
+
+    #[test]
+    fn a_server_is_read_as_it_is_written() {
+        for text in ["https://a/nexus//api#eu", "https://a/api/api", "a/\\api", "http://a/api/", "a:1"] {
+            let server = parse(text).unwrap();
+            let again = parse(&server.setting()).unwrap();
+            assert_eq!((&again, again.region()), (&server, server.region()), "{text}");
+        }
+        assert_eq!(parse("https://a/api/api").unwrap().url("/x").as_str(), "https://a/api/api/x");
     }
 
     #[test]

@@ -16,10 +16,14 @@
 //! - `duties`: what a leader does without being asked.
 //! - [`serve`]: the listener for clients, the API's view of this node, and answers to peers. [`traces`]: sends the
 //!   spans of requests to a collector.
+//! - `fuzzing`: the fuzz targets of what peers and operators give.
 
 pub mod backups;
 mod blocking;
 mod duties;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http_client;
 pub mod integrity;
 mod leader;

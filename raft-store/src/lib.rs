@@ -13,12 +13,16 @@
 //! - [`store`]: opens all of it, and serves the reads of the rest of the node.
 //! - `latency`: how long flushes and applies take.
 //! - [`inspect`](mod@inspect): what a data folder contains, without opening it for a node.
+//! - `fuzzing`: the fuzz targets of what is stored.
 //! - [`error`]: failures, which stop the store. Nothing here retries after a failure of the device.
 
 mod blocking;
 mod column;
 pub mod error;
 mod fatal;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod inspect;
 mod keys;

@@ -4,12 +4,13 @@
 //! - [`conversation`]: carries out the messages. [`outbox`]: sends events, never faster than the client takes them.
 
 mod conversation;
-mod message;
+pub(crate) mod message;
 mod outbox;
 mod socket;
 
 pub(crate) use socket::{take_permits, upgrade};
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[allow(clippy::unwrap_used)]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "the fuzz targets need a part of it"))]
 pub(crate) mod tests;

@@ -335,7 +335,7 @@ fn is_kept(name: &OsStr, is_hook: bool) -> bool {
     !name.starts_with("GIT_") || OF_THE_USER.contains(&name) || (is_hook && OF_A_HOOK.contains(&name))
 }
 
-fn entries(printed: &[u8]) -> Vec<String> {
+pub(super) fn entries(printed: &[u8]) -> Vec<String> {
     let parts = printed.split(|byte| *byte == 0).filter(|part| !part.is_empty());
     parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }

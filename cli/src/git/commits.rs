@@ -212,8 +212,12 @@ pub(crate) struct Commit {
 pub(crate) fn commits(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<Commit>, Error> {
     let changes = changes(git, chosen, edge)?;
     let input: String = changes.keys().map(|id| format!("{id}\n")).collect();
-    let printed = git.printed_of(&["cat-file", "--batch"], input.into_bytes())?;
-    let mut rest = printed.as_slice();
+    read_objects(changes, &git.printed_of(&["cat-file", "--batch"], input.into_bytes())?)
+}
+
+/// The commits in the output of `cat-file --batch`, which has one object for each entry of `changes`.
+fn read_objects(changes: BTreeMap<String, Vec<String>>, printed: &[u8]) -> Result<Vec<Commit>, Error> {
+    let mut rest = printed;
     let mut commits = Vec::new();
     for (id, files) in changes {
         let unreadable = || Error::local(format!("git does not show the commit {id}"));
@@ -224,8 +228,9 @@ pub(crate) fn commits(git: &Git, chosen: &[String], edge: Edge) -> Result<Vec<Co
             .strip_prefix(&format!("{id} commit "))
             .and_then(|length| length.parse().ok())
             .ok_or_else(unreadable)?;
-        let object = rest.get(end + 1..end + 1 + length).ok_or_else(unreadable)?;
-        rest = rest.get(end + 2 + length..).unwrap_or_default();
+        // The length is what git says, and may be any number.
+        let (object, after) = rest[end + 1..].split_at_checked(length).ok_or_else(unreadable)?;
+        rest = after.get(1..).unwrap_or_default();
         commits.push(parsed(id, &String::from_utf8_lossy(object), files));
     }
     Ok(commits)
@@ -293,6 +298,19 @@ fn by_commit(entries: Vec<String>) -> BTreeMap<String, Vec<String>> {
         }
     }
     changes
+}
+
+/// Reads bytes as the output of each of these calls of git.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_all(printed: &[u8]) -> Vec<Commit> {
+    let text = String::from_utf8_lossy(printed);
+    for line in text.lines() {
+        source(line);
+    }
+    let ids = text.lines().filter_map(|line| line.split(' ').next()).filter(|id| is_id(id));
+    let changes = by_commit(super::call::entries(printed));
+    let asked = ids.map(|id| (id.to_owned(), Vec::new())).take(3).chain(changes).collect();
+    read_objects(asked, printed).unwrap_or_default()
 }
 
 fn too_shallow(commit: &str) -> Error {

@@ -15,3 +15,9 @@ pub(crate) use commits::{
 };
 pub(crate) use status::{Indexed, Status, blobs, changed_between, indexed, raw_hashes, status};
 pub(crate) use worktree::{WorkTree, git_folder, read_git_file};
+
+/// Reads bytes as the output of every call of git: the fuzz target of this module.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_all(printed: &[u8]) -> (Vec<std::path::PathBuf>, Vec<Commit>) {
+    (status::read_all(printed), commits::read_all(printed))
+}

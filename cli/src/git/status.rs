@@ -116,18 +116,7 @@ fn plumbed(git: &Git) -> Result<Status, Error> {
     if head.is_some() {
         let arguments =
             ["diff-index", "-z", "--raw", "--no-renames", "--ignore-submodules=dirty", "HEAD", "--"];
-        let printed = git.bytes(&arguments)?;
-        let mut parts = printed.split(|byte| *byte == 0);
-        // `:MODE MODE ID ID LETTER`, and the path.
-        while let (Some(fields), Some(path)) = (parts.next(), parts.next()) {
-            let mode = fields.get(1..7).unwrap_or_default();
-            entries.push(Entry {
-                path: path_of(path),
-                is_in_head: mode != NO_MODE,
-                is_staged: true,
-                is_repository: mode == LINK_MODE,
-            });
-        }
+        entries.extend(read_raw(&git.bytes(&arguments)?));
     }
     let others: &[&str] = if head.is_some() {
         &["ls-files", "-z", "--others", "--exclude-standard", "--full-name"]
@@ -143,14 +132,35 @@ fn plumbed(git: &Git) -> Result<Status, Error> {
     Ok(Status { head, entries })
 }
 
+/// The files in the output of `diff-index --raw`.
+fn read_raw(printed: &[u8]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut parts = printed.split(|byte| *byte == 0);
+    // `:MODE MODE ID ID LETTER`, and the path.
+    while let (Some(fields), Some(path)) = (parts.next(), parts.next()) {
+        let mode = fields.get(1..7).unwrap_or_default();
+        entries.push(Entry {
+            path: path_of(path),
+            is_in_head: mode != NO_MODE,
+            is_staged: true,
+            is_repository: mode == LINK_MODE,
+        });
+    }
+    entries
+}
+
 /// The files of the index.
 ///
 /// # Errors
 /// When git fails.
 pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
-    let printed = git.bytes(&["ls-files", "-z", "-s", "-v", "--full-name"])?;
+    Ok(read_index(&git.bytes(&["ls-files", "-z", "-s", "-v", "--full-name"])?))
+}
+
+/// The files in the output of `ls-files`.
+fn read_index(printed: &[u8]) -> Vec<Indexed> {
     // `TAG MODE ID STAGE<tab>PATH`
-    let indexed = parts(&printed).filter_map(|entry| {
+    let indexed = parts(printed).filter_map(|entry| {
         let tab = entry.iter().position(|byte| *byte == b'\t')?;
         Some(Indexed {
             path: path_of(&entry[tab + 1..]),
@@ -158,7 +168,7 @@ pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
             is_repository: entry.get(2..8) == Some(LINK_MODE),
         })
     });
-    Ok(indexed.collect())
+    indexed.collect()
 }
 
 /// The files that differ between two commits, and whether the first commit has them.
@@ -168,13 +178,17 @@ pub(crate) fn indexed(git: &Git) -> Result<Vec<Indexed>, Error> {
 pub(crate) fn changed_between(git: &Git, before: &str, now: &str) -> Result<Vec<(PathBuf, bool)>, Error> {
     let arguments =
         ["diff-tree", "-r", "-z", "--name-status", "--no-renames", "--ignore-submodules=none", before, now];
-    let printed = git.bytes(&arguments)?;
-    let mut parts = parts(&printed);
+    Ok(read_changes(&git.bytes(&arguments)?))
+}
+
+/// The files in the output of `diff-tree --name-status`.
+fn read_changes(printed: &[u8]) -> Vec<(PathBuf, bool)> {
+    let mut parts = parts(printed);
     let mut found = Vec::new();
     while let (Some(letter), Some(path)) = (parts.next(), parts.next()) {
         found.push((path_of(path), letter != b"A"));
     }
-    Ok(found)
+    found
 }
 
 /// The object names of the contents that these files have in a commit.
@@ -186,15 +200,19 @@ pub(crate) fn blobs(
     commit: &str,
     wanted: &BTreeSet<&Path>,
 ) -> Result<BTreeMap<PathBuf, String>, Error> {
-    let printed = git.bytes(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    Ok(read_tree(&git.bytes(&["ls-tree", "-r", "-z", "--full-tree", commit])?, wanted))
+}
+
+/// The wanted files in the output of `ls-tree`.
+fn read_tree(printed: &[u8], wanted: &BTreeSet<&Path>) -> BTreeMap<PathBuf, String> {
     // `MODE TYPE ID<tab>PATH`
-    let found = parts(&printed).filter_map(|entry| {
+    let found = parts(printed).filter_map(|entry| {
         let tab = entry.iter().position(|byte| *byte == b'\t')?;
         let path = path_of(&entry[tab + 1..]);
         let id = entry[..tab].rsplit(|byte| *byte == b' ').next()?;
         wanted.contains(path.as_path()).then(|| (path, String::from_utf8_lossy(id).into_owned()))
     });
-    Ok(found.collect())
+    found.collect()
 }
 
 /// The object names of the contents of these files, without filters. If one cannot be read, it and the following ones
@@ -209,6 +227,17 @@ pub(crate) fn raw_hashes(git: &Git, paths: &[PathBuf]) -> Result<Vec<String>, Er
     let input = paths.iter().flat_map(|path| [bytes_of(path), b"\n".to_vec()]).flatten().collect();
     let printed = git.printed_of(&["hash-object", "--no-filters", "--stdin-paths"], input)?;
     Ok(String::from_utf8_lossy(&printed).lines().map(str::to_owned).collect())
+}
+
+/// Reads bytes as the output of each of these calls of git.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_all(printed: &[u8]) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = read(printed).entries.into_iter().map(|entry| entry.path).collect();
+    paths.extend(read_raw(printed).into_iter().map(|entry| entry.path));
+    paths.extend(read_index(printed).into_iter().map(|entry| entry.path));
+    paths.extend(read_changes(printed).into_iter().map(|(path, _)| path));
+    paths.extend(read_tree(printed, &[Path::new("a")].into()).into_keys());
+    paths
 }
 
 fn parts(printed: &[u8]) -> impl Iterator<Item = &[u8]> {

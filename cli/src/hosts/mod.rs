@@ -8,7 +8,7 @@
 //! - [`event`]: an event, the same for all hosts. [`verdict`]: the verdict on it, and the answer.
 //! - [`lenient`]: reads JSON that is not valid. [`input`]: reads fields that may be missing. [`patch`], [`shell`]: the
 //!   files that a patch or a command writes.
-//! - [`claude_plugin`]: the plugin folder for Claude Code.
+//! - [`claude_plugin`]: the plugin folder for Claude Code. `fuzzing`: the fuzz targets of events and commands.
 
 mod agent_host;
 mod claude;
@@ -16,6 +16,8 @@ mod claude_plugin;
 mod codex;
 mod cursor;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gemini;
 mod input;
 pub(crate) mod lenient;

@@ -38,8 +38,9 @@ fn find(text: &str, comment: Comment) -> Option<Found> {
     for line in text.split_inclusive('\n') {
         let words = line.trim_end_matches(['\r', '\n']);
         match begun {
-            None if words == start => begun = Some((at, false)),
-            None if words == joined => begun = Some((at, true)),
+            // A mark without an end may stand before: the text behind it belongs to its author.
+            _ if words == start => begun = Some((at, false)),
+            _ if words == joined => begun = Some((at, true)),
             Some((from, is_joined)) if words == end => {
                 return Some(Found { from, to: at + line.len(), is_joined });
             }
@@ -79,8 +80,9 @@ pub(crate) fn taken(text: &str, comment: Comment) -> WithoutOurs {
     };
     let mut before = &text[..from];
     if is_joined {
-        before = before.strip_suffix('\n').unwrap_or(before);
-        before = before.strip_suffix('\r').unwrap_or(before);
+        // The end of line that was added is like those of the block.
+        let end = if text[from..to].ends_with("\r\n") { "\r\n" } else { "\n" };
+        before = before.strip_suffix(end).unwrap_or(before);
     }
     let rest = format!("{before}{}", &text[to..]);
     WithoutOurs { is_nothing: rest.is_empty(), text: rest }
@@ -116,6 +118,14 @@ mod tests {
         let changed = with(Some("a\nb\n"), Comment::Hash, "ours").replace('\n', "\r\n");
         assert_eq!(taken(&changed, Comment::Hash).text, "a\r\nb\r\n");
         assert_eq!(with(Some(&changed), Comment::Hash, "ours"), changed);
+    }
+
+    #[test]
+    fn a_mark_without_an_end_is_text_like_any_other() {
+        let text = "mine\n# >>> nexus >>>\nmore of mine\n";
+        let with_block = with(Some(text), Comment::Hash, "ours");
+        assert_eq!(taken(&with_block, Comment::Hash).text, text);
+        assert!(with(Some(&with_block), Comment::Hash, "newer").starts_with(text));
     }
 
     #[test]

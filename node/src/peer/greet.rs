@@ -43,7 +43,7 @@ pub(super) async fn connect(
     timeout(CONNECT_DEADLINE, connecting).await.map_err(|_| Cause::Stalled)?
 }
 
-async fn call(
+pub(super) async fn call(
     wire: Wire,
     local: &LocalIdentity,
     purpose: Purpose,

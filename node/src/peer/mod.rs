@@ -15,6 +15,7 @@
 //! - [`append`], [`snapshot`]: the two streams of Raft, both ends of each.
 //! - [`raft`], [`serve`]: the serving side.
 //! - [`network`]: implements the network traits of openraft.
+//! - `fuzzing`: the fuzz targets of frames and greetings.
 //! - [`error`]: failed requests. "Not sent" and "unknown" are always distinguished.
 
 mod append;
@@ -23,6 +24,8 @@ mod control;
 pub mod details;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod greet;
 mod hello;
 mod identity;

@@ -110,6 +110,11 @@ impl Config {
             Some(path) => file::read(path)?,
             None => File::default(),
         };
+        Self::from_sources(args, file)
+    }
+
+    /// Checks the settings of `nexusd start`, with those of a file that was read.
+    pub(super) fn from_sources(args: StartArgs, file: File) -> anyhow::Result<Self> {
         let data_dir = args.data_dir.or(file.data_dir);
         let data_dir = data_dir.context("no data folder: give one with --data-dir")?;
         let port = args.port.or(file.port).map(|port| format!("0.0.0.0:{port}"));

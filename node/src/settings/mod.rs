@@ -4,12 +4,14 @@
 //!   [`logging`]: where log lines go.
 //! - `backups`: the schedule of backups.
 //! - [`origin`]: how a node becomes a member. `tls`: the files of its certificates. `traces`: where traces are sent.
-//!   [`values`]: lists and addresses.
+//!   [`values`]: lists and addresses. `fuzzing`: the fuzz targets of settings.
 
 pub mod args;
 mod backups;
 pub mod config;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod logging;
 pub mod origin;
 mod tls;

@@ -16,6 +16,7 @@
 //! - [`decide`]: the rules that commands share.
 //! - [`command`]: what can be asked of the cluster, one file for each command. [`proposal`]: an entry of the log.
 //! - [`mod@apply`]: how entries run. [`invariants`]: what must be true after each.
+//! - `fuzzing`: the fuzz target of patterns.
 
 pub mod actor;
 pub mod apply;
@@ -26,6 +27,9 @@ pub mod document;
 pub mod entity;
 pub mod erasure;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ids;
 pub mod invariants;
 pub mod pattern;

@@ -7,7 +7,7 @@ use crate::{
     error::StoreError,
     history::StoredEvent,
     keys,
-    machine::{load::Loading, progress::Progress},
+    machine::{Published, load::Loading, progress::Progress},
     record::{self, Kind, RecordError},
     storage::{Column, File, open_to_read},
 };
@@ -103,32 +103,7 @@ pub struct BackupContents {
 /// # Errors
 /// [`StoreError::Snapshot`] if it is not valid; other errors if it cannot be read.
 pub fn check_backup(path: &Path) -> Result<BackupContents, StoreError> {
-    let backup = BackupFile::open(path)?;
-    let (mut loading, mut documents, mut events) = (Loading::default(), 0, 0);
-    let progress = backup.read(&mut |column, key, value| match column {
-        Column::Documents => {
-            documents += 1;
-            check_document(key, value)
-        }
-        Column::Events => {
-            events += 1;
-            check_event(key, value)
-        }
-        _ => loading.found(key, value).map_err(unsound),
-    })?;
-    let rows = loading.rows();
-    let (published, _) = loading.finish(progress).map_err(unsound)?;
-    Ok(BackupContents {
-        cluster: published.state.origin().map(|origin| origin.cluster),
-        revision: published.revision(),
-        at: published.state.clock().wall,
-        rows,
-        documents,
-        events,
-        bytes: backup.length + CHECKSUM_BYTES,
-        hash: published.hash(),
-        highest_node: published.state.nodes().last().map_or(0, |node| node.id.0),
-    })
+    BackupFile::open(path)?.check().map(|(contents, _)| contents)
 }
 
 /// A backup whose checksum is right.
@@ -144,11 +119,45 @@ impl BackupFile {
     /// # Errors
     /// [`StoreError::Snapshot`] if it is not; other errors if it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = open_to_read(path)?;
+        Self::of(open_to_read(path)?)
+    }
+
+    /// The backup in a file that is open.
+    pub(crate) fn of(file: Arc<dyn File>) -> Result<Self, StoreError> {
         let length = file.length()?.checked_sub(CHECKSUM_BYTES);
         let length = length.ok_or_else(|| damaged("it is too short to be a backup".into()))?;
         check_sum(file.as_ref(), length)?;
         Ok(Self { file, length })
+    }
+
+    /// Checks it to the last record, and returns the state in it.
+    pub(crate) fn check(&self) -> Result<(BackupContents, Published), StoreError> {
+        let (mut loading, mut documents, mut events) = (Loading::default(), 0, 0);
+        let progress = self.read(&mut |column, key, value| match column {
+            Column::Documents => {
+                documents += 1;
+                check_document(key, value)
+            }
+            Column::Events => {
+                events += 1;
+                check_event(key, value)
+            }
+            _ => loading.found(key, value).map_err(unsound),
+        })?;
+        let rows = loading.rows();
+        let (published, _) = loading.finish(progress).map_err(unsound)?;
+        let contents = BackupContents {
+            cluster: published.state.origin().map(|origin| origin.cluster),
+            revision: published.revision(),
+            at: published.state.clock().wall,
+            rows,
+            documents,
+            events,
+            bytes: self.length + CHECKSUM_BYTES,
+            hash: published.hash(),
+            highest_node: published.state.nodes().last().map_or(0, |node| node.id.0),
+        };
+        Ok((contents, published))
     }
 
     /// Reads the snapshot in it, and checks it to its end. `visit` gets every pair before that.

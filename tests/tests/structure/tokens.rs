@@ -113,7 +113,8 @@ fn quote_end(letters: &[char], at: usize) -> usize {
     }
 }
 
-/// The tokens that are compiled into programs: items behind `#[cfg(test)]` or `#[cfg(all(test, …))]` are left out.
+/// The tokens that are compiled into programs: items behind `#[cfg(test)]`, `#[cfg(all(test, …))]` or
+/// `#[cfg(any(test, fuzzing))]` are left out.
 pub(crate) fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
     let mut kept = Vec::with_capacity(tokens.len());
     let mut tokens = tokens.into_iter().peekable();
@@ -133,7 +134,9 @@ pub(crate) fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
             }
         }
         let is_for_tests = attribute.starts_with(&["[", "cfg", "(", "test"].map(str::to_owned))
-            || attribute.starts_with(&["[", "cfg", "(", "all", "(", "test"].map(str::to_owned));
+            || attribute.starts_with(&["[", "cfg", "(", "all", "(", "test"].map(str::to_owned))
+            || attribute
+                .starts_with(&["[", "cfg", "(", "any", "(", "test", ",", "fuzzing"].map(str::to_owned));
         if is_for_tests {
             skip_item(&mut tokens);
         }

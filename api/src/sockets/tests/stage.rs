@@ -363,6 +363,18 @@ impl Stage {
         History { events, next, has_more, oldest }
     }
 
+    /// The state of the node.
+    pub(crate) fn state(&self) -> State {
+        self.inner.lock().unwrap().state.clone()
+    }
+
+    /// Goes back to a state, without texts and events.
+    pub(crate) fn restore(&self, state: State) {
+        self.applied.send_replace(state.clock().revision);
+        *self.inner.lock().unwrap() = Inner { oldest: state.clock().revision, state, ..Inner::default() };
+        *self.texts.lock().unwrap() = Texts::default();
+    }
+
     /// Forgets events before a revision.
     pub(crate) fn forget(&self, before: Revision) {
         let mut inner = self.inner.lock().unwrap();

@@ -188,7 +188,10 @@ impl Fields {
     /// Reports the fields that were not read as unknown.
     fn refuse_others(&mut self) {
         for field in self.body.keys().take(MAX_UNKNOWN) {
-            let name: String = field.chars().take(MAX_NAME_CHARS).collect();
+            // The message of the answer stays one line.
+            let printed =
+                |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+            let name: String = field.chars().take(MAX_NAME_CHARS).map(printed).collect();
             self.problems.add(&name, unknown_field(field, &self.known));
         }
     }

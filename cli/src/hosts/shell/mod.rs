@@ -77,7 +77,8 @@ pub(crate) fn writes(command: &str, folder: &Path) -> Writes {
     seen.unwrap_or_else(|| Writes { unreadable: Some(read::TOO_SLOW), ..Writes::default() })
 }
 
-fn read_through(command: &str, folder: &Path) -> Writes {
+/// The same in this thread, however long it takes.
+pub(in crate::hosts) fn read_through(command: &str, folder: &Path) -> Writes {
     let mut shell = state::Shell::in_folder(folder);
     shell.run(command);
     shell.run_uncalled();

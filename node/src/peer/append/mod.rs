@@ -11,7 +11,7 @@ mod receive;
 mod send;
 
 pub(super) use receive::serve;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) use send::read_request;
 pub(super) use send::{AppendConnection, AppendStream};
 
@@ -24,7 +24,7 @@ type SessionNumber = u64;
 
 /// The answer to one request.
 #[derive(Debug, Serialize, Deserialize)]
-struct AppendReply {
+pub(super) struct AppendReply {
     session: SessionNumber,
     result: StreamAppendResult<TypeConfig>,
 }

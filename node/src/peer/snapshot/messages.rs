@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 /// The first frame of a snapshot.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Start {
+pub(in crate::peer) struct Start {
     /// The vote of the leader that sends.
-    pub(super) vote: Vote,
+    pub(in crate::peer) vote: Vote,
     /// The log index and the membership that the snapshot covers.
-    pub(super) meta: SnapshotMeta,
+    pub(in crate::peer) meta: SnapshotMeta,
     /// The length of the snapshot in bytes.
-    pub(super) length: u64,
+    pub(in crate::peer) length: u64,
 }
 
 /// The first byte of every frame after [`Start`]: the kind of the rest.
-pub(super) mod tag {
+pub(in crate::peer) mod tag {
     /// Bytes of the snapshot.
     pub(crate) const CHUNK: u8 = 0;
     /// The end of the snapshot, without bytes.
@@ -25,7 +25,7 @@ pub(super) mod tag {
 
 /// A message of the follower, which it may send at any time.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Progress {
+pub(in crate::peer) enum Progress {
     /// The follower is still writing or installing.
     Working,
     /// The snapshot is installed.

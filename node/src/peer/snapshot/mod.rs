@@ -6,7 +6,7 @@
 //! - [`send`]: the leader's end.
 //! - [`receive`]: the follower's end.
 
-mod messages;
+pub(super) mod messages;
 mod receive;
 mod send;
 

@@ -1,0 +1,4 @@
+//! Runs [`nexus_cli::fuzzing::git_output`] in a fuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_cli::fuzzing::git_output(data));

@@ -1,0 +1,4 @@
+//! Runs [`nexus_node::fuzzing::hello`] in a fuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nexus_node::fuzzing::hello(data));
