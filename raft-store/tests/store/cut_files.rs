@@ -20,7 +20,7 @@ const SAMPLE: usize = 90;
 /// The positions before and after each acknowledgement.
 const AROUND: usize = 3;
 
-/// What was certain at one moment: all of it was acknowledged.
+/// The content that was acknowledged at one moment, and the files that had it.
 #[derive(Clone, Debug)]
 struct Acknowledged {
     log_bytes: usize,

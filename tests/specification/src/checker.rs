@@ -1,6 +1,6 @@
 //! A small explicit-state model checker. It visits every reachable state once, breadth first, so that a counterexample
-//! is a shortest one. Of a visited state it keeps a fingerprint of 64 bits, as TLC does (Yu, Manolios and Lamport, "Model
-//! Checking TLA+ Specifications"): among a million states, two are taken for one with a chance of 1 in 10^7.
+//! is a shortest one. Of a visited state it keeps a fingerprint of 64 bits, as TLC does (Yu, Manolios and Lamport,
+//! "Model Checking TLA+ Specifications"): among a million states, two are taken for one with a chance of 1 in 10^7.
 
 use std::{
     collections::{HashMap, VecDeque},

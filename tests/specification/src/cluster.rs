@@ -1,5 +1,5 @@
-//! The cluster around the state machine: nodes with their logs, leaders, agents, and time. Whatever is possible may come
-//! at any moment, or never: so a step that does not come is a lost message, a paused node or an agent that is gone.
+//! The cluster around the state machine: nodes with their logs, leaders, agents, and time. Whatever is possible may
+//! come at any moment, or never: a step that does not come is a lost message, a paused node or an agent that is gone.
 
 use crate::{
     Mistake,
@@ -25,13 +25,13 @@ pub(crate) const WRITE: &str = "an acknowledged write is never lost";
 pub(crate) const ANSWER: &str = "an answer that is given twice is the same";
 pub(crate) const LEASE_LENGTH: &str = "a lease lasts its length on the clock of its holder";
 
+/// A node, of which the term and the log are durable.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 struct Node {
-    /// The highest known term. The node has voted in it or heard its leader, and votes only in higher ones. It is durable.
+    /// The highest known term. The node has voted in it or heard its leader, and votes only in higher ones.
     term: usize,
     /// Whether the node leads, as far as it knows. A later leader may have deposed it.
     leads: bool,
-    /// The log is durable, too.
     log: Vec<Entry>,
     /// The number of entries that the node knows to be committed, and has applied.
     committed: usize,
@@ -63,14 +63,12 @@ struct State {
 enum Action {
     /// Real time passes, and with it all clocks.
     TimePasses,
-    /// An agent sends a request.
     Send(Request),
     /// A node wins an election with the vote of another one.
     Elect(usize, usize),
     /// A node restarts with what is durable.
     Restart(usize),
-    /// A leader appends a request, which reached it through any node, maybe for the second time; or a tick, since a
-    /// lease is due.
+    /// A leader appends a request, which reached it through any node; or a tick, since a lease is due.
     Append(usize, Option<Request>),
     /// A leader sends its log and its committed index to another node, which answers.
     Replicate(usize, usize),
@@ -125,17 +123,6 @@ impl Cluster {
         let log = if is_early { &node.log } else { &node.log[..node.committed] };
         let at = log.iter().position(|entry| entry.request == Some(request))?;
         Some((at + 1, Machine::replay(log, self.mistake).1[at]?))
-    }
-
-    /// The state with other numbers for nodes whose clocks are alike: so only one of the states that differ by the
-    /// numbers of nodes is visited. Where no time passes, all clocks are alike.
-    fn renumbered(&self, mut state: State) -> State {
-        if self.time == 0 {
-            state.nodes.sort();
-        } else if state.nodes[0] > state.nodes[2] {
-            state.nodes.swap(0, 2);
-        }
-        state
     }
 
     /// The state after a step that is possible.
@@ -211,18 +198,25 @@ impl Cluster {
                 };
             }
         }
+        // Nodes whose clocks are alike are numbered anew, so that fewer states differ. Without time, all are alike.
+        if self.time == 0 {
+            next.nodes.sort();
+        } else if next.nodes[0] > next.nodes[2] {
+            next.nodes.swap(0, 2);
+        }
         next
     }
 
+    /// All possible steps from a state.
     fn steps(&self, state: &State) -> Vec<(Action, State)> {
         let mut actions = Vec::from_iter((state.now < self.time).then_some(Action::TimePasses));
         for (at, agent) in state.agents.iter().enumerate() {
             let number = agent.answered.len();
             let is_idle = agent.waiting.is_none() && number < self.requests[at];
-            let may_send =
-                |command: &Command| is_idle && agent.claim.is_some() == (*command != Command::Pick);
-            let commands = [Command::Pick, Command::Heartbeat, Command::Release].into_iter().filter(may_send);
-            actions.extend(commands.map(|command| Action::Send(Request { agent: at, number, command })));
+            for command in [Command::Pick, Command::Heartbeat, Command::Release] {
+                let may_send = is_idle && agent.claim.is_some() == (command != Command::Pick);
+                actions.extend(may_send.then_some(Action::Send(Request { agent: at, number, command })));
+            }
         }
         for (at, node) in state.nodes.iter().enumerate() {
             actions.extend((state.restarts < self.restarts).then_some(Action::Restart(at)));
@@ -232,9 +226,8 @@ impl Cluster {
             for (agent, waiting) in state.agents.iter().enumerate() {
                 let Some((request, _)) = waiting.waiting else { continue };
                 let copies = node.log.iter().filter(|entry| entry.request == Some(request)).count();
-                actions.extend(
-                    (may_append && copies < self.copies).then_some(Action::Append(at, Some(request))),
-                );
+                let may_repeat = may_append && copies < self.copies;
+                actions.extend(may_repeat.then_some(Action::Append(at, Some(request))));
                 let answer = self.answer(node, request);
                 actions.extend(answer.map(|(index, answer)| Action::Answer(agent, request, index, answer)));
             }
@@ -245,10 +238,10 @@ impl Cluster {
                 actions.extend(node.leads.then_some(Action::Replicate(at, to)));
             }
         }
-        let steps = actions.into_iter().map(|action| (action, self.after(state, action)));
-        steps.map(|(action, next)| (action, self.renumbered(next))).collect()
+        actions.into_iter().map(|action| (action, self.after(state, action))).collect()
     }
 
+    /// The first property that does not hold in a state.
     fn violated(&self, state: &State) -> Option<&'static str> {
         if (0..AGENTS).all(|agent| self.trusts(state, agent)) {
             return Some(HOLDER);

@@ -22,7 +22,7 @@ mod tests;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mistake {
     /// The design as it is.
-    NoMistake,
+    AsDesigned,
     /// A leader takes its own clock for cluster time, and does not continue from the last known time.
     LeaderUsesItsOwnClock,
     /// An agent trusts its claim for the whole length of the lease, although its clock may be slow.

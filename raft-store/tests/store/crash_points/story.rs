@@ -127,7 +127,7 @@ impl Story {
         self.acknowledge_writes();
     }
 
-    /// What is acknowledged makes all earlier writes durable, too.
+    /// An acknowledged write makes all earlier ones durable, too.
     fn acknowledge_writes(&mut self) {
         let steps = self.steps();
         self.logs.acknowledge(steps);
@@ -238,7 +238,7 @@ impl Story {
         self.go_on(node, disk, entries).await;
     }
 
-    /// What is left applies the rest of its log, and takes entries and a vote like any other store.
+    /// Applies the rest of the log, and writes entries and a vote as with any other store.
     async fn go_on(&self, mut node: Node, disk: SimulatedDisk, entries: Vec<Entry>) {
         let applied = node.applied();
         let missing = entries.into_iter().filter(|entry| Some(entry.log_id.index) > applied);
