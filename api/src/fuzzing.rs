@@ -188,7 +188,7 @@ impl Node {
             let response = self.router.clone().oneshot(request).await.expect("the router answers everything");
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            (status, body.map(|body| body.to_bytes()).unwrap_or_default())
+            (status, body.map(http_body_util::Collected::to_bytes).unwrap_or_default())
         };
         let Ok((status, body)) = tokio::time::timeout(LONGEST, answering).await else { return };
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{line}: {}", body.escape_ascii());

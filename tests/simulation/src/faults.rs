@@ -116,6 +116,8 @@ enum Repair {
 /// How much monotonic clocks differ from the true time at most, in parts of a million. Oscillators of machines stay
 /// within 200.
 pub const MAX_PPM: i64 = 500;
+/// A change of the voters that was asked for so long ago, in milliseconds, is known to all or was given up.
+const LONG_SETTLED: u64 = 20_000;
 /// The delay of a good link in each direction, in milliseconds.
 pub const NEAR: std::ops::RangeInclusive<u64> = 1..=6;
 
@@ -128,6 +130,8 @@ pub struct Faults {
     without: Vec<Kind>,
     /// Whether a disk was lost: one in a run, since the loss of two might be one too many.
     has_lost_a_disk: bool,
+    /// When the vote of a node was last taken or given back.
+    voters_changed: Option<u64>,
     /// How often each kind has happened.
     pub counts: BTreeMap<Kind, u64>,
     /// What happened, for people.
@@ -144,6 +148,7 @@ impl Faults {
             without,
             repairs: Vec::new(),
             has_lost_a_disk: false,
+            voters_changed: None,
             counts: BTreeMap::new(),
             log: Vec::new(),
         }
@@ -205,14 +210,17 @@ impl Faults {
                 }
                 Repair::Resume(place) => world.nodes[place].pause(false),
                 Repair::Heal(ways) => {
-                    ways.iter().for_each(|(from, to)| world.network.stall(*from, *to, false))
+                    ways.iter().for_each(|(from, to)| world.network.stall(*from, *to, false));
                 }
                 Repair::Near(one, other) => world.network.set_delay(one, other, NEAR),
                 Repair::Right(place) => world.nodes[place].clock().set_ahead(0),
                 Repair::Room(place) => world.nodes[place].set_free_bytes(1 << 40),
                 Repair::FastDisk(place) => world.nodes[place].disk().set_flush_delay(Duration::ZERO),
                 Repair::Undrain(node) => operate(world, Operation::Drain { node, draining: false }),
-                Repair::Promote(node) => operate(world, Operation::Promote(node)),
+                Repair::Promote(node) => {
+                    self.voters_changed = Some(now);
+                    operate(world, Operation::Promote(node));
+                }
             }
         }
     }
@@ -320,7 +328,11 @@ impl Faults {
                 let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
                 points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
             }
-            Kind::LostDisk if !self.has_lost_a_disk && world.nodes.iter().all(is_well) => {
+            Kind::LostDisk
+                if !self.has_lost_a_disk
+                    && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
+                    && world.nodes.iter().all(is_well) =>
+            {
                 self.has_lost_a_disk = true;
                 world.nodes[place].crash(Crash::Power);
                 world.nodes[place].wipe();
@@ -352,8 +364,9 @@ impl Faults {
                 self.later(short, Repair::Undrain(node));
                 self.note(now, kind, format!("node {place} is drained"));
             }
-            Kind::Demotion if count > 1 => {
+            Kind::Demotion if count > 1 && !self.has_lost_a_disk => {
                 let Some(node) = member(world, place) else { return };
+                self.voters_changed = Some(now);
                 operate(world, Operation::Demote(node));
                 self.later(short, Repair::Promote(node));
                 self.note(now, kind, format!("node {place} loses its vote"));

@@ -170,12 +170,15 @@ fn entry_skipped(state: &mut State, revision: Revision, proposal: &Proposal) -> 
     record::apply(state, revision, proposal)
 }
 
+/// Values by their keys; none where there was no value.
+type FormerValues = BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>;
+
 /// A disk with a defect.
 struct FaultyDisk {
     disk: Arc<dyn Storage>,
     defect: Planted,
     /// The values before the last batch of applied entries, of the keys that it changed.
-    before: Mutex<BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>>,
+    before: Mutex<FormerValues>,
 }
 
 /// The tags of the rows of replies, with a key and without. They follow a project, which is none.
@@ -267,7 +270,7 @@ impl Storage for FaultyDisk {
 /// A view in which some keys have former values.
 struct Former<'a> {
     view: &'a dyn Reader,
-    before: &'a BTreeMap<(Column, Vec<u8>), Option<Vec<u8>>>,
+    before: &'a FormerValues,
 }
 
 impl Reader for Former<'_> {

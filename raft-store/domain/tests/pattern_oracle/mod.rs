@@ -1,6 +1,6 @@
 //! A second meaning of patterns ([`matcher`]), and the patterns and paths that it is compared on.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 mod matcher;
 

@@ -203,11 +203,11 @@ impl Agent {
                     Err(_) => {}
                 }
             }
-            (What::Write(write), Some(Outcome::Unknown | Outcome::Silence)) => {
-                // Without a key, a second request would be another one.
-                if write.request.is_some() && attempts < ATTEMPTS {
-                    self.again = Some(((**write).clone(), attempts + 1));
-                }
+            // Without a key, a second request would be another one.
+            (What::Write(write), Some(Outcome::Unknown | Outcome::Silence))
+                if write.request.is_some() && attempts < ATTEMPTS =>
+            {
+                self.again = Some(((**write).clone(), attempts + 1));
             }
             (What::Beat(_), Some(Outcome::Beat(true))) => self.last_beat = operation.called,
             (What::Beat(_), Some(Outcome::Beat(false))) => self.die(),
