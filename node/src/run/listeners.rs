@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 /// The bound listeners. They are bound before anything else, so that a second node on the same ports leaves no traces.
 pub(super) struct Listeners {
-    /// None in a simulation, whose clients ask the node in memory.
+    /// The listener for clients; a simulation has none, since its clients ask the node in memory.
     pub(super) clients: Option<TcpListener>,
     pub(super) peers: Box<dyn Listen>,
     /// The address at which it listens for peers; none in a simulation.

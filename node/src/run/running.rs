@@ -47,7 +47,7 @@ pub struct RunningNode {
     pub(super) fencing: Arc<Fencing>,
     pub(super) router: watch::Sender<Router>,
     pub(super) tasks: Vec<JoinHandle<()>>,
-    /// None in a simulation.
+    /// The clients' side; a node of a simulation has none.
     pub(super) clients: Option<ServedClients>,
 }
 

@@ -1,4 +1,4 @@
-//! What happens to a world: machines that lose their power, processes that are killed and stopped, links that stall and
+//! Faults of a world: machines that lose their power, processes that are killed and stopped, links that stall and
 //! break, clocks that jump, disks that fail and fill up, and operators who change the cluster meanwhile.
 
 use crate::{
@@ -99,7 +99,7 @@ impl Kind {
     ];
 }
 
-/// What ends a fault.
+/// The end of a fault.
 #[derive(Clone, Debug)]
 enum Repair {
     Start(Place),
@@ -134,7 +134,7 @@ pub struct Faults {
     voters_changed: Option<u64>,
     /// How often each kind has happened.
     pub counts: BTreeMap<Kind, u64>,
-    /// What happened, for people.
+    /// Everything that happened, for people.
     pub log: Vec<(u64, String)>,
 }
 

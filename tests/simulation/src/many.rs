@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What many runs are made of.
+/// The plan of many runs.
 #[derive(Clone, Debug)]
 pub struct Many {
     /// The first seed.
@@ -32,10 +32,10 @@ pub struct Many {
     pub arguments: Vec<String>,
 }
 
-/// What came out of many runs.
+/// A summary of many runs.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// The runs.
+    /// The number of runs.
     pub runs: u64,
     /// Those that were repeated and compared.
     pub repeated: u64,
@@ -133,7 +133,8 @@ fn kind_of(why: &str) -> &str {
     &why[..most]
 }
 
-/// Makes a run that fails simpler for as long as it fails in the same way: leaves out kinds of faults, and ends it earlier.
+/// Makes a run that fails simpler for as long as it fails in the same way: leaves out kinds of faults, and ends it
+/// earlier.
 /// Returns its arguments.
 ///
 /// # Errors

@@ -8,23 +8,23 @@ use std::fmt::Write as _;
 pub enum Seen {
     /// A message between two nodes.
     Message {
-        /// The sender.
+        /// The place of the sender.
         from: usize,
-        /// The receiver.
+        /// The place of the receiver.
         to: usize,
         /// The number of bytes.
         bytes: usize,
     },
     /// A node leads, from now on, in this term.
     Leads {
-        /// The node.
+        /// The place of the node.
         node: usize,
-        /// The term.
+        /// The term in which it leads.
         term: u64,
     },
     /// A node's process runs, or does not.
     Runs {
-        /// The node.
+        /// The place of the node.
         node: usize,
         /// Whether it runs.
         runs: bool,

@@ -21,7 +21,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A defect.
+/// A defect that is planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 #[value(rename_all = "kebab-case")]
 pub enum Planted {
@@ -72,7 +72,7 @@ impl Planted {
         }
     }
 
-    /// What the disks are wrapped in for this defect.
+    /// The wrapping of the disks that makes this defect.
     pub fn wrap(self) -> Wrap {
         match self {
             Self::RepliesNotStored => |disk| FaultyDisk::wrap(disk, Self::RepliesNotStored),

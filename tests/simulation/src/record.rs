@@ -7,22 +7,22 @@ use std::{cell::RefCell, collections::BTreeMap};
 /// An entry of the log, as the first node that applied it did.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The entry.
+    /// The proposal as it is in the log.
     pub proposal: Proposal,
-    /// Its answer.
+    /// The answer that applying it gave.
     pub answer: Answer,
-    /// Its events.
+    /// The events that it caused, in order.
     pub events: Vec<Recorded>,
     /// When a node applied it first, in milliseconds since the beginning of the world.
     pub applied_at: u64,
 }
 
-/// What was applied so far.
+/// A record of all that was applied so far.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     /// The entries by their indexes. Blank and membership entries are not among them.
     pub entries: BTreeMap<Revision, Entry>,
-    /// What must not happen, and has.
+    /// The findings: two nodes that differ, or a state that contradicts itself.
     pub violations: Vec<String>,
     /// How often an entry was applied, by any node.
     pub applied: u64,

@@ -30,7 +30,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// The longest time for forming a cluster without faults, and for recovering after the last one, in milliseconds.
 const SETTLES_WITHIN: u64 = 40_000;
 
-/// What a run is made of.
+/// The plan of one run.
 #[derive(Clone)]
 pub struct Plan {
     /// The seed, which decides everything.
@@ -55,14 +55,14 @@ impl Plan {
     }
 }
 
-/// What came out of a run.
+/// A report about one run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
-    /// What must not happen, and has.
+    /// The promises that it has broken.
     pub violations: Vec<String>,
     /// A hash of everything that happened: all bytes on the network with their times, all entries, all answers.
     pub trace: u64,
-    /// The nodes.
+    /// The number of its nodes.
     pub nodes: usize,
     /// The time in the world, in milliseconds.
     pub simulated: u64,
@@ -78,7 +78,7 @@ pub struct Report {
     pub passed: BTreeMap<String, u64>,
     /// The points at which a node has crashed.
     pub hit: BTreeSet<String>,
-    /// What happened, for a picture and for people; only of a run that is told.
+    /// Everything that was seen of it, for a picture and for people; only of a run that is told.
     #[serde(skip)]
     pub seen: Vec<Moment>,
 }
@@ -114,7 +114,7 @@ struct Running {
     streams: BTreeMap<u64, Vec<Recorded>>,
     folder: PathBuf,
     seen: Vec<Moment>,
-    /// Which nodes ran when somebody last looked, and who led in which term.
+    /// The nodes that ran at the last look, and the leader with its term.
     last_seen: (Vec<bool>, Option<(usize, u64)>),
     is_told: bool,
 }

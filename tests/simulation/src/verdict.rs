@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 /// The clocks of the nodes are this much wrong at most, in parts of a million, and two of them twice as much.
 const DRIFT_PPM: u64 = 2 * crate::faults::MAX_PPM.unsigned_abs();
 
-/// What the oracles say of a run.
+/// The judgement of all oracles on a run.
 #[derive(Clone, Debug, Default)]
 pub struct Judgement {
     /// The promises that it has broken.

@@ -27,7 +27,7 @@ struct Args {
     /// Write a page with a picture of the run: its last seconds, or those from --from on
     #[arg(long, value_name = "FILE", requires = "seed")]
     picture: Option<PathBuf>,
-    /// Where the picture begins, in seconds of the world
+    /// The second of the world in which the picture begins
     #[arg(long, requires = "picture")]
     from: Option<u64>,
     /// Print the result as one line of JSON

@@ -73,7 +73,7 @@ impl Agent {
         }
     }
 
-    /// What it asks next.
+    /// Chooses the next request.
     pub(super) fn choose(&mut self, people: &People, rng: &mut SmallRng) -> What {
         if let Some((write, _)) = &self.again {
             return What::Write(Box::new(write.clone()));

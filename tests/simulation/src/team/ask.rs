@@ -1,4 +1,4 @@
-//! What is asked of a node, and what became of it.
+//! Requests to a node, and what became of them.
 
 use crate::{planted::Planted, world::points};
 use futures::FutureExt;
@@ -15,7 +15,7 @@ const PAGE: usize = 50;
 /// A request of a client.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// A write.
+    /// A write of the team.
     Write(Box<WriteRequest>),
     /// A read of the state.
     Read(Consistency),
@@ -25,7 +25,7 @@ pub enum What {
     Events(Revision),
 }
 
-/// What a client heard.
+/// The outcome of a request, as its client heard it.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// A write was committed: this is its answer. The node had applied this much when it said so.
@@ -47,19 +47,19 @@ pub enum Outcome {
 /// A request with its times, in milliseconds since the beginning of the world.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// The client.
+    /// The number of the client.
     pub agent: usize,
     /// The node that was asked.
     pub node: usize,
     /// How often its process had started.
     pub node_start: u64,
-    /// The request.
+    /// The request that it made.
     pub what: What,
     /// When it was made.
     pub called: u64,
     /// When its outcome was known.
     pub returned: Option<u64>,
-    /// What became of it.
+    /// The outcome, once it is known.
     pub outcome: Option<Outcome>,
 }
 

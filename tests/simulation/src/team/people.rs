@@ -94,7 +94,8 @@ impl People {
         }
     }
 
-    /// What makes the cluster ready for work, in order. `bootstrap` is the digest of the token for the first admin.
+    /// The writes that make the cluster ready for work, in order. `bootstrap` is the digest of the token for the first
+    /// admin.
     pub fn beginnings(self, bootstrap: TokenDigest) -> Vec<WriteRequest> {
         let mut all = Vec::new();
         let mut add = |actor: Actor, command: Command| {

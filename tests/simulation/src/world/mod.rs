@@ -19,11 +19,11 @@ use std::ops::RangeInclusive;
 /// The step by which time goes on, in milliseconds. No message is faster.
 pub const STEP: u64 = 2;
 
-/// A world.
+/// A world of machines.
 pub struct World {
     /// The true time.
     pub time: WorldTime,
-    /// The network.
+    /// The network between them.
     pub network: Network,
     /// The machines, by their places.
     pub nodes: Vec<SimulatedNode>,

@@ -51,9 +51,9 @@ struct Inner {
     silent: BTreeSet<Place>,
     connections: BTreeMap<u64, Connection>,
     next: u64,
-    /// What was delivered, for the trace: connection, direction, bytes.
+    /// Everything that was delivered, for the trace: connection, direction, bytes.
     delivered: Vec<Delivery>,
-    /// What was counted so far.
+    /// The counts so far.
     counts: Counts,
 }
 
@@ -62,17 +62,17 @@ struct Inner {
 pub struct Delivery {
     /// When, in milliseconds since the beginning.
     pub at: u64,
-    /// The sender.
+    /// The place of the sender.
     pub from: Place,
-    /// The receiver.
+    /// The place of the receiver.
     pub to: Place,
     /// The number of the connection.
     pub connection: u64,
-    /// The bytes.
+    /// The bytes that arrived.
     pub bytes: Vec<u8>,
 }
 
-/// What happened on a network.
+/// Counts of what happened on a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that were made.
@@ -212,7 +212,7 @@ impl Network {
         std::mem::take(&mut self.lock().delivered)
     }
 
-    /// What happened so far.
+    /// The counts of what happened so far.
     pub fn counts(&self) -> Counts {
         self.lock().counts
     }

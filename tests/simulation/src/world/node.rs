@@ -34,10 +34,10 @@ use uuid::Uuid;
 pub type Rules =
     fn(&mut nexus_domain::State, nexus_domain::Revision, &nexus_domain::Proposal) -> nexus_domain::Applied;
 
-/// What a disk is wrapped in.
+/// A wrapping of a disk.
 pub type Wrap = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
 
-/// What a machine is made of.
+/// The parts of a machine.
 #[derive(Clone)]
 pub struct Machine {
     /// Its place in the network.
@@ -48,7 +48,7 @@ pub struct Machine {
     pub peer_addr: String,
     /// The rules of its node.
     pub rules: Rules,
-    /// What a disk of it is wrapped in, for faults that are planted.
+    /// The wrapping of its disk, for defects that are planted.
     pub wrap: Wrap,
 }
 
@@ -63,7 +63,7 @@ pub enum Life {
     Paused,
 }
 
-/// What a node has become, as its process says.
+/// The state of a node, as its process says.
 #[derive(Default)]
 struct Slot {
     cluster: Option<Arc<dyn Cluster>>,
@@ -146,7 +146,7 @@ impl SimulatedNode {
         self.slot().failed.clone()
     }
 
-    /// Its disk.
+    /// The disk of this machine.
     pub fn disk(&self) -> &SimulatedDisk {
         &self.disk
     }

@@ -40,7 +40,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps.
+    /// All of the steps.
     pub const ALL: [Self; 24] = [
         Self::Append,
         Self::Truncate,
@@ -72,7 +72,7 @@ impl Step {
 /// A point: a step, and whether it has been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
-    /// The step.
+    /// The step that it belongs to.
     pub step: Step,
     /// Whether the point is after it.
     pub is_after: bool,
@@ -87,9 +87,9 @@ impl fmt::Display for Point {
 /// A crash that is planned.
 #[derive(Clone, Copy, Debug)]
 pub struct Planned {
-    /// The node.
+    /// The place of the node.
     pub place: Place,
-    /// Where it crashes.
+    /// The point at which it crashes.
     pub point: Point,
     /// How often it passes the point before.
     pub passes: u32,
@@ -162,7 +162,7 @@ pub(super) fn pass(place: Place, step: Step, is_after: bool) -> bool {
     })
 }
 
-/// Before an answer to a client, by the node that runs now, and after it. Returns whether the node has crashed.
+/// Passes the point before or after an answer to a client, by the node that runs now. Returns whether it has crashed.
 pub(crate) fn pass_reply(is_after: bool) -> bool {
     pass(POINTS.with_borrow(|points| points.place), Step::Reply, is_after)
 }

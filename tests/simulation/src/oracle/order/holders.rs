@@ -1,4 +1,5 @@
-//! Decides who holds one feature or one path, without knowing the log: some order of the operations must explain every answer.
+//! Decides who holds one feature or one path, without knowing the log: some order of the operations must explain every
+//! answer.
 //! A path is compared with the same text alone: collisions of different patterns are the model's to judge.
 
 use super::search::{Interval, Object, Searched, search};
