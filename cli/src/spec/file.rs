@@ -108,7 +108,9 @@ impl SpecFile {
     /// Renders the text that [`parse`](Self::parse) reads.
     pub(crate) fn text(&self) -> String {
         let front = serde_saphyr::to_string(self).expect("front matter is made of texts, numbers and lists");
-        format!("{FENCE}\n{}\n{FENCE}\n\n{}\n", front.trim_end(), self.spec.trim_end())
+        // Blanks at its end may belong to the last value.
+        let front = front.strip_suffix('\n').unwrap_or(&front);
+        format!("{FENCE}\n{front}\n{FENCE}\n\n{}\n", self.spec.trim_end())
     }
 }
 
@@ -165,6 +167,12 @@ more
         };
         let again = SpecFile::parse("a.md", &odd.text()).unwrap();
         assert_eq!(again, SpecFile { spec: "text\n".to_owned(), ..odd });
+    }
+
+    #[test]
+    fn a_value_keeps_the_blanks_at_its_end() {
+        let title = SpecFile { title: Some("a \n".to_owned()), ..SpecFile::default() };
+        assert_eq!(SpecFile::parse("a.md", &title.text()).unwrap().title, title.title);
     }
 
     #[test]
