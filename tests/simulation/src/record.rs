@@ -24,8 +24,6 @@ pub struct Record {
     pub entries: BTreeMap<Revision, Entry>,
     /// The findings: two nodes that differ, or a state that contradicts itself.
     pub violations: Vec<String>,
-    /// How often an entry was applied, by any node.
-    pub applied: u64,
     place: usize,
     now: u64,
 }
@@ -59,7 +57,6 @@ pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Appl
 /// Notes what a node has applied.
 pub fn note(state: &State, revision: Revision, proposal: &Proposal, applied: &Applied) {
     RECORD.with_borrow_mut(|record| {
-        record.applied += 1;
         let (place, now) = (record.place, record.now);
         if let Some(first) = record.entries.get(&revision) {
             let is_same = first.proposal == *proposal

@@ -86,22 +86,9 @@ impl Team {
             return;
         }
         let Some(node) = self.any_node(world) else { return };
-        let Some(cluster) = world.nodes[node].cluster() else { return };
-        let number = self.operations.len();
-        let what = What::Events(self.watching.1);
-        world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), None));
-        let node_start = world.nodes[node].starts();
-        let agent = self.agents.len();
-        self.operations.push(Operation {
-            agent,
-            node,
-            node_start,
-            what,
-            called: now,
-            returned: None,
-            outcome: None,
-        });
-        self.watching.0 = Some(number);
+        // Its number is none of the agents.
+        let follower = self.agents.len();
+        self.watching.0 = self.send(world, follower, node, What::Events(self.watching.1));
     }
 
     fn any_node(&mut self, world: &World) -> Option<usize> {
@@ -110,9 +97,15 @@ impl Team {
         if serving.is_empty() { None } else { Some(serving[self.rng.random_range(0..serving.len())]) }
     }
 
-    /// Whether somebody waits for an answer.
-    pub fn is_waiting(&self) -> bool {
-        self.agents.iter().any(|agent| agent.waits_for.is_some())
+    /// Makes a request, and returns its number; none if the node serves no more.
+    fn send(&mut self, world: &World, agent: usize, node: usize, what: What) -> Option<usize> {
+        let cluster = world.nodes[node].cluster()?;
+        let (number, called, node_start) =
+            (self.operations.len(), world.time.now(), world.nodes[node].starts());
+        world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), self.planted));
+        let (returned, outcome) = (None, None);
+        self.operations.push(Operation { agent, node, node_start, what, called, returned, outcome });
+        Some(number)
     }
 
     fn ask(&mut self, at: usize, world: &World) {
@@ -121,20 +114,8 @@ impl Team {
             self.agents[at].next = now + 200;
             return;
         };
-        let Some(cluster) = world.nodes[node].cluster() else { return };
-        let number = self.operations.len();
         let what = self.agents[at].choose(&self.people, &mut self.rng);
-        self.agents[at].waits_for = Some(number);
-        world.nodes[node].spawn(self.answers.expect(number, cluster, what.clone(), self.planted));
-        self.operations.push(Operation {
-            agent: at,
-            node,
-            what,
-            node_start: world.nodes[node].starts(),
-            called: now,
-            returned: None,
-            outcome: None,
-        });
+        self.agents[at].waits_for = self.send(world, at, node, what);
     }
 
     fn end(&mut self, number: usize, now: u64, outcome: Outcome) {

@@ -11,7 +11,7 @@ mod pointed_disk;
 pub mod points;
 
 pub use clock::{BEGIN, NodeClock, WorldTime};
-pub use network::{Counts, Delivery, Network, Place};
+pub use network::{Delivery, Network, Place};
 pub use node::{Life, Machine, Rules, SimulatedNode, Wrap};
 
 use std::ops::RangeInclusive;

@@ -53,8 +53,6 @@ struct Inner {
     next: u64,
     /// Everything that was delivered, for the trace: connection, direction, bytes.
     delivered: Vec<Delivery>,
-    /// The counts so far.
-    counts: Counts,
 }
 
 /// Bytes that reached the other end of a connection.
@@ -70,17 +68,6 @@ pub struct Delivery {
     pub connection: u64,
     /// The bytes that arrived.
     pub bytes: Vec<u8>,
-}
-
-/// Counts of what happened on a network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Connections that were made.
-    pub made: u64,
-    /// Connections that broke.
-    pub broken: u64,
-    /// Bytes that arrived.
-    pub bytes: u64,
 }
 
 struct Connection {
@@ -131,7 +118,6 @@ impl Network {
             connections: BTreeMap::new(),
             next: 0,
             delivered: Vec::new(),
-            counts: Counts::default(),
         })))
     }
 
@@ -211,11 +197,6 @@ impl Network {
     pub(super) fn take_delivered(&self) -> Vec<Delivery> {
         std::mem::take(&mut self.lock().delivered)
     }
-
-    /// The counts of what happened so far.
-    pub fn counts(&self) -> Counts {
-        self.lock().counts
-    }
 }
 
 impl Inner {
@@ -228,7 +209,6 @@ impl Inner {
         for connection in self.connections.values_mut() {
             if is_meant(connection.ends) && !connection.is_broken {
                 connection.is_broken = true;
-                self.counts.broken += 1;
                 connection.pipes.iter_mut().for_each(Pipe::wake);
             }
         }
@@ -237,7 +217,6 @@ impl Inner {
     fn connect(&mut self, from: Place, to: Place) -> u64 {
         let number = self.next;
         self.next += 1;
-        self.counts.made += 1;
         let connection = Connection {
             ends: [from, to],
             pipes: Default::default(),
@@ -356,7 +335,6 @@ impl AsyncRead for End {
                 buf.put_slice(bytes);
                 let delivery = Delivery { at: now, from, to, connection: self.number, bytes: bytes.to_vec() };
                 inner.delivered.push(delivery);
-                inner.counts.bytes += count as u64;
                 chunk.read += count;
                 if chunk.read == chunk.bytes.len() {
                     pipe.chunks.pop_front();

@@ -87,7 +87,6 @@ pub struct SimulatedNode {
     began: Option<(u64, Instant)>,
     seeds: SmallRng,
     starts: u64,
-    is_retired: bool,
 }
 
 impl SimulatedNode {
@@ -108,7 +107,6 @@ impl SimulatedNode {
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
             starts: 0,
-            is_retired: false,
         }
     }
 
@@ -176,9 +174,6 @@ impl SimulatedNode {
     /// When it runs already.
     pub fn start(&mut self) {
         assert!(self.runtime.is_none(), "the node runs already");
-        if self.is_retired {
-            return;
-        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -238,12 +233,6 @@ impl SimulatedNode {
     pub fn wipe(&mut self) {
         assert!(self.runtime.is_none(), "a disk is not taken away from a process");
         self.disk = SimulatedDisk::new();
-    }
-
-    /// Ends its process for good.
-    pub fn retire(&mut self) {
-        self.crash(Crash::Process);
-        self.is_retired = true;
     }
 
     /// Stops its process, as SIGSTOP does, or lets it go on.

@@ -1,5 +1,7 @@
 //! One run: a cluster is formed, a team works on it while faults happen, the faults end, and everything is checked.
 
+mod settle;
+
 use crate::{
     faults::{Faults, Kind, NEAR},
     machines::machine,
@@ -14,7 +16,6 @@ use crate::{
     verdict::judge,
     world::{Life, Rules, SimulatedNode, World, Wrap, points},
 };
-use nexus_api::cluster::WriteRequest;
 use nexus_domain::{Recorded, Revision};
 use nexus_node::BOOTSTRAP_TOKEN_FILE;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -23,7 +24,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use xxhash_rust::xxh3::Xxh3;
 
@@ -265,145 +265,6 @@ impl Running {
             self.faults.step(&mut self.world);
             self.team.step(&self.world);
             self.step();
-        }
-    }
-
-    /// Waits for a leader, and ends the nodes that are no members any more. Returns the places of the others.
-    fn members(&mut self) -> Option<Vec<usize>> {
-        let mut found = None;
-        self.until(SETTLES_WITHIN, |this| {
-            this.faults.keep_up(&mut this.world);
-            found = this.world.nodes.iter().find_map(|node| {
-                let status = node.cluster()?.status();
-                // A node alone hears from nobody while nothing is written.
-                let is_heard = status.members.len() == 1
-                    || status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
-                let is_current = status.leader == Some(status.id) && is_heard;
-                is_current.then(|| status.members.iter().map(|member| member.id).collect::<Vec<_>>())
-            });
-            // Each has to be up to say which member it is.
-            let is_known = |node: &SimulatedNode| node.life() == Life::Down || node.cluster().is_some();
-            found.is_some() && this.world.nodes.iter().all(is_known)
-        });
-        let members = found?;
-        let of = |node: &SimulatedNode| Some(node.cluster()?.status().id);
-        let is_member = |node: &&SimulatedNode| of(node).is_some_and(|id| members.contains(&id));
-        let places: Vec<usize> =
-            self.world.nodes.iter().filter(is_member).map(SimulatedNode::place).collect();
-        for place in 0..self.world.nodes.len() {
-            if !places.contains(&place) {
-                self.world.nodes[place].retire();
-            }
-        }
-        Some(places)
-    }
-
-    /// Ends the faults, and expects that the cluster serves through every node soon, and that all nodes are equal.
-    fn settle(&mut self) {
-        self.faults.end(&mut self.world);
-        let probe = |number: u64| WriteRequest {
-            command: nexus_domain::command::ReadyFeature {
-                project: crate::team::people::PROJECT,
-                slug: People.slug(0),
-            }
-            .into(),
-            actor: People.actor(0),
-            acting: nexus_domain::Acting::Engineer {
-                candidate: nexus_domain::SessionId(uuid::Uuid::from_u128(u128::from(number))),
-            },
-            request: None,
-        };
-        let end = self.world.time.now() + SETTLES_WITHIN;
-        let Some(members) = self.members() else {
-            self.violations.push(format!("nobody leads {SETTLES_WITHIN} ms after the last fault"));
-            return;
-        };
-        let count = members.len();
-        let mut reached = Revision(0);
-        for place in members.clone() {
-            loop {
-                if self.world.time.now() >= end {
-                    let lives: Vec<Life> = self.world.nodes.iter().map(SimulatedNode::life).collect();
-                    let statuses: Vec<_> = self
-                        .world
-                        .nodes
-                        .iter()
-                        .map(|node| {
-                            node.cluster().map(|cluster| {
-                                let status = cluster.status();
-                                (
-                                    status.role,
-                                    status.leader,
-                                    status.term,
-                                    status.last_log,
-                                    status.committed,
-                                    status.applied,
-                                )
-                            })
-                        })
-                        .collect();
-                    self.violations.push(format!("node {place} serves no write {SETTLES_WITHIN} ms after the last fault: {lives:?} {statuses:?}"));
-                    return;
-                }
-                self.faults.keep_up(&mut self.world);
-                match self.ask(place, What::Write(Box::new(probe(1_000 + place as u64)))) {
-                    Some(Outcome::Answered(answer, _)) => {
-                        reached = reached.max(answer.revision);
-                        break;
-                    }
-                    _ => (0..50).for_each(|_| self.step()),
-                }
-            }
-        }
-        let are_equal = self.until(SETTLES_WITHIN, |this| {
-            this.faults.keep_up(&mut this.world);
-            let states: Vec<_> = this
-                .world
-                .nodes
-                .iter()
-                .filter_map(|node| {
-                    let view = node.cluster()?.local();
-                    Some((view.revision(), view.state_hash()))
-                })
-                .collect();
-            states.len() == count
-                && states.iter().all(|(revision, _)| *revision >= reached && *revision == states[0].0)
-        });
-        let hashes: Vec<_> = self
-            .world
-            .nodes
-            .iter()
-            .filter_map(|node| {
-                let view = node.cluster()?.local();
-                Some((view.revision(), view.state_hash()))
-            })
-            .collect();
-        if !are_equal {
-            self.violations.push(format!("the nodes have not caught up with each other: {hashes:?}"));
-        } else if hashes.iter().any(|(_, hash)| *hash != hashes[0].1) {
-            self.violations.push(format!("the states of the nodes differ: {hashes:?}"));
-        }
-    }
-
-    /// Reads the events of every node.
-    fn read_events(&mut self) {
-        // What is applied from now on, one node may have and another one not yet.
-        let through =
-            self.world.nodes.iter().filter_map(|node| Some(node.cluster()?.local().revision())).min();
-        for place in 0..self.world.nodes.len() {
-            if self.world.nodes[place].cluster().is_none() {
-                continue;
-            }
-            let (mut events, mut from) = (Vec::new(), Revision(0));
-            while let Some(Outcome::Events(page)) = self.ask(place, What::Events(from)) {
-                events.extend(page.events);
-                if !page.has_more {
-                    break;
-                }
-                from = page.next;
-            }
-            events.retain(|event: &Recorded| Some(event.revision) <= through);
-            self.streams.insert(place as u64, events);
         }
     }
 

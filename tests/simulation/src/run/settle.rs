@@ -1,0 +1,131 @@
+//! The end of a run: the faults are over, and within a bound every node has to be a member that serves, and all have to
+//! be equal.
+
+use super::{Running, SETTLES_WITHIN};
+use crate::{
+    team::{
+        ask::{Outcome, What},
+        people::{PROJECT, People},
+    },
+    world::SimulatedNode,
+};
+use nexus_api::cluster::{NodeStatus, WriteRequest};
+use nexus_domain::{Acting, NodeId, Recorded, Revision, SessionId, command};
+use std::{collections::BTreeSet, time::Duration};
+use uuid::Uuid;
+
+/// Steps between two writes through a node that has refused one.
+const PAUSE: u64 = 50;
+
+impl Running {
+    /// Ends the faults, and expects that every node is a member and serves writes soon, and that all become equal.
+    pub(super) fn settle(&mut self) {
+        self.faults.end(&mut self.world);
+        let end = self.world.time.now() + SETTLES_WITHIN;
+        let are_members = self.until(SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            this.all_are_members()
+        });
+        if !are_members {
+            self.unsettled("not every node is a member, or nobody leads");
+            return;
+        }
+        let mut reached = Revision(0);
+        for place in 0..self.world.nodes.len() {
+            match self.write_through(place, end) {
+                Some(revision) => reached = reached.max(revision),
+                None => {
+                    self.unsettled(&format!("node {place} serves no write"));
+                    return;
+                }
+            }
+        }
+        let are_equal = self.until(SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            let states = this.states();
+            states.len() == this.world.nodes.len()
+                && states.iter().all(|(revision, _)| *revision >= reached && *revision == states[0].0)
+        });
+        let states = self.states();
+        if !are_equal {
+            self.violations.push(format!("the nodes have not caught up with each other: {states:?}"));
+        } else if states.iter().any(|(_, hash)| *hash != states[0].1) {
+            self.violations.push(format!("the states of the nodes differ: {states:?}"));
+        }
+    }
+
+    /// Reads the events of every node.
+    pub(super) fn read_events(&mut self) {
+        // What is applied from now on, one node may have and another one not yet.
+        let through = self.states().into_iter().map(|(revision, _)| revision).min();
+        for place in 0..self.world.nodes.len() {
+            let (mut events, mut from) = (Vec::new(), Revision(0));
+            while let Some(Outcome::Events(page)) = self.ask(place, What::Events(from)) {
+                events.extend(page.events);
+                if !page.has_more {
+                    break;
+                }
+                from = page.next;
+            }
+            events.retain(|event: &Recorded| Some(event.revision) <= through);
+            self.streams.insert(place as u64, events);
+        }
+    }
+
+    /// Whether a leader that is heard has exactly the nodes of this world for members. A node that has lost its disk is
+    /// another member than before, and the former one is out.
+    fn all_are_members(&self) -> bool {
+        let statuses = self.statuses();
+        let running: BTreeSet<NodeId> = statuses.iter().map(|status| status.id).collect();
+        running.len() == self.world.nodes.len()
+            && statuses.iter().any(|status| {
+                // A node alone hears from nobody while nothing is written.
+                let is_heard = status.members.len() == 1
+                    || status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
+                let members: BTreeSet<NodeId> = status.members.iter().map(|member| member.id).collect();
+                status.leader == Some(status.id) && is_heard && members == running
+            })
+    }
+
+    /// Writes through a node, again and again until it is carried out. Returns the index, or nothing at the end.
+    fn write_through(&mut self, place: usize, end: u64) -> Option<Revision> {
+        let write = WriteRequest {
+            command: command::ReadyFeature { project: PROJECT, slug: People.slug(0) }.into(),
+            actor: People.actor(0),
+            acting: Acting::Engineer { candidate: SessionId(Uuid::from_u128(1_000 + place as u128)) },
+            request: None,
+        };
+        while self.world.time.now() < end {
+            self.faults.keep_up(&mut self.world);
+            if let Some(Outcome::Answered(answer, _)) = self.ask(place, What::Write(Box::new(write.clone())))
+            {
+                return Some(answer.revision);
+            }
+            (0..PAUSE).for_each(|_| self.step());
+        }
+        None
+    }
+
+    /// The index and the hash of the state of each node that serves.
+    fn states(&self) -> Vec<(Revision, u64)> {
+        let serving = self.world.nodes.iter().filter_map(SimulatedNode::cluster);
+        serving.map(|cluster| cluster.local()).map(|view| (view.revision(), view.state_hash())).collect()
+    }
+
+    fn statuses(&self) -> Vec<NodeStatus> {
+        self.world.nodes.iter().filter_map(SimulatedNode::cluster).map(|cluster| cluster.status()).collect()
+    }
+
+    fn unsettled(&mut self, what: &str) {
+        let lives: Vec<_> = self.world.nodes.iter().map(SimulatedNode::life).collect();
+        let known: Vec<_> = self
+            .statuses()
+            .into_iter()
+            .map(|status| {
+                let members: Vec<u64> = status.members.iter().map(|member| member.id.0).collect();
+                (status.id.0, status.role, status.leader, status.term, status.applied, members)
+            })
+            .collect();
+        self.violations.push(format!("{what} {SETTLES_WITHIN} ms after the last fault: {lives:?} {known:?}"));
+    }
+}
