@@ -7,6 +7,7 @@ use nexus_tests::{Answer, Client, Cluster, Team, eventually, history, netns::Net
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     sync::{
         Arc,
@@ -249,16 +250,20 @@ async fn leader_and_term(client: &Client) -> Option<(u64, u64)> {
     (status["healthy"] == true).then_some((status["leader"].as_u64()?, status["term"].as_u64()?))
 }
 
-/// Waits until the leader hears all others again: packets that were lost are sent again late, after a path has healed.
+/// Waits until the leader has heard all others for so long without a break that none of them stands for election any
+/// more: packets that were lost are sent again late, after a path has healed.
 async fn until_all_are_heard(client: &Client) {
-    eventually("the leader hears all others", || async {
+    let since = Cell::new(None);
+    eventually("the leader hears all others, and goes on hearing them", || async {
         let answer = client.send(Method::GET, "/cluster/status", None).await.ok()?;
         let nodes = answer.body["data"]["nodes"].as_array()?.clone();
         let is_heard = |node: &Value| {
             node["role"] == "leader"
                 || (node["lastSeenMs"].as_u64().is_some_and(|seen| seen < 300) && node["lag"] == 0)
         };
-        nodes.iter().all(is_heard).then_some(())
+        let began = since.get().unwrap_or_else(Instant::now);
+        since.set(nodes.iter().all(is_heard).then_some(began));
+        (since.get()?.elapsed() > Timing::LAN.lease() * 2).then_some(())
     })
     .await;
 }
@@ -327,7 +332,10 @@ async fn a_cut_between_any_two_nodes_deposes_nobody_and_only_the_one_without_its
                 let body = json!({ "slug": format!("lost-{number}"), "title": "t", "spec": "s" });
                 let (features, path) = (team.path("/features"), team.path("/features/s-1"));
                 let (written, read) = tokio::join!(via.post(&features, body), via.get(&path));
-                assert_eq!((written.status.as_u16(), read.status.as_u16()), (503, 503), "{pair:?} {cut:?}");
+                let (found, now) =
+                    ((written.status.as_u16(), read.status.as_u16()), leader_and_term(&via_leader).await);
+                let known = format!("leader and term were {before:?}, and node {leader} says {now:?}");
+                assert_eq!(found, (503, 503), "{pair:?} {cut:?} through node {node}: {known}");
             }
             assert_eq!(leader_and_term(&via_leader).await, Some(before), "{pair:?} {cut:?}: it leads on");
             cut.change(pair, |from, to| networks.heal_one_way(from, to));

@@ -16,7 +16,7 @@ use crate::{
     verdict::judge,
     world::{Life, Rules, SimulatedNode, World, Wrap, points},
 };
-use nexus_domain::{Recorded, Revision};
+use nexus_domain::Recorded;
 use nexus_node::BOOTSTRAP_TOKEN_FILE;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
