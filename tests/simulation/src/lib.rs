@@ -1,18 +1,15 @@
 //! Whole clusters of Nexus in one thread, over a simulated network, simulated disks and simulated clocks, driven by a
-//! seed; and the oracles that say whether what happened is what Nexus promises.
+//! seed. The oracles of nexus-oracles say whether what happened is what Nexus promises.
 //!
 //! - [`world`]: machines with nodes, the network between them, and their time. [`record`]: what the nodes apply.
 //! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
-//! - [`history`]: what clients saw. [`oracle`]: what must be true of every run. [`verdict`]: asks all of them.
-//!   [`planted`]: defects that they have to find.
+//! - [`verdict`]: asks all oracles about a run. [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
 //!   [`picture`]: a page that shows one.
 
 pub mod faults;
-pub mod history;
 mod machines;
 pub mod many;
-pub mod oracle;
 pub mod picture;
 pub mod planted;
 pub mod record;

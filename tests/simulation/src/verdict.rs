@@ -1,15 +1,6 @@
 //! Judges a run: writes down what the clients saw as a history, and asks every oracle.
 
 use crate::{
-    history::{
-        Answered, Ask, Beat, Consistency, Held, Operation, OperationOutcome, SeenEvent, SessionEnd,
-        SessionEndKind, feature_name, identity_of,
-    },
-    oracle::{
-        Violation,
-        model::Model,
-        order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
-    },
     record::Record,
     team::{
         agent::session_of,
@@ -22,6 +13,15 @@ use nexus_api::cluster::{self, WriteRequest};
 use nexus_domain::{
     Answer, Command, Event, Recorded, Refusal, Reply, Revision, entity::ClaimMode, pattern::Pattern,
     reply_cache::Request,
+};
+use nexus_oracles::{
+    Violation,
+    history::{
+        Answered, Ask, Beat, Consistency, Held, Operation, OperationOutcome, SeenEvent, SessionEnd,
+        SessionEndKind, feature_name, identity_of,
+    },
+    model::Model,
+    order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
 };
 use std::collections::BTreeMap;
 

@@ -14,6 +14,7 @@ fn no_crate_depends_on_a_forbidden_one() {
         ("nexus-domain", &[][..]),
         ("nexus-specification", &[]),
         ("nexus-corpora", &[]),
+        ("nexus-oracles", &["nexus-domain"]),
         ("nexus-api-types", &["nexus-domain"]),
         ("nexus-raft-store", &["nexus-domain", "openraft", "rocksdb", "tokio"]),
         ("nexus-mcp", &["nexus-api-types"]),

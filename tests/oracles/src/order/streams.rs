@@ -1,6 +1,6 @@
 //! Feeds of events: without gaps, in order, the same on all nodes, with fences that only grow.
 
-use crate::{history::SeenEvent, oracle::Violation};
+use crate::{Violation, history::SeenEvent};
 use std::collections::BTreeMap;
 
 /// The name of this oracle in violations.

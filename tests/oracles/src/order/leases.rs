@@ -2,8 +2,8 @@
 //! time nor in the time of its holder.
 
 use crate::{
+    Violation,
     history::{Beat, SessionEnd, SessionEndKind},
-    oracle::Violation,
 };
 
 /// The name of this oracle in violations.

@@ -4,8 +4,8 @@
 
 use super::search::{Interval, Object, Searched, search};
 use crate::{
+    Violation,
     history::{Answered, Ask, Consistency, FEATURE, Operation, OperationOutcome, feature_name},
-    oracle::Violation,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

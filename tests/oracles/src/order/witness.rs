@@ -2,8 +2,8 @@
 //! has to be compared with it.
 
 use crate::{
+    Violation,
     history::{Consistency, Operation, OperationOutcome, identity_of},
-    oracle::Violation,
 };
 use nexus_domain::{Answer, Proposal, Revision};
 use std::collections::BTreeMap;

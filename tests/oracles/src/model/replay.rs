@@ -9,7 +9,7 @@ use super::{
     usage::take_stock,
     world::{Cleaned, Session, Status, World},
 };
-use crate::oracle::violation::Violation;
+use crate::Violation;
 use nexus_domain::{
     Answer, ClusterTime, FeatureId, Fence, ProjectId, Proposal, Refusal, Revision, SessionId,
     entity::ClaimMode, pattern::Pattern,
