@@ -19,6 +19,7 @@
 //! - [`work`]: the demo workload, from real commits of public repositories.
 //! - [`bench`]: the speed of a cluster beside three nodes of etcd. [`usage`]: processor time and memory of processes.
 //!   [`programs`]: where they are.
+//! - [`soak`]: agents on a cluster whose processes, networks, disks and clocks fail, judged by the oracles.
 //! - [`abuse`]: the effect of expensive requests of others on a team. [`raw`]: connections with invalid or partial
 //!   requests.
 
@@ -41,6 +42,7 @@ pub mod netns;
 pub mod patience;
 pub mod programs;
 pub mod raw;
+pub mod soak;
 pub mod socket;
 pub mod team;
 pub mod transcript;

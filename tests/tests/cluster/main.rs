@@ -15,7 +15,8 @@
 //!   [`cut_network`], [`regions`] and what [distance](far_regions) costs, [`full_disk`], [`damage`] and [`integrity`],
 //!   [`restore`] of what is lost, [`crowds`] of connections, strangers on the [`peer_port`]; [`in_process`], where the
 //!   disk hangs and the clock is wrong; [`starting`], what a start refuses; [`tls`], and how certificates change while
-//!   work goes on; [`upgrades`] from the last landed version, and back, and the [`golden_folders`] of all earlier ones.
+//!   work goes on; [`upgrades`] from the last landed version, and back, and the [`golden_folders`] of all earlier ones;
+//!   [`soak`], where most of them happen at once.
 
 mod backup;
 mod bad_input;
@@ -56,6 +57,7 @@ mod restore;
 mod runs;
 mod scheduled_backups;
 mod sessions;
+mod soak;
 mod sockets;
 mod spelling;
 mod starting;
