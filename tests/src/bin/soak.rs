@@ -68,7 +68,7 @@ async fn soak(args: Args) -> anyhow::Result<ExitCode> {
             faults: Duration::from_secs(args.faults),
             history: folder.join(format!("nexus-history-{seed}.jsonl")),
         };
-        let episode = run(&plan).await?;
+        let (episode, _) = run(&plan).await?;
         let is_good = episode.judgement.violations.is_empty();
         if args.json {
             println!("{}", serde_json::to_string(&episode)?);

@@ -10,7 +10,7 @@ use super::{
     prober::probe,
     recorder::Recorder,
     stage::Stage,
-    verdict::{Judgement, judge},
+    verdict::{Evidence, Judgement, judge},
 };
 use crate::{
     patience::eventually,
@@ -76,14 +76,14 @@ pub struct EpisodeReport {
     pub judgement: Judgement,
 }
 
-/// Carries an episode out.
+/// Carries an episode out. Returns what the oracles say of it, and what they say it of.
 ///
 /// # Errors
 /// When its files cannot be written or read.
 ///
 /// # Panics
 /// When the cluster does not serve within a minute after the faults.
-pub async fn run(plan: &Plan) -> anyhow::Result<EpisodeReport> {
+pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
     let began = Instant::now();
     let mut rng = SmallRng::seed_from_u64(plan.seed);
     let mut stage = Stage::start().await?;
@@ -137,19 +137,22 @@ pub async fn run(plan: &Plan) -> anyhow::Result<EpisodeReport> {
     }
     let records = recorder.take();
     write_history(plan, &records, &plan.history)?;
-    let judgement = judge(&records, &folders);
+    let evidence = Evidence::new(records, folders);
+    let judgement = judge(&evidence);
     if !judgement.violations.is_empty() {
         stage.keep_logs(&plan.history.with_extension("logs"))?;
     }
-    let gaps = |is_alone| gaps_ms(&records, nemesis.losses.iter().filter(|loss| loss.is_alone == is_alone));
-    Ok(EpisodeReport {
+    let gaps =
+        |is_alone| gaps_ms(&evidence.records, nemesis.losses.iter().filter(|loss| loss.is_alone == is_alone));
+    let report = EpisodeReport {
         seed: plan.seed,
         seconds: began.elapsed().as_secs(),
         faults: nemesis.counts.clone(),
         gaps_ms: gaps(true),
         gaps_among_faults_ms: gaps(false),
         judgement,
-    })
+    };
+    Ok((report, evidence))
 }
 
 /// Writes the features that the agents begin with, over files of real commits.

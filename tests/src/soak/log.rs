@@ -12,6 +12,7 @@ const BATCH: u64 = 2_000;
 const PAGE: usize = 2_000;
 
 /// The content of a stopped node's folder.
+#[derive(Clone)]
 pub struct FolderContent {
     /// The last entry that it has applied.
     pub applied: u64,

@@ -3,17 +3,21 @@
 
 use super::{
     follower::FOLLOWER,
-    log::{FolderContent, replay},
+    log::{FolderContent, Replayed, replay},
     nemesis::MAX_PPM,
 };
+use nexus_domain::Reply;
 use nexus_oracles::{
     Violation,
-    history::{Ask, Beat, Operation, Record, SeenEvent, SessionEnd},
+    history::{Ask, Beat, Held, Operation, OperationOutcome, Record, SeenEvent, SessionEnd, feature_name},
     model::Model,
     order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The error of a time that a client measures, beside the rates of clocks.
 const ERROR_US: u64 = 1_000;
@@ -35,6 +39,26 @@ pub struct Judgement {
     pub leases: (usize, usize),
     /// The events of the longest feed, and those that the follower saw.
     pub events: (usize, usize),
+}
+
+/// Everything that is known about an episode.
+#[derive(Clone)]
+pub struct Evidence {
+    /// What clients and observers saw.
+    pub records: Vec<Record>,
+    /// What the nodes have on their disks.
+    pub folders: Vec<FolderContent>,
+    /// The log of a node that has all of it, with what the rules make of it.
+    replayed: Option<Arc<[Replayed]>>,
+}
+
+impl Evidence {
+    /// The evidence of an episode whose nodes have stopped.
+    pub fn new(records: Vec<Record>, folders: Vec<FolderContent>) -> Self {
+        let logs = folders.iter().filter_map(|folder| folder.log.as_ref());
+        let replayed = logs.max_by_key(|log| log.len()).map(|log| replay(log).into());
+        Self { records, folders, replayed }
+    }
 }
 
 /// The parts of a history.
@@ -62,28 +86,32 @@ impl Parts {
     }
 }
 
-/// Judges an episode by what was seen and by what its nodes have on their disks.
-pub fn judge(records: &[Record], folders: &[FolderContent]) -> Judgement {
+/// Judges an episode.
+pub fn judge(evidence: &Evidence) -> Judgement {
+    let Evidence { records, folders, replayed } = evidence;
     let parts = Parts::of(records);
-    let mut violations: Vec<Violation> = Vec::new();
-    let mut judgement = Judgement {
+    let mut violations = contradictions(evidence);
+    let mut model = Model::new();
+    for entry in replayed.iter().flat_map(|replayed| replayed.iter()) {
+        violations.extend(model.step(entry.revision, &entry.proposal, Some(&entry.answer)).violations);
+    }
+    Judgement {
+        violations: violations.iter().map(ToString::to_string).collect(),
         operations: parts.operations.len(),
         answered: parts.operations.iter().filter(|operation| operation.answered().is_some()).count(),
-        ..Judgement::default()
-    };
-    for (at, folder) in folders.iter().enumerate() {
-        if let Some(broken) = &folder.broken {
-            let message = format!("node {}: {broken}", at + 1);
-            violations.push(Violation::new("state", "the state does not contradict itself", message));
-        }
+        entries: replayed.as_ref().map(|replayed| replayed.len()),
+        modelled: (model.checked(), model.uncovered_commands().values().sum()),
+        leases: (parts.beats.len(), unasked(&parts).len()),
+        events: (longest(folders).len(), parts.followed.len()),
     }
-    let seen: BTreeSet<(u64, u64)> = folders.iter().map(|folder| (folder.applied, folder.hash)).collect();
-    if seen.len() != 1 {
-        let message = format!("the last applied entries and hashes are {seen:?}");
-        violations.push(Violation::new("state", "all nodes have the same state", message));
-    }
-    if let Some(log) = folders.iter().filter_map(|folder| folder.log.as_ref()).max_by_key(|log| log.len()) {
-        let replayed = replay(log);
+}
+
+/// Asks every oracle but the model, which takes longest: what was seen and what the nodes have must not contradict each
+/// other.
+pub fn contradictions(Evidence { records, folders, replayed }: &Evidence) -> Vec<Violation> {
+    let parts = Parts::of(records);
+    let mut violations = wrong_states(folders);
+    if let Some(replayed) = replayed {
         let logged: Vec<LoggedEntry> = replayed
             .iter()
             .map(|entry| {
@@ -92,27 +120,78 @@ pub fn judge(records: &[Record], folders: &[FolderContent]) -> Judgement {
             })
             .collect();
         violations.extend(check_against_log(&parts.operations, &logged));
-        let mut model = Model::new();
-        for entry in &replayed {
-            violations.extend(model.step(entry.revision, &entry.proposal, Some(&entry.answer)).violations);
-        }
-        judgement.modelled = (model.checked(), model.uncovered_commands().values().sum());
-        judgement.entries = Some(log.len());
+        violations.extend(wrong_grants(&parts.operations, replayed));
     }
     let streams: BTreeMap<u64, Vec<SeenEvent>> =
         folders.iter().enumerate().map(|(at, folder)| (at as u64 + 1, folder.events.clone())).collect();
     violations.extend(check_node_streams(&streams, None, true));
-    let longest = folders.iter().map(|folder| &folder.events).max_by_key(|events| events.len());
-    if let Some(events) = longest {
-        judgement.events = (events.len(), parts.followed.len());
-        violations.extend(followed_wrongly(&parts, records, events));
-    }
+    violations.extend(followed_wrongly(&parts, records, longest(folders)));
     let tolerance = LeaseTolerance { drift_ppm: 2 * MAX_PPM.unsigned_abs(), error_us: ERROR_US };
-    let ends = unasked(&parts);
-    judgement.leases = (parts.beats.len(), ends.len());
-    violations.extend(check_leases(&parts.beats, &ends, tolerance));
-    judgement.violations = violations.iter().map(ToString::to_string).collect();
-    judgement
+    violations.extend(check_leases(&parts.beats, &unasked(&parts), tolerance));
+    violations
+}
+
+/// The events of the node that has most of them.
+fn longest(folders: &[FolderContent]) -> &[SeenEvent] {
+    folders
+        .iter()
+        .map(|folder| folder.events.as_slice())
+        .max_by_key(|events| events.len())
+        .unwrap_or_default()
+}
+
+/// States that contradict themselves or each other.
+fn wrong_states(folders: &[FolderContent]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    // The nodes are stopped one after the other, so that one may have applied more than another one.
+    let mut hashes: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for (at, folder) in folders.iter().enumerate() {
+        hashes.entry(folder.applied).or_default().insert(folder.hash);
+        if let Some(broken) = &folder.broken {
+            let message = format!("node {}: {broken}", at + 1);
+            violations.push(Violation::new("state", "the state does not contradict itself", message));
+        }
+    }
+    for (applied, hashes) in hashes.iter().filter(|(_, hashes)| hashes.len() > 1) {
+        let message = format!("at index {applied} nodes have the hashes {hashes:?}");
+        violations.push(Violation::new("state", "all nodes have the same state", message));
+    }
+    violations
+}
+
+/// Compares what the answers to picks and claims grant with what the log grants.
+fn wrong_grants(operations: &[Operation], replayed: &[Replayed]) -> Vec<Violation> {
+    let by_revision: BTreeMap<u64, &Replayed> =
+        replayed.iter().map(|entry| (entry.revision.0, entry)).collect();
+    let mut violations = Vec::new();
+    for operation in operations {
+        let OperationOutcome::Ok(answered) = &operation.outcome else { continue };
+        let Some(revision) = answered.revision else { continue };
+        let granted = by_revision.get(&revision).map(|entry| &entry.answer.outcome);
+        let is_granted = match (&operation.ask, granted) {
+            (Ask::Pick { .. } | Ask::PickNext, Some(Ok(Reply::Picked { feature, session }))) => {
+                answered.held.first().is_some_and(|held| {
+                    held.name == feature_name(feature.slug.as_str())
+                        && held.by == Some(session.id.to_string())
+                        && held.fence == Some(revision)
+                })
+            }
+            (Ask::Claim { .. }, Some(Ok(Reply::Claimed(session)))) => {
+                let is_own = |held: &Held| {
+                    held.by == Some(session.id.to_string())
+                        && held.fence.is_some_and(|fence| fence <= revision)
+                };
+                !answered.held.is_empty() && answered.held.iter().all(is_own)
+            }
+            (Ask::Pick { .. } | Ask::PickNext | Ask::Claim { .. }, _) => false,
+            _ => true,
+        };
+        if !is_granted {
+            let message = format!("{operation}, but index {revision} says {granted:?}");
+            violations.push(Violation::new("order", "an answer grants what the log grants", message));
+        }
+    }
+    violations
 }
 
 /// The identity of a request as its client knows it: the node adds a digest of the request.
