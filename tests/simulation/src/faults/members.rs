@@ -26,8 +26,8 @@ use uuid::Uuid;
 
 /// The operator gives up on an answer after this time, in milliseconds: longer than any node takes to give one.
 const PATIENCE: u64 = 20_000;
-/// The operator gives up on a change that was refused for so long, in milliseconds. What may have been carried out before
-/// is known by then.
+/// The operator gives up on a change that was refused for so long, in milliseconds. By then it is known whether an
+/// earlier request was carried out.
 const REFUSED_FOR: u64 = 15_000;
 /// Most machines at once that a cluster of one node grows to, and a larger one.
 const MOST: [usize; 2] = [3, 5];
