@@ -328,6 +328,8 @@ pub struct NodeStatus {
     pub verdict: Option<(Health, WallTime)>,
     /// Time since a quorum acknowledged the leader; known to the leader alone.
     pub quorum_seen: Option<Duration>,
+    /// Whether a change of the voters is half done: a majority of those before it counts, too.
+    pub is_joint: bool,
     /// The certificates that this node uses.
     pub certificates: NodeCertificates,
 }

@@ -14,8 +14,8 @@
 //!   pages.
 //! - [`api`]: the state that handlers share, which has these parts; they do not know it.
 //! - [`read`] and [`write`]: the two kinds of requests. [`expensive_writes`]: writes that are much work. [`operate`]:
-//!   operations on the cluster, which are no commands. [`references`]: the projects, features and engineers that a
-//!   request names. [`sockets`]: sends events to subscribers.
+//!   operations on the cluster, which are no commands. [`joining`]: the answer to a node that joins. [`references`]:
+//!   the projects, features and engineers that a request names. [`sockets`]: sends events to subscribers.
 //! - [`page`], [`streamed_json`] and [`brief`]: lists. [`documents`]: texts. [`usage`]: quotas. [`metrics`]: counters
 //!   for Prometheus.
 //! - [`routes`]: one file per resource. [`openapi`]: the description of the routes. [`pages`]: the same for people in
@@ -40,6 +40,7 @@ pub mod failure;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod joining;
 mod mcp;
 pub mod metrics;
 pub mod mint;

@@ -4,8 +4,9 @@ use super::cluster::{is_replica, leaders_status, role_of};
 use crate::{
     api::Api,
     auth::{authenticate, token_digest},
-    cluster::{Consistency, MemberStatus, Operation, OperationError},
+    cluster::{MemberStatus, Operation},
     failure::ApiError,
+    joining,
     openapi::{Operation as Description, Routes},
     operate::{DryRun, admin, dry_run, operate, operated},
     write::{Incoming, Write},
@@ -161,17 +162,7 @@ async fn join(State(api): State<Api>, headers: HeaderMap, incoming: Incoming) ->
     let join = Operation::Join { token: digest, instance, peer_addr, client_addr, replica };
     let (done, _) = operate(&api, &incoming, Actor::Anonymous, join).await?;
     let Reply::Joined(node) = done.reply else { return Err(done.unexpected()) };
-    // A retry may come late, when its token has expired.
-    let view = api.cluster.read(Consistency::Linearizable, None).await?.view;
-    let (state, now) = (view.state(), view.state().clock().cluster);
-    if state.join_token(digest).is_none_or(|token| now >= token.expires) {
-        return Err(OperationError::BadToken.into());
-    }
-    let cluster = state.origin().map(|origin| origin.cluster);
-    let cluster =
-        cluster.ok_or_else(|| ApiError::internal(&"a cluster that is not formed lets nobody in"))?;
-    let sealed_secret = api.cluster.seal_secret(&token, cluster, instance);
-    let joined = wire::Joined { node_id: node.0, cluster_id: cluster.0, sealed_secret };
+    let joined = joining::joined(&*api.cluster, &token, instance, node).await?;
     Ok(done.answer(StatusCode::CREATED, joined))
 }
 

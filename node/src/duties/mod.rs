@@ -1,6 +1,7 @@
 //! The background tasks of a node for the cluster. Most of them run while it leads.
 //!
-//! - This file: sends the cluster time, ends leases that are due, and promotes learners that have caught up.
+//! - This file: sends the cluster time, ends leases that are due, completes half-done changes of the voters, and
+//!   promotes learners that have caught up.
 //! - `first_entry`: forms a new cluster. `rules`: raises the rules version once every member knows a newer one.
 //! - `disk_space`: refuses writes that store more while space is low. `slow_disk`: hands leadership over when flushes
 //!   are slow. `preferred_leader`: hands it to the member with the highest priority.
@@ -99,6 +100,7 @@ impl Duties {
             preferred.check().await;
             if learners_checked.elapsed() >= LEARNER_CHECK_INTERVAL {
                 learners_checked = Instant::now();
+                self.membership.complete_change().await;
                 self.membership.promote_learners().await;
                 rules.raise().await;
             }

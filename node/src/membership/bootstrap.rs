@@ -6,8 +6,10 @@
 //! leaders in one term.
 
 use crate::{
-    http_client::{authorities, root_cause, tls_reason},
-    membership::identity::StoredIdentity,
+    membership::{
+        identity::StoredIdentity,
+        join_client::{HttpJoinClient, JOIN_TIMEOUT, JoinClient, JoinError},
+    },
     peer::{
         PeerClient, PeerTarget, Welcome,
         secret::ClusterSecret,
@@ -16,24 +18,16 @@ use crate::{
     settings::origin::Origin,
 };
 use anyhow::{Context, bail};
-use nexus_api_types::{
-    Data, Failure,
-    cluster::{JoinRequest, Joined},
-};
+use nexus_api_types::cluster::JoinRequest;
 use nexus_domain::{ClusterId, NodeId};
 use nexus_raft_store::Member;
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Pause between two rounds of requests.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for one answer of a peer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest wait for the answer to a join, which may include an election.
-const JOIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// A joining node gives up when servers have refused it for this long, even while others do not answer.
 const REFUSED_TIMEOUT: Duration = Duration::from_secs(30);
 /// Rounds between the first two log lines about waiting. The distance doubles with each line.
@@ -93,6 +87,8 @@ pub(crate) struct Bootstrap<'a> {
     pub(crate) has_membership: bool,
     /// The node that this one replaces, whose data was moved away.
     pub(crate) replaces: Option<FormerNode>,
+    /// Asks servers to let this node in; none for HTTP.
+    pub(crate) join_client: Option<Arc<dyn JoinClient>>,
 }
 
 /// A node whose place another one takes.
@@ -120,7 +116,11 @@ impl Bootstrap<'_> {
         match origin {
             Origin::Initial { node_id, peers } => self.as_initial_member(*node_id, peers).await,
             Origin::Join { servers, token, is_replica } => {
-                self.by_joining(&http_client(ca)?, servers, token, *is_replica).await
+                let client = match &self.join_client {
+                    Some(client) => client.clone(),
+                    None => Arc::new(HttpJoinClient::new(ca)?),
+                };
+                self.by_joining(&*client, servers, token, *is_replica).await
             }
             Origin::Remembered => match remembered {
                 Some(node) => Ok(BootstrapOutcome::known(node, self.identity.cluster)),
@@ -264,7 +264,7 @@ impl Bootstrap<'_> {
 
     async fn by_joining(
         &self,
-        http: &reqwest::Client,
+        client: &dyn JoinClient,
         servers: &[String],
         token: &str,
         is_replica: bool,
@@ -281,7 +281,7 @@ impl Bootstrap<'_> {
         loop {
             let (mut failures, mut refusals) = (Vec::new(), Vec::new());
             for server in servers {
-                match join_through(http, server, &request).await {
+                match client.join(server, &request).await {
                     Ok(joined) => {
                         let (node, cluster) = (NodeId(joined.node_id), ClusterId(joined.cluster_id));
                         let bound_to = (cluster, self.identity.instance);
@@ -312,49 +312,6 @@ impl Bootstrap<'_> {
             tokio::time::sleep(PAUSE).await;
         }
     }
-}
-
-/// A client that joins; by `https`, it trusts the authorities in `ca`, or those of the system.
-fn http_client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().timeout(JOIN_TIMEOUT);
-    let builder = match ca {
-        None => builder,
-        Some(path) => builder.tls_certs_only(authorities("--join-ca", path)?),
-    };
-    builder.build().context("cannot make an HTTP client")
-}
-
-enum JoinError {
-    /// A retry would fail in the same way.
-    Final(String),
-    /// No server answered, or there was no leader; a retry may succeed.
-    Later(String),
-}
-
-async fn join_through(
-    http: &reqwest::Client,
-    server: &str,
-    request: &JoinRequest,
-) -> Result<Joined, JoinError> {
-    let url = format!("{server}/api/cluster/members");
-    let later = |error: reqwest::Error| match tls_reason(&error) {
-        // Waiting mends no certificate.
-        Some(reason) => {
-            JoinError::Final(format!("TLS: {reason} (--join-ca FILE names the ca.crt of the cluster)"))
-        }
-        None => JoinError::Later(root_cause(&error)),
-    };
-    let response = http.post(url).json(request).send().await.map_err(later)?;
-    let status = response.status();
-    if status.is_success() {
-        let joined: Data<Joined> = response.json().await.map_err(later)?;
-        return Ok(joined.data);
-    }
-    let message = match response.json::<Failure>().await {
-        Ok(failure) => failure.error.message,
-        Err(_) => format!("HTTP status {status}"),
-    };
-    if status.is_client_error() { Err(JoinError::Final(message)) } else { Err(JoinError::Later(message)) }
 }
 
 #[cfg(test)]

@@ -298,6 +298,26 @@ impl Membership {
         }
     }
 
+    /// Completes a change of the voters that is half done, since its leader was lost or no quorum answered in time:
+    /// until then a majority of those before it is needed, too, and a lost voter counts among them. Called regularly.
+    pub(crate) async fn complete_change(&self) {
+        // Requested changes go first; they complete it, too.
+        let Some(_guard) = self.try_freeze() else { return };
+        let (metrics, published) = (self.node.metrics(), self.node.published());
+        let membership = metrics.membership_config.membership();
+        let [_, .., last] = membership.get_joint_config().as_slice() else { return };
+        // Whoever only gives its vote up was made a replica before, and stays.
+        let stays = membership
+            .voter_ids()
+            .filter(|id| !last.contains(id))
+            .all(|id| published.state.is_replica(NodeId(id)));
+        // Adds nobody: from two configurations, this leads to the last one of them.
+        match self.change_members(Changes::AddVoterIds(BTreeSet::new()), stays).await {
+            Ok(()) => tracing::info!("a half-done change of the voters is complete"),
+            Err(why) => tracing::warn!(?why, "a half-done change of the voters could not be completed yet"),
+        }
+    }
+
     /// Makes one learner a voter that has caught up and is no replica. Called regularly.
     pub(crate) async fn promote_learners(&self) {
         // Requested changes go first; the next call tries again.

@@ -1,6 +1,7 @@
 //! The sources of a node's time, randomness, network and disk space, which tests replace.
 
 use crate::{
+    membership::join_client::JoinClient,
     peer::{tcp::TcpDial, wire::Dial},
     raft::clock::{Clock, SystemClock},
     watch::disk::{FileSystemSpace, FreeSpace},
@@ -18,6 +19,8 @@ pub struct Sources {
     pub mint: Arc<dyn Mint>,
     /// The network to other nodes, below TLS.
     pub dial: Arc<dyn Dial>,
+    /// Asks servers to let a node in; none for HTTP, with the authorities of the settings.
+    pub join_client: Option<Arc<dyn JoinClient>>,
     /// Reports how much space is free on the disk of the data folder.
     pub space: Arc<dyn FreeSpace>,
     /// Notified when the files of certificates should be read now.
@@ -31,6 +34,7 @@ impl Default for Sources {
             clock: Arc::new(SystemClock),
             mint: Arc::new(SystemMint),
             dial: Arc::new(TcpDial),
+            join_client: None,
             space: Arc::new(FileSystemSpace),
             reload: Arc::default(),
         }

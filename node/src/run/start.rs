@@ -143,6 +143,7 @@ impl RunningNode {
             has_membership: has_membership(&store),
             replaces: order
                 .map(|order| FormerNode { id: order.former, others: order.others.into_values().collect() }),
+            join_client: sources.join_client.clone(),
         };
         let identified = listening.identify(&config, bootstrap, secret, &store).await?;
         rebuild::is_done(&config.data_dir)?;

@@ -43,6 +43,7 @@ pub(crate) fn status(node: &Node, disk: &Disk, reports: &Reports) -> NodeStatus 
         draining: node.is_draining(),
         verdict: reports.verdict(),
         quorum_seen: metrics.last_quorum_acked.map(|acked| acked.elapsed()),
+        is_joint: metrics.membership_config.membership().get_joint_config().len() > 1,
         certificates: reports.own_details().certificates,
     }
 }

@@ -1,7 +1,8 @@
 //! Whole clusters of Nexus in one thread, over a simulated network, simulated disks and simulated clocks, driven by a
 //! seed. The oracles of nexus-oracles say whether what happened is what Nexus promises.
 //!
-//! - [`world`]: machines with nodes, the network between them, and their time. [`record`]: what the nodes apply.
+//! - [`world`]: machines with nodes, the network between them, and their time. `machines`: where they stand, and their
+//!   settings. [`record`]: what the nodes apply.
 //! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
 //! - [`verdict`]: asks all oracles about a run. [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.

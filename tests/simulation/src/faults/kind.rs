@@ -50,14 +50,33 @@ pub enum Kind {
     SlowDisk,
     /// A node loses its disk, and comes back under another id.
     LostDisk,
+    /// A machine is added, and joins by a token.
+    Join,
+    /// A machine is added, and joins by a token as a replica, which does not vote.
+    JoinOfReplica,
+    /// An operator removes a node, and takes its machine away.
+    Removal,
+    /// An operator puts a new machine into the place of another one, and takes that away.
+    Replacement,
+    /// A machine is lost, and an operator puts a new one into its place.
+    LostMachine,
+    /// The machines are in regions that are far from each other, from the beginning on.
+    Regions,
     /// A node ended by itself, and is started again.
     EndedByItself,
 }
 
 impl Kind {
     /// All kinds that are chosen.
-    pub const CHOSEN: [Self; 25] = [
+    pub const CHOSEN: [Self; 32] = [
         Self::LostDisk,
+        Self::Join,
+        Self::Join,
+        Self::JoinOfReplica,
+        Self::Removal,
+        Self::Replacement,
+        Self::Replacement,
+        Self::LostMachine,
         Self::CrashPoint,
         Self::CrashPoint,
         Self::CrashPoint,

@@ -1,17 +1,22 @@
 //! Faults of a world: machines that lose their power, processes that are killed and stopped, links that stall and
 //! break, clocks that jump, disks that fail and fill up, and operators who change the cluster meanwhile.
+//!
+//! - `kind`: the kinds of faults. `members`: the operator who changes the members.
 
 mod kind;
+mod members;
 
 pub use kind::Kind;
 
 use crate::{
+    machines::Machines,
     team::people::LEASE,
     world::{
         Life, Place, SimulatedNode, World,
         points::{self, Planned, Point, Step},
     },
 };
+use members::Members;
 use nexus_api::cluster::{Cluster, Operation};
 use nexus_domain::NodeId;
 use nexus_raft_store::storage::{Crash, Fault};
@@ -37,8 +42,6 @@ enum Repair {
 pub const MAX_PPM: i64 = 500;
 /// A change of the voters that was asked for so long ago, in milliseconds, is known to all or was given up.
 const LONG_SETTLED: u64 = 20_000;
-/// The delay of a good link in each direction, in milliseconds.
-pub const NEAR: std::ops::RangeInclusive<u64> = 1..=6;
 
 /// The faults of one run.
 pub struct Faults {
@@ -51,6 +54,7 @@ pub struct Faults {
     has_lost_a_disk: bool,
     /// When the vote of a node was last taken or given back.
     voters_changed: Option<u64>,
+    members: Members,
     /// How often each kind has happened.
     pub counts: BTreeMap<Kind, u64>,
     /// Everything that happened, for people.
@@ -58,9 +62,11 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Faults of all kinds but these.
-    pub fn new(seed: u64, without: Vec<Kind>) -> Self {
-        let rng = SmallRng::seed_from_u64(seed);
+    /// Faults of all kinds but these. New machines are as these are.
+    pub(crate) fn new(seed: u64, without: Vec<Kind>, machines: Machines) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let counts = machines.regions.iter().map(|_| (Kind::Regions, 1)).collect();
+        let members = Members::new(rng.random(), machines, !without.contains(&Kind::CrashPoint));
         Self {
             rng,
             next: 0,
@@ -68,7 +74,8 @@ impl Faults {
             repairs: Vec::new(),
             has_lost_a_disk: false,
             voters_changed: None,
-            counts: BTreeMap::new(),
+            members,
+            counts,
             log: Vec::new(),
         }
     }
@@ -78,6 +85,7 @@ impl Faults {
         let now = world.time.now();
         self.repair(world, now, false);
         self.start_what_ended(world, now);
+        self.change_members(world, now, false);
         if now >= self.next {
             self.next = now + self.rng.random_range(200..3_000);
             let kind = Kind::CHOSEN[self.rng.random_range(0..Kind::CHOSEN.len())];
@@ -102,6 +110,19 @@ impl Faults {
         let now = world.time.now();
         self.start_what_ended(world, now);
         self.repair(world, now, false);
+        self.change_members(world, now, true);
+    }
+
+    /// Whether no change of the members is under way.
+    pub fn members_are_settled(&self) -> bool {
+        !self.members.is_busy()
+    }
+
+    fn change_members(&mut self, world: &mut World, now: u64, is_over: bool) {
+        if self.members.is_busy() {
+            self.members.step(world, now, is_over, &mut self.log);
+            self.voters_changed = Some(now);
+        }
     }
 
     fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
@@ -123,7 +144,8 @@ impl Faults {
             self.log.push((now, format!("repaired: {repair:?}")));
             match repair {
                 Repair::Start(place) => {
-                    if world.nodes[place].life() == Life::Down {
+                    let node = &world.nodes[place];
+                    if node.life() == Life::Down && !node.is_retired() {
                         world.nodes[place].start();
                     }
                 }
@@ -131,7 +153,7 @@ impl Faults {
                 Repair::Heal(ways) => {
                     ways.iter().for_each(|(from, to)| world.network.stall(*from, *to, false));
                 }
-                Repair::Near(one, other) => world.network.set_delay(one, other, NEAR),
+                Repair::Near(one, other) => world.network.end_delay(one, other),
                 Repair::Right(place) => world.nodes[place].clock().set_ahead(0),
                 Repair::Room(place) => world.nodes[place].set_free_bytes(1 << 40),
                 Repair::FastDisk(place) => world.nodes[place].disk().set_flush_delay(Duration::ZERO),
@@ -163,9 +185,11 @@ impl Faults {
     }
 
     fn happen(&mut self, world: &mut World, now: u64, kind: Kind) {
-        let count = world.nodes.len();
-        let place = self.rng.random_range(0..count);
-        let other = (place + self.rng.random_range(1..count.max(2))) % count;
+        let present = world.present();
+        let count = present.len();
+        let at = self.rng.random_range(0..count);
+        let place = present[at];
+        let other = present[(at + self.rng.random_range(1..count.max(2))) % count];
         let up = world.nodes[place].life() == Life::Up;
         let short = now + self.rng.random_range(200..6_000);
         let long = now + self.rng.random_range(500..2 * LEASE);
@@ -182,7 +206,7 @@ impl Faults {
             }
             // Rarely: nothing is asked of anybody meanwhile.
             Kind::Blackout if self.rng.random_bool(0.3) => {
-                for place in 0..count {
+                for place in present {
                     world.nodes[place].pause(false);
                     world.nodes[place].crash(Crash::Power);
                     self.later(short, Repair::Start(place));
@@ -196,9 +220,10 @@ impl Faults {
             }
             Kind::Isolation | Kind::OneWay | Kind::Cut if count > 1 => {
                 let ways: Vec<(Place, Place)> = match kind {
-                    Kind::Isolation => (0..count)
-                        .filter(|to| *to != place)
-                        .flat_map(|to| [(place, to), (to, place)])
+                    Kind::Isolation => present
+                        .iter()
+                        .filter(|to| **to != place)
+                        .flat_map(|to| [(place, *to), (*to, place)])
                         .collect(),
                     Kind::OneWay => vec![(place, other)],
                     _ => vec![(place, other), (other, place)],
@@ -248,9 +273,10 @@ impl Faults {
                 points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
             }
             Kind::LostDisk
-                if !self.has_lost_a_disk
-                    && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
-                    && world.nodes.iter().all(is_well) =>
+                if self.may_be_lost(world, now)
+                    && world.nodes[place].is_initial()
+                    // One of those that it knows has to be left.
+                    && present.iter().any(|at| *at != place && world.nodes[*at].is_initial()) =>
             {
                 self.has_lost_a_disk = true;
                 world.nodes[place].crash(Crash::Power);
@@ -283,6 +309,16 @@ impl Faults {
                 self.later(short, Repair::Undrain(node));
                 self.note(now, kind, format!("node {place} is drained"));
             }
+            Kind::Join | Kind::JoinOfReplica | Kind::Removal | Kind::Replacement | Kind::LostMachine => {
+                let is_loss = kind == Kind::LostMachine;
+                if self.has_lost_a_disk || is_loss && !self.may_be_lost(world, now) {
+                    return;
+                }
+                if let Some(what) = self.members.begin(kind, world, now) {
+                    self.has_lost_a_disk |= is_loss;
+                    self.note(now, kind, what);
+                }
+            }
             Kind::Demotion if count > 1 && !self.has_lost_a_disk => {
                 let Some(node) = member(world, place) else { return };
                 self.voters_changed = Some(now);
@@ -292,6 +328,14 @@ impl Faults {
             }
             _ => {}
         }
+    }
+
+    /// Whether the cluster bears that a node is lost for good.
+    fn may_be_lost(&self, world: &World, now: u64) -> bool {
+        !self.has_lost_a_disk
+            && !self.members.is_busy()
+            && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
+            && world.present().into_iter().all(|place| is_well(&world.nodes[place]))
     }
 }
 

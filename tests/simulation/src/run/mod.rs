@@ -3,8 +3,8 @@
 mod settle;
 
 use crate::{
-    faults::{Faults, Kind, NEAR},
-    machines::machine,
+    faults::{Faults, Kind},
+    machines::{Machines, NEAR, Regions},
     picture::{Moment, Seen},
     planted::Planted,
     record,
@@ -29,6 +29,9 @@ use xxhash_rust::xxh3::Xxh3;
 
 /// The longest time for forming a cluster without faults, and for recovering after the last one, in milliseconds.
 const SETTLES_WITHIN: u64 = 40_000;
+
+/// The share of runs whose machines are in regions far from each other.
+const IN_REGIONS: f64 = 0.2;
 
 /// The plan of one run.
 #[derive(Clone)]
@@ -124,19 +127,23 @@ impl Running {
         let mut rng = SmallRng::seed_from_u64(plan.seed);
         let count = [1, 3, 3, 3, 5][rng.random_range(0..5)];
         let mut world = World::new(rng.random(), NEAR);
-        let initial: Vec<String> =
-            (0..count).map(|place| format!("{}=node-{place}:7501", place + 1)).collect();
+        let (in_regions, regions) = (rng.random_bool(IN_REGIONS), Regions::new(rng.random()));
+        let in_regions = in_regions && !plan.without.contains(&Kind::Regions);
         let _ = fs::remove_dir_all(&plan.folder);
         let wrap: Wrap = plan.planted.map_or(|disk| disk, Planted::wrap);
         let rules: Rules = plan.planted.map_or(record::apply, Planted::rules);
-        for place in 0..count {
-            let machine = machine(place, &plan.folder, &initial.join(","), rules, wrap);
-            world.add(machine, rng.random());
-        }
+        let machines = Machines {
+            folder: plan.folder.clone(),
+            initial: count,
+            rules,
+            wrap,
+            regions: in_regions.then_some(regions),
+        };
+        (0..count).for_each(|_| machines.add_initial(&mut world, rng.random()));
         world.nodes.iter_mut().for_each(SimulatedNode::start);
         let agents = rng.random_range(3..8);
         let team = Team::new(People, agents, rng.random(), plan.planted);
-        let faults = Faults::new(rng.random(), plan.without.clone());
+        let faults = Faults::new(rng.random(), plan.without.clone(), machines);
         Self {
             world,
             team,
@@ -174,7 +181,7 @@ impl Running {
         let now = self.world.time.now();
         let runs: Vec<bool> = self.world.nodes.iter().map(|node| node.life() == Life::Up).collect();
         let leads = |node: &SimulatedNode| {
-            let status = node.cluster()?.status();
+            let status = node.status()?;
             (status.leader == Some(status.id)).then_some((node.place(), status.term))
         };
         let leader = self.world.nodes.iter().filter_map(leads).max_by_key(|(_, term)| *term);

@@ -9,13 +9,15 @@ use crate::{
     },
     world::SimulatedNode,
 };
-use nexus_api::cluster::{NodeStatus, WriteRequest};
+use nexus_api::cluster::{MemberStatus, NodeStatus, WriteRequest};
 use nexus_domain::{Acting, NodeId, Recorded, Revision, SessionId, command};
 use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 
 /// Steps between two writes through a node that has refused one.
 const PAUSE: u64 = 50;
+/// A leader that a quorum has acknowledged so lately is one: two heartbeats between regions, and the way back.
+const HEARD_WITHIN: Duration = Duration::from_millis(700);
 
 impl Running {
     /// Ends the faults, and expects that every node is a member and serves writes soon, and that all become equal.
@@ -31,7 +33,7 @@ impl Running {
             return;
         }
         let mut reached = Revision(0);
-        for place in 0..self.world.nodes.len() {
+        for place in self.world.present() {
             match self.write_through(place, end) {
                 Some(revision) => reached = reached.max(revision),
                 None => {
@@ -43,7 +45,7 @@ impl Running {
         let are_equal = self.until(SETTLES_WITHIN, |this| {
             this.faults.keep_up(&mut this.world);
             let states = this.states();
-            states.len() == this.world.nodes.len()
+            states.len() == this.world.present().len()
                 && states.iter().all(|(revision, _)| *revision >= reached && *revision == states[0].0)
         });
         let states = self.states();
@@ -58,7 +60,7 @@ impl Running {
     pub(super) fn read_events(&mut self) {
         // What is applied from now on, one node may have and another one not yet.
         let through = self.states().into_iter().map(|(revision, _)| revision).min();
-        for place in 0..self.world.nodes.len() {
+        for place in self.world.present() {
             let (mut events, mut from) = (Vec::new(), Revision(0));
             while let Some(Outcome::Events(page)) = self.ask(place, What::Events(from)) {
                 events.extend(page.events);
@@ -72,18 +74,25 @@ impl Running {
         }
     }
 
-    /// Whether a leader that is heard has exactly the nodes of this world for members. A node that has lost its disk is
-    /// another member than before, and the former one is out.
+    /// Whether no change is under way, and a leader that is heard has exactly the nodes of this world for members, with
+    /// votes unless they are replicas. A node that has lost its disk is another member than before, and the former one
+    /// is out.
     fn all_are_members(&self) -> bool {
         let statuses = self.statuses();
         let running: BTreeSet<NodeId> = statuses.iter().map(|status| status.id).collect();
-        running.len() == self.world.nodes.len()
+        self.faults.members_are_settled()
+            && running.len() == self.world.present().len()
             && statuses.iter().any(|status| {
                 // A node alone hears from nobody while nothing is written.
-                let is_heard = status.members.len() == 1
-                    || status.quorum_seen.is_some_and(|ago| ago < Duration::from_millis(500));
+                let voters = status.members.iter().filter(|member| member.voter).count();
+                let is_heard = voters == 1 || status.quorum_seen.is_some_and(|ago| ago < HEARD_WITHIN);
                 let members: BTreeSet<NodeId> = status.members.iter().map(|member| member.id).collect();
-                status.leader == Some(status.id) && is_heard && members == running
+                let vote = |member: &MemberStatus| member.voter || self.world.is_replica(member.id);
+                status.leader == Some(status.id)
+                    && is_heard
+                    && !status.is_joint
+                    && members == running
+                    && status.members.iter().all(vote)
             })
     }
 
@@ -113,7 +122,7 @@ impl Running {
     }
 
     fn statuses(&self) -> Vec<NodeStatus> {
-        self.world.nodes.iter().filter_map(SimulatedNode::cluster).map(|cluster| cluster.status()).collect()
+        self.world.nodes.iter().filter_map(SimulatedNode::status).collect()
     }
 
     fn unsettled(&mut self, what: &str) {
@@ -123,7 +132,10 @@ impl Running {
             .into_iter()
             .map(|status| {
                 let members: Vec<u64> = status.members.iter().map(|member| member.id.0).collect();
-                (status.id.0, status.role, status.leader, status.term, status.applied, members)
+                let voting = status.members.iter().filter(|member| member.voter).map(|member| member.id.0);
+                let voters: Vec<u64> = voting.collect();
+                let (id, role, leader, term) = (status.id.0, status.role, status.leader, status.term);
+                (id, role, leader, term, status.applied, members, (voters, status.is_joint))
             })
             .collect();
         self.violations.push(format!("{what} {SETTLES_WITHIN} ms after the last fault: {lives:?} {known:?}"));

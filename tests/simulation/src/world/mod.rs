@@ -9,11 +9,14 @@ mod network;
 mod node;
 mod pointed_disk;
 pub mod points;
+mod servers;
 
 pub use clock::{BEGIN, NodeClock, WorldTime};
 pub use network::{Delivery, Network, Place};
 pub use node::{Life, Machine, Rules, SimulatedNode, Wrap};
 
+use nexus_domain::NodeId;
+use servers::Servers;
 use std::ops::RangeInclusive;
 
 /// The step by which time goes on, in milliseconds. No message is faster.
@@ -29,6 +32,7 @@ pub struct World {
     pub nodes: Vec<SimulatedNode>,
     /// The nodes that crashed at a point, until somebody takes note of it.
     pub crashed: Vec<points::Planned>,
+    servers: Servers,
 }
 
 impl World {
@@ -40,12 +44,26 @@ impl World {
             time,
             nodes: Vec::new(),
             crashed: Vec::new(),
+            servers: Servers::default(),
         }
     }
 
-    /// Adds a machine.
+    /// Adds a machine, whose node does not run yet. It may come while others run.
     pub fn add(&mut self, machine: Machine, seed: u64) {
-        self.nodes.push(SimulatedNode::new(machine, self.network.clone(), self.time.clone(), seed));
+        let surroundings = (self.network.clone(), self.servers.clone(), self.time.clone());
+        self.nodes.push(SimulatedNode::new(machine, surroundings, seed));
+    }
+
+    /// The places of the machines that were not taken away.
+    pub fn present(&self) -> Vec<Place> {
+        let nodes = self.nodes.iter().filter(|node| !node.is_retired());
+        nodes.map(SimulatedNode::place).collect()
+    }
+
+    /// Whether a node that serves knows this one as a replica.
+    pub fn is_replica(&self, node: NodeId) -> bool {
+        let mut serving = self.nodes.iter().filter_map(SimulatedNode::cluster);
+        serving.any(|cluster| cluster.local().state().is_replica(node))
     }
 
     /// Lets one step happen. Returns what arrived in it.

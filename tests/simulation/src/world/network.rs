@@ -30,6 +30,8 @@ use tokio::{
 const CAPACITY: usize = 256 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: usize = 128;
+/// A lost packet is sent again after this time.
+const SENT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A place in the network: the number of a node, from 0.
 pub type Place = usize;
@@ -42,8 +44,10 @@ struct Inner {
     time: WorldTime,
     rng: SmallRng,
     listeners: BTreeMap<String, (Place, mpsc::Sender<Incoming>)>,
-    /// The one-way delay of each direction, in milliseconds; [`Inner::near`] where it has none of its own.
+    /// The one-way delay of each direction as long as it is slower than usual, in milliseconds.
     delays: BTreeMap<(Place, Place), RangeInclusive<u64>>,
+    /// The usual one-way delay of each direction, in milliseconds; [`Inner::near`] where it has none of its own.
+    distances: BTreeMap<(Place, Place), RangeInclusive<u64>>,
     near: RangeInclusive<u64>,
     /// The directions in which nothing arrives.
     stalled: BTreeSet<(Place, Place)>,
@@ -112,6 +116,7 @@ impl Network {
             rng: SmallRng::seed_from_u64(seed),
             listeners: BTreeMap::new(),
             delays: BTreeMap::new(),
+            distances: BTreeMap::new(),
             near,
             stalled: BTreeSet::new(),
             silent: BTreeSet::new(),
@@ -137,7 +142,21 @@ impl Network {
         Arc::new(Dialer { network: self.clone(), place })
     }
 
-    /// Sets the delay of both directions between two nodes.
+    /// Sets the usual delay of both directions between two nodes.
+    pub fn set_distance(&self, one: Place, other: Place, delay: RangeInclusive<u64>) {
+        let mut inner = self.lock();
+        inner.distances.insert((one, other), delay.clone());
+        inner.distances.insert((other, one), delay);
+    }
+
+    /// Gives both directions between two nodes their usual delay again.
+    pub fn end_delay(&self, one: Place, other: Place) {
+        let mut inner = self.lock();
+        inner.delays.remove(&(one, other));
+        inner.delays.remove(&(other, one));
+    }
+
+    /// Sets the delay of both directions between two nodes, in place of the usual one.
     pub fn set_delay(&self, one: Place, other: Place, delay: RangeInclusive<u64>) {
         let mut inner = self.lock();
         inner.delays.insert((one, other), delay.clone());
@@ -177,6 +196,15 @@ impl Network {
         inner.break_where(|ends| ends.contains(&place));
     }
 
+    /// Waits for as long as a message takes from one place to another, which is for ever while nothing arrives.
+    pub(super) async fn cross(&self, from: Place, to: Place) {
+        let delay = self.lock().delay(from, to);
+        sleep(Duration::from_millis(delay)).await;
+        while self.lock().is_stalled(from, to) {
+            sleep(SENT_AGAIN_AFTER).await;
+        }
+    }
+
     /// Wakes the receivers of what has arrived by now.
     pub(super) fn deliver(&self) {
         let inner = &mut *self.lock();
@@ -201,7 +229,9 @@ impl Network {
 
 impl Inner {
     fn delay(&mut self, from: Place, to: Place) -> u64 {
-        let range = self.delays.get(&(from, to)).unwrap_or(&self.near).clone();
+        let way = (from, to);
+        let usual = self.distances.get(&way).unwrap_or(&self.near);
+        let range = self.delays.get(&way).unwrap_or(usual).clone();
         self.rng.random_range(range)
     }
 
@@ -299,8 +329,8 @@ impl Dial for Dialer {
                         return Ok(Wire::plain(near));
                     }
                 }
-                // A lost packet of the handshake is sent again after a second.
-                sleep(Duration::from_secs(1)).await;
+                // A packet of the handshake was lost.
+                sleep(SENT_AGAIN_AFTER).await;
             }
         })
     }

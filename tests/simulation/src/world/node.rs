@@ -6,12 +6,16 @@ use super::{
     network::{Network, Place},
     pointed_disk::PointedDisk,
     points,
+    servers::{Servers, SimulatedJoinClient},
 };
-use nexus_api::{cluster::Cluster, mint::Mint};
+use nexus_api::{
+    cluster::{Cluster, NodeStatus},
+    mint::Mint,
+};
 use nexus_node::{
     peer::wire::Listen,
     run::{FreeSpace, RunningNode, Sources},
-    settings::config::Config,
+    settings::{config::Config, origin::Origin},
 };
 use nexus_raft_store::{
     StateMachine,
@@ -19,7 +23,7 @@ use nexus_raft_store::{
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
-    io,
+    fs, io,
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -46,6 +50,8 @@ pub struct Machine {
     pub config: Config,
     /// The address of its node for other nodes.
     pub peer_addr: String,
+    /// The address of its node for clients.
+    pub client_addr: String,
     /// The rules of its node.
     pub rules: Rules,
     /// The wrapping of its disk, for defects that are planted.
@@ -74,6 +80,7 @@ struct Slot {
 pub struct SimulatedNode {
     machine: Machine,
     network: Network,
+    servers: Servers,
     time: WorldTime,
     clock: Arc<NodeClock>,
     space: Arc<Space>,
@@ -87,15 +94,23 @@ pub struct SimulatedNode {
     began: Option<(u64, Instant)>,
     seeds: SmallRng,
     starts: u64,
+    /// Whether the machine was taken away for good.
+    is_retired: bool,
 }
 
 impl SimulatedNode {
     /// A machine without a running node, and with an empty disk.
-    pub fn new(machine: Machine, network: Network, time: WorldTime, seed: u64) -> Self {
+    pub(super) fn new(
+        machine: Machine,
+        (network, servers, time): (Network, Servers, WorldTime),
+        seed: u64,
+    ) -> Self {
         let clock = Arc::new(NodeClock::new(time.clone()));
+        servers.add(machine.client_addr.clone(), machine.place);
         Self {
             machine,
             network,
+            servers,
             time,
             clock,
             space: Arc::default(),
@@ -107,6 +122,7 @@ impl SimulatedNode {
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
             starts: 0,
+            is_retired: false,
         }
     }
 
@@ -137,6 +153,23 @@ impl SimulatedNode {
     /// The interface for its clients, once it serves.
     pub fn cluster(&self) -> Option<Arc<dyn Cluster>> {
         self.slot().cluster.clone()
+    }
+
+    /// The status of its node and of the cluster, as it knows them now by its own clock. None while it does not serve.
+    pub fn status(&self) -> Option<NodeStatus> {
+        let cluster = self.cluster()?;
+        let _clock = self.runtime.as_ref()?.enter();
+        Some(cluster.status())
+    }
+
+    /// Whether its node is one of those that form the cluster, and not one that joins it.
+    pub fn is_initial(&self) -> bool {
+        matches!(self.machine.config.origin, Origin::Initial { .. })
+    }
+
+    /// Whether the machine was taken away for good.
+    pub const fn is_retired(&self) -> bool {
+        self.is_retired
     }
 
     /// Why it has ended by itself, if it has.
@@ -171,9 +204,9 @@ impl SimulatedNode {
     /// Starts its process.
     ///
     /// # Panics
-    /// When it runs already.
+    /// When it runs already, or was taken away.
     pub fn start(&mut self) {
-        assert!(self.runtime.is_none(), "the node runs already");
+        assert!(self.runtime.is_none() && !self.is_retired, "the node runs already, or was taken away");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -185,20 +218,27 @@ impl SimulatedNode {
             clock: self.clock.clone(),
             mint: Arc::new(SeededMint(Mutex::new(SmallRng::seed_from_u64(self.seeds.random())))),
             dial: self.network.of(self.machine.place),
+            join_client: Some(Arc::new(SimulatedJoinClient {
+                servers: self.servers.clone(),
+                network: self.network.clone(),
+                place: self.machine.place,
+            })),
             space: self.space.clone(),
             reload: Arc::default(),
         };
         self.starts += 1;
         self.slot = Arc::default();
-        let (slot, machine) = (self.slot.clone(), self.machine.clone());
+        let (slot, machine, servers) = (self.slot.clone(), self.machine.clone(), self.servers.clone());
         points::starts(machine.place, self.disk.clone());
         let disk = (machine.wrap)(Arc::new(PointedDisk { disk: self.disk.clone(), place: machine.place }));
         let began = runtime.block_on(async { Instant::now() });
         runtime.spawn(async move {
-            let why = match run(machine, peers, disk, sources, &slot).await {
+            let place = machine.place;
+            let why = match run(machine, peers, disk, sources, (&slot, &servers)).await {
                 Ok(why) => why,
                 Err(error) => format!("{error:#}"),
             };
+            servers.has_ended(place);
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             slot.cluster = None;
             slot.failed = Some(why);
@@ -223,6 +263,7 @@ impl SimulatedNode {
         }
         self.disk = disk;
         self.slot = Arc::default();
+        self.servers.has_ended(self.machine.place);
         drop(runtime);
     }
 
@@ -233,6 +274,16 @@ impl SimulatedNode {
     pub fn wipe(&mut self) {
         assert!(self.runtime.is_none(), "a disk is not taken away from a process");
         self.disk = SimulatedDisk::new();
+        for file in fs::read_dir(self.folder()).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+
+    /// Takes the machine away for good: nobody hears of it again.
+    pub fn retire(&mut self) {
+        self.crash(Crash::Power);
+        self.network.silence(self.machine.place);
+        self.is_retired = true;
     }
 
     /// Stops its process, as SIGSTOP does, or lets it go on.
@@ -276,12 +327,14 @@ async fn run(
     peers: Box<dyn Listen>,
     disk: Arc<dyn Storage>,
     sources: Sources,
-    slot: &Mutex<Slot>,
+    (slot, servers): (&Mutex<Slot>, &Servers),
 ) -> anyhow::Result<String> {
     let (log, state_machine, store) = nexus_raft_store::open(disk).await?;
     let state_machine: StateMachine = state_machine.with_rules(machine.rules);
+    let place = machine.place;
     let node =
         RunningNode::start_simulated(machine.config, sources, (log, state_machine, store), peers).await?;
+    servers.serves(place, node.cluster());
     slot.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(node.cluster());
     tokio::select! {
         biased;
