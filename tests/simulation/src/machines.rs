@@ -7,6 +7,9 @@ use std::{fs, path::Path};
 /// Entries between two snapshots.
 const SNAPSHOT_ENTRIES: u64 = 150;
 
+/// Seconds between two scrubs, which find what nothing else would read within a run.
+const SCRUB_SECONDS: u64 = 10;
+
 /// A machine with a folder of its own, whose node belongs to the cluster of these nodes.
 ///
 /// # Panics
@@ -26,6 +29,7 @@ pub(crate) fn machine(place: usize, folder: &Path, initial: &str, rules: Rules, 
         insecure_peers: true,
         cluster_secret: Some("of the simulated nodes, and long enough".to_owned()),
         snapshot_entries: Some(SNAPSHOT_ENTRIES),
+        scrub_interval: Some(SCRUB_SECONDS),
         ..StartArgs::default()
     };
     let config = Config::from_args(args).expect("the settings are sound");

@@ -2,8 +2,13 @@
 //! break, clocks that jump, disks that fail and fill up, and operators who change the cluster meanwhile.
 
 mod kind;
+mod rot;
+mod upgrades;
 
 pub use kind::Kind;
+
+use rot::Damaged;
+use upgrades::Upgrades;
 
 use crate::{
     team::people::LEASE,
@@ -22,6 +27,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 enum Repair {
     Start(Place),
+    Rebuild(Place),
     Resume(Place),
     Heal(Vec<(Place, Place)>),
     Near(Place, Place),
@@ -47,8 +53,14 @@ pub struct Faults {
     repairs: Vec<(u64, Repair)>,
     /// The kinds that do not happen, so that a failure can be traced to few of them.
     without: Vec<Kind>,
-    /// Whether a disk was lost: one in a run, since the loss of two might be one too many.
+    /// Whether a disk was lost or a bit flipped: one of them in a run, since the loss of two nodes might be one too many.
     has_lost_a_disk: bool,
+    /// The node with a bit that flipped, until it is rebuilt or the bit is gone.
+    damaged: Option<Damaged>,
+    /// The node in whose memory a bit is to flip as soon as nothing else is wrong, and until when to wait for that.
+    flips: Option<(Place, u64)>,
+    /// The upgrades of nodes that began with an older program.
+    upgrades: Upgrades,
     /// When the vote of a node was last taken or given back.
     voters_changed: Option<u64>,
     /// How often each kind has happened.
@@ -63,10 +75,13 @@ impl Faults {
         let rng = SmallRng::seed_from_u64(seed);
         Self {
             rng,
+            upgrades: Upgrades::new(seed),
             next: 0,
             without,
             repairs: Vec::new(),
             has_lost_a_disk: false,
+            damaged: None,
+            flips: None,
             voters_changed: None,
             counts: BTreeMap::new(),
             log: Vec::new(),
@@ -78,6 +93,12 @@ impl Faults {
         let now = world.time.now();
         self.repair(world, now, false);
         self.start_what_ended(world, now);
+        self.watch_damaged(world, now);
+        self.flip_in_memory(world, now);
+        if self.holds_off() {
+            return;
+        }
+        self.upgrade(world, now, false);
         if now >= self.next {
             self.next = now + self.rng.random_range(200..3_000);
             let kind = Kind::CHOSEN[self.rng.random_range(0..Kind::CHOSEN.len())];
@@ -91,6 +112,9 @@ impl Faults {
     pub fn end(&mut self, world: &mut World) {
         let now = world.time.now();
         points::plan_nothing();
+        self.flips = None;
+        self.restart_damaged(world, now);
+        self.upgrade(world, now, true);
         self.repair(world, now, true);
         world.network.heal();
         self.start_what_ended(world, now);
@@ -101,10 +125,16 @@ impl Faults {
     pub fn keep_up(&mut self, world: &mut World) {
         let now = world.time.now();
         self.start_what_ended(world, now);
+        self.watch_damaged(world, now);
         self.repair(world, now, false);
     }
 
-    fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
+    /// Whether faults of a kind happen.
+    pub fn has(&self, kind: Kind) -> bool {
+        !self.without.contains(&kind)
+    }
+
+    pub(crate) fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
         *self.counts.entry(kind).or_default() += 1;
         self.log.push((now, what.into()));
     }
@@ -122,8 +152,9 @@ impl Faults {
             }
             self.log.push((now, format!("repaired: {repair:?}")));
             match repair {
+                Repair::Rebuild(place) => self.rebuild(world, now, place),
                 Repair::Start(place) => {
-                    if world.nodes[place].life() == Life::Down {
+                    if !self.is_out(place) && world.nodes[place].life() == Life::Down {
                         world.nodes[place].start();
                     }
                 }
@@ -152,6 +183,9 @@ impl Faults {
             self.note(now, Kind::CrashPoint, how);
         }
         for place in 0..world.nodes.len() {
+            if self.take_out(world, now, place) {
+                continue;
+            }
             let node = &mut world.nodes[place];
             if let Some(why) = node.failed() {
                 node.crash(Crash::Process);
@@ -247,14 +281,16 @@ impl Faults {
                 let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
                 points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
             }
-            Kind::LostDisk
-                if !self.has_lost_a_disk
-                    && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
-                    && world.nodes.iter().all(is_well) =>
-            {
+            Kind::BitInMemory if count > 2 && !self.has_lost_a_disk => {
+                self.flips = Some((place, now + rot::QUIET_WITHIN));
+            }
+            Kind::BitOnDisk if self.may_lose_a_node(world, now) => self.flip_on_disk(world, now, place),
+            Kind::LostDisk if self.may_lose_a_node(world, now) => {
                 self.has_lost_a_disk = true;
                 world.nodes[place].crash(Crash::Power);
                 world.nodes[place].wipe();
+                // A machine that takes the place of another one gets the newest program.
+                world.nodes[place].set_rules_up_to(None);
                 self.later(short, Repair::Start(place));
                 self.note(now, kind, format!("node {place} has lost its disk"));
             }
@@ -292,6 +328,15 @@ impl Faults {
             }
             _ => {}
         }
+    }
+}
+
+impl Faults {
+    /// Whether the cluster can do without a node for good now.
+    fn may_lose_a_node(&self, world: &World, now: u64) -> bool {
+        !self.has_lost_a_disk
+            && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
+            && world.nodes.iter().all(is_well)
     }
 }
 

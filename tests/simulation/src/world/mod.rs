@@ -12,7 +12,8 @@ pub mod points;
 
 pub use clock::{BEGIN, NodeClock, WorldTime};
 pub use network::{Delivery, Network, Place};
-pub use node::{Life, Machine, Rules, SimulatedNode, Wrap};
+pub(crate) use node::FENCE_MARK;
+pub use node::{Life, Machine, Rules, SeededMint, SimulatedNode, Wrap};
 
 use std::ops::RangeInclusive;
 

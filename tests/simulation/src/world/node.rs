@@ -8,13 +8,14 @@ use super::{
     points,
 };
 use nexus_api::{cluster::Cluster, mint::Mint};
+use nexus_domain::RulesVersion;
 use nexus_node::{
     peer::wire::Listen,
     run::{FreeSpace, RunningNode, Sources},
     settings::config::Config,
 };
 use nexus_raft_store::{
-    StateMachine,
+    StateMachine, StoreError,
     storage::{Crash, SimulatedDisk, Storage},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -68,6 +69,8 @@ pub enum Life {
 struct Slot {
     cluster: Option<Arc<dyn Cluster>>,
     failed: Option<String>,
+    /// Whether it has ended because its state is wrong or its data is damaged.
+    is_fenced: bool,
 }
 
 /// A machine with a node.
@@ -144,6 +147,11 @@ impl SimulatedNode {
         self.slot().failed.clone()
     }
 
+    /// Whether it has ended because its state is wrong or its data is damaged. It is to be rebuilt.
+    pub fn is_fenced(&self) -> bool {
+        self.slot().is_fenced
+    }
+
     /// The disk of this machine.
     pub fn disk(&self) -> &SimulatedDisk {
         &self.disk
@@ -162,6 +170,16 @@ impl SimulatedNode {
     /// Sets how many parts of a million its monotonic clock is too fast, from its next start on.
     pub fn set_fast_ppm(&mut self, ppm: i64) {
         self.fast_ppm = ppm;
+    }
+
+    /// The newest rules that its program knows; none for all of them.
+    pub fn rules_up_to(&self) -> Option<RulesVersion> {
+        self.machine.config.rules_up_to
+    }
+
+    /// Gives it a program that knows the rules up to this version, from its next start on; none for all of them.
+    pub fn set_rules_up_to(&mut self, rules: Option<RulesVersion>) {
+        self.machine.config.rules_up_to = rules;
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -183,7 +201,7 @@ impl SimulatedNode {
         let peers = self.network.listen(self.machine.place, &self.machine.peer_addr);
         let sources = Sources {
             clock: self.clock.clone(),
-            mint: Arc::new(SeededMint(Mutex::new(SmallRng::seed_from_u64(self.seeds.random())))),
+            mint: Arc::new(SeededMint::new(self.seeds.random())),
             dial: self.network.of(self.machine.place),
             space: self.space.clone(),
             reload: Arc::default(),
@@ -195,13 +213,18 @@ impl SimulatedNode {
         let disk = (machine.wrap)(Arc::new(PointedDisk { disk: self.disk.clone(), place: machine.place }));
         let began = runtime.block_on(async { Instant::now() });
         runtime.spawn(async move {
-            let why = match run(machine, peers, disk, sources, &slot).await {
-                Ok(why) => why,
-                Err(error) => format!("{error:#}"),
+            let mark = machine.config.data_dir.join(FENCE_MARK);
+            let (why, is_fenced) = match run(machine, peers, disk, sources, &slot).await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    let damage = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_damage);
+                    (format!("{error:#}"), damage)
+                }
             };
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             slot.cluster = None;
             slot.failed = Some(why);
+            slot.is_fenced = is_fenced || mark.exists();
         });
         (self.runtime, self.is_paused, self.began) = (Some(runtime), false, Some((self.time.now(), began)));
     }
@@ -233,6 +256,15 @@ impl SimulatedNode {
     pub fn wipe(&mut self) {
         assert!(self.runtime.is_none(), "a disk is not taken away from a process");
         self.disk = SimulatedDisk::new();
+    }
+
+    /// Gives it a disk that was built elsewhere. Its process must not run.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn put_disk(&mut self, disk: SimulatedDisk) {
+        assert!(self.runtime.is_none(), "a disk is not taken away from a process");
+        self.disk = disk;
     }
 
     /// Stops its process, as SIGSTOP does, or lets it go on.
@@ -267,17 +299,20 @@ impl SimulatedNode {
     }
 }
 
+/// The file that marks a folder whose node has fenced itself.
+pub(crate) const FENCE_MARK: &str = "fenced.json";
+
 /// A process that did not run for longer than this was paused.
 const LONGEST_STEP: Duration = Duration::from_millis(100);
 
-/// The process of a node. Returns why it has ended.
+/// The process of a node. Returns why it has ended, and whether it has fenced itself.
 async fn run(
     machine: Machine,
     peers: Box<dyn Listen>,
     disk: Arc<dyn Storage>,
     sources: Sources,
     slot: &Mutex<Slot>,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(String, bool)> {
     let (log, state_machine, store) = nexus_raft_store::open(disk).await?;
     let state_machine: StateMachine = state_machine.with_rules(machine.rules);
     let node =
@@ -285,8 +320,8 @@ async fn run(
     slot.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(node.cluster());
     tokio::select! {
         biased;
-        why = node.failed() => Ok(why),
-        restart = node.restarts() => Ok(format!("{restart:?}")),
+        why = node.failed() => Ok((why, false)),
+        restart = node.restarts() => Ok((format!("{restart:?}"), true)),
     }
 }
 
@@ -306,9 +341,14 @@ impl FreeSpace for Space {
 }
 
 /// Ids and secrets from a seed.
-struct SeededMint(Mutex<SmallRng>);
+pub struct SeededMint(Mutex<SmallRng>);
 
 impl SeededMint {
+    /// Ids and secrets from this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(SmallRng::seed_from_u64(seed)))
+    }
+
     fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::array::from_fn(|_| rng.random())
