@@ -98,8 +98,8 @@ impl RunningNode {
     }
 
     /// Starts a node of a simulation, on a store and a network of its own. Its clients ask [`Self::cluster`]. The data
-    /// folder has to exist, and the settings say where others reach the node. If it has an order to rebuild the node, the
-    /// store has to be an empty one.
+    /// folder has to exist, and the settings say where others reach the node. If it has an order to rebuild the node,
+    /// the store has to be an empty one.
     ///
     /// # Errors
     /// The errors of [`Self::start`], or that the folder is fenced.

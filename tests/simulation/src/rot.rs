@@ -1,5 +1,5 @@
-//! A bit that flips in the memory of one node: plans it, lets it happen between two entries, and knows from when to when
-//! the state of that node is in doubt.
+//! A bit that flips in the memory of one node: plans it, lets it happen between two entries, and knows from when to
+//! when the state of that node is in doubt.
 
 use nexus_domain::{Revision, Row, State};
 use nexus_raft_store::record::{self, Kind};

@@ -40,8 +40,8 @@ pub struct Judgement {
     pub doubted: u64,
 }
 
-/// Asks every oracle. `streams` are the events as each node has them. `doubt` says from when to when the memory of a node
-/// was wrong.
+/// Asks every oracle. `streams` are the events as each node has them. `doubt` says from when to when the memory of a
+/// node was wrong.
 pub fn judge(
     operations: &[ask::Operation],
     record: &Record,
@@ -73,8 +73,8 @@ pub fn judge(
 }
 
 /// The operations without what a node with a wrong memory may have said, as long as it had not found that out: answers
-/// that are not those of the log, and whether a session lives, if it led; pages of events, if it was asked itself. Nobody
-/// is exempt from the order of real time: a read and a revision come from the log.
+/// that are not those of the log, and whether a session lives, if it led; pages of events, if it was asked itself.
+/// Nobody is exempt from the order of real time: a read and a revision come from the log.
 fn undoubted(operations: &[ask::Operation], record: &Record, doubt: &Doubt) -> Vec<ask::Operation> {
     let mut all = operations.to_vec();
     let ended = doubt.ended.unwrap_or(u64::MAX);

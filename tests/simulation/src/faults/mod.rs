@@ -53,7 +53,8 @@ pub struct Faults {
     repairs: Vec<(u64, Repair)>,
     /// The kinds that do not happen, so that a failure can be traced to few of them.
     without: Vec<Kind>,
-    /// Whether a disk was lost or a bit flipped: one of them in a run, since the loss of two nodes might be one too many.
+    /// Whether a disk was lost or a bit flipped: one of them in a run, since the loss of two nodes might be one too
+    /// many.
     has_lost_a_disk: bool,
     /// The node with a bit that flipped, until it is rebuilt or the bit is gone.
     damaged: Option<Damaged>,

@@ -12,8 +12,8 @@ use nexus_raft_store::storage::{Column, Crash, KeyRange, Order, Reader};
 use rand::RngExt;
 use std::path::Path;
 
-/// The longest time in milliseconds until a node whose memory is wrong has fenced itself or is right again, while nothing
-/// else happens: a leader that is new permits it after ten seconds, and scrubs are as far apart.
+/// The longest time in milliseconds until a node whose memory is wrong has fenced itself or is right again, while
+/// nothing else happens: a leader that is new permits it after ten seconds, and scrubs are as far apart.
 const FOUND_WITHIN: u64 = 40_000;
 /// The longest time in milliseconds until a bit that is to flip has flipped: some entry is applied by then.
 const STRIKES_WITHIN: u64 = 3_000;
@@ -38,7 +38,7 @@ pub(super) struct Damaged {
     is_rebuilt: bool,
 }
 
-/// Where the bit is.
+/// The place of the bit.
 #[derive(Clone, Debug)]
 enum Bit {
     Memory,
@@ -94,8 +94,8 @@ impl Faults {
         self.damaged = Some(Damaged { place, former, since: now, bit, is_out: false, is_rebuilt: false });
     }
 
-    /// Whether nothing else may happen now: what a node with a wrong memory sends is not checked by those who get it, so
-    /// that a node that lags would take over its state.
+    /// Whether nothing else may happen now: what a node with a wrong memory sends is not checked by those who get it,
+    /// so that a node that lags would take over its state.
     pub(super) fn holds_off(&self) -> bool {
         let in_memory = |damaged: &Damaged| matches!(damaged.bit, Bit::Memory) && !damaged.is_out;
         self.flips.is_some()

@@ -1,5 +1,5 @@
-//! Restores: a backup is taken under load, and when the cluster is gone, a new one is started from it. Its log begins above
-//! every index that anybody saw, what came after the backup is lost as a whole, and work goes on.
+//! Restores: a backup is taken under load, and when the cluster is gone, a new one is started from it. Its log begins
+//! above every index that anybody saw, what came after the backup is lost as a whole, and work goes on.
 
 use super::{Running, SETTLES_WITHIN};
 use crate::{
@@ -227,7 +227,9 @@ impl Running {
         }
         let redeem = write(command::RedeemTicket { digest: TICKET }.into(), Actor::Anonymous);
         let redeemed = self.ask(place, What::Write(Box::new(redeem)));
-        let is_refused = |outcome: &Outcome| matches!(outcome, Outcome::Answered(answer, _) if answer.outcome == Err(Refusal::TicketInvalid));
+        let refused = Err(Refusal::TicketInvalid);
+        let is_refused =
+            |outcome: &Outcome| matches!(outcome, Outcome::Answered(answer, _) if answer.outcome == refused);
         if !redeemed.as_ref().is_some_and(is_refused) {
             self.violations
                 .push(format!("a ticket from before the restore is worth something: {redeemed:?}"));
