@@ -68,8 +68,8 @@ impl Faults {
     }
 
     /// Flips a bit of what a node has stored.
-    pub(super) fn flip_on_disk(&mut self, world: &World, now: u64, place: Place) {
-        let node = &world.nodes[place];
+    pub(super) fn flip_on_disk(&mut self, world: &mut World, now: u64, place: Place) {
+        let node = &mut world.nodes[place];
         let columns = [Column::Log, Column::Rows, Column::Meta, Column::Documents, Column::Events];
         let column = columns[self.rng.random_range(0..columns.len())];
         let pairs = node.disk().scan(column, &KeyRange::all(), Order::Ascending);
@@ -78,7 +78,7 @@ impl Faults {
             return;
         }
         let key = keys[self.rng.random_range(0..keys.len())].to_vec();
-        node.disk().rot(column, &key);
+        node.rot(column, &key);
         let Some(damaged) = stored(node, column, &key) else { return };
         let after = now + self.rng.random_range(500..6_000);
         let is_restarted = column == Column::Meta || self.rng.random_bool(0.5);

@@ -277,7 +277,7 @@ impl Running {
             }
             self.faults.step(&mut self.world);
             self.team.step(&self.world);
-            self.backups.step(&self.world);
+            self.backups.step(&self.world, &self.folder);
             self.step();
         }
     }

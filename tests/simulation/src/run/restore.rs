@@ -6,7 +6,7 @@ use crate::{
     faults::Kind,
     machines::machine,
     planted::Planted,
-    record,
+    record, rot,
     team::{
         Team,
         ask::{Outcome, What},
@@ -21,7 +21,10 @@ use nexus_node::{
     raft::clock::Clock as _,
     restore::{NewCluster, from_backup},
 };
-use nexus_raft_store::storage::{Crash, SimulatedDisk, Storage};
+use nexus_raft_store::{
+    check_backup,
+    storage::{Crash, SimulatedDisk, Storage},
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
     fs,
@@ -41,15 +44,23 @@ const FIRST_AGENT: usize = 300;
 /// Indexes that an operator leaves above those that anybody saw, where the clock cannot be relied on.
 const ROOM: u64 = 1 << 30;
 
+/// The file of the backup, in the folder of the run.
+const BACKUP: &str = "backup";
+
 /// The backup of a run.
 pub(super) struct Backups {
     rng: SmallRng,
     next: u64,
-    taken: Arc<Mutex<Option<Taken>>>,
+    /// The one that a node has sent, which nobody has looked at.
+    sent: Arc<Mutex<Option<Taken>>>,
+    /// The one that has been checked.
+    checked: Option<Taken>,
 }
 
 #[derive(Clone)]
 struct Taken {
+    /// The place of the node that has sent it.
+    place: usize,
     revision: Revision,
     bytes: Vec<u8>,
 }
@@ -68,13 +79,27 @@ impl Backups {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let next = rng.random_range(2_000..35_000);
-        Self { rng, next, taken: Arc::default() }
+        Self { rng, next, sent: Arc::default(), checked: None }
     }
 
-    /// Takes the backup when its time has come, through whichever node serves.
-    pub(super) fn step(&mut self, world: &World) {
+    /// Takes the backup when its time has come, through whichever node serves, and checks it as an operator does: one of
+    /// a node that is damaged and has not found out is taken anew.
+    pub(super) fn step(&mut self, world: &World, folder: &Path) {
         let now = world.time.now();
-        if now < self.next || self.taken().is_some() {
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sent) = sent.filter(|_| self.checked.is_none()) {
+            let file = folder.join(BACKUP);
+            fs::write(&file, &sent.bytes).expect("the folder of the run can be written");
+            let has_rotten = rot::is_in_doubt(sent.place) || world.nodes[sent.place].has_rotten();
+            match check_backup(&file) {
+                Ok(_) if !rot::is_in_doubt(sent.place) => self.checked = Some(sent),
+                Err(error) if !has_rotten => {
+                    record::violated(format!("a backup of node {} is damaged: {error}", sent.place));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if now < self.next || self.checked.is_some() {
             return;
         }
         self.next = now + TAKEN_WITHIN;
@@ -84,23 +109,19 @@ impl Backups {
             return;
         }
         let node = serving[self.rng.random_range(0..serving.len())];
-        let (Some(cluster), taken) = (node.cluster(), self.taken.clone()) else { return };
+        let (Some(cluster), sent, place) = (node.cluster(), self.sent.clone(), node.place()) else { return };
         node.spawn(async move {
-            let found = take(&*cluster).await;
-            let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-            *taken = taken.take().or(found);
+            let found = take(&*cluster, place).await;
+            let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+            *sent = sent.take().or(found);
         });
-    }
-
-    fn taken(&self) -> Option<Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// The ticket that is issued before a backup, and is worth nothing after a restore.
 const TICKET: TokenDigest = TokenDigest([7; 32]);
 
-async fn take(cluster: &dyn Cluster) -> Option<Taken> {
+async fn take(cluster: &dyn Cluster, place: usize) -> Option<Taken> {
     let issue = command::IssueTicket { digest: TICKET };
     cluster.propose(write(issue.into(), People.actor(0))).await.ok()?;
     let mut backup = cluster.backup(cluster.local().revision()).await.ok()?;
@@ -108,7 +129,7 @@ async fn take(cluster: &dyn Cluster) -> Option<Taken> {
     while let Some(piece) = backup.pieces.next().await {
         bytes.extend_from_slice(&piece.ok()?);
     }
-    (bytes.len() as u64 == backup.bytes).then_some(Taken { revision: backup.revision, bytes })
+    (bytes.len() as u64 == backup.bytes).then_some(Taken { place, revision: backup.revision, bytes })
 }
 
 fn write(command: Command, actor: Actor) -> WriteRequest {
@@ -120,7 +141,8 @@ impl Running {
     /// Loses the whole cluster, and starts a new one from the backup.
     pub(super) fn restore(&mut self) {
         let is_chosen = self.backups.rng.random_bool(SOME_RUNS) && self.faults.has(Kind::Restore);
-        let Some(taken) = self.backups.taken().filter(|_| is_chosen && self.violations.is_empty()) else {
+        let Some(taken) = self.backups.checked.clone().filter(|_| is_chosen && self.violations.is_empty())
+        else {
             return;
         };
         let last = self.last_index();
@@ -181,7 +203,7 @@ impl Running {
         taken: &Taken,
         last: Revision,
     ) -> anyhow::Result<(SimulatedDisk, Revision)> {
-        let file = self.folder.join("backup");
+        let file = self.folder.join(BACKUP);
         fs::write(&file, &taken.bytes)?;
         let (clock, seed) = (NodeClock::new(self.world.time.clone()), self.backups.rng.random());
         let new = |above| NewCluster {

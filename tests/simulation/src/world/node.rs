@@ -16,7 +16,7 @@ use nexus_node::{
 };
 use nexus_raft_store::{
     StateMachine, StoreError,
-    storage::{Crash, SimulatedDisk, Storage},
+    storage::{Column, Crash, SimulatedDisk, Storage},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -84,6 +84,8 @@ pub struct SimulatedNode {
     slot: Arc<Mutex<Slot>>,
     runtime: Option<Runtime>,
     is_paused: bool,
+    /// Whether a bit of its disk has ever flipped.
+    has_rotten: bool,
     /// How many parts of a million its monotonic clock is too fast.
     fast_ppm: i64,
     /// When its process started: in the world's time and by its own clock.
@@ -106,6 +108,7 @@ impl SimulatedNode {
             slot: Arc::default(),
             runtime: None,
             is_paused: false,
+            has_rotten: false,
             fast_ppm: 0,
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
@@ -155,6 +158,17 @@ impl SimulatedNode {
     /// The disk of this machine.
     pub fn disk(&self) -> &SimulatedDisk {
         &self.disk
+    }
+
+    /// Flips a bit of a value on its disk.
+    pub fn rot(&mut self, column: Column, key: &[u8]) {
+        self.has_rotten = true;
+        self.disk.rot(column, key);
+    }
+
+    /// Whether a bit of its disk has ever flipped.
+    pub const fn has_rotten(&self) -> bool {
+        self.has_rotten
     }
 
     /// Its wall clock.
