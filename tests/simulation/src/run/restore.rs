@@ -82,8 +82,8 @@ impl Backups {
         Self { rng, next, sent: Arc::default(), checked: None }
     }
 
-    /// Takes the backup when its time has come, through whichever node serves, and checks it as an operator does: one of
-    /// a node that is damaged and has not found out is taken anew.
+    /// Takes the backup when its time has come, through whichever node serves, and checks it as an operator does: one
+    /// of a node that is damaged and has not found out is taken anew.
     pub(super) fn step(&mut self, world: &World, folder: &Path) {
         let now = world.time.now();
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner).take();
