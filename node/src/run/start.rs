@@ -11,6 +11,7 @@ use super::{
 use crate::{
     duties::{first_entry, scheduled_backups::ScheduledBackups},
     integrity::{
+        fence,
         fencing::Fencing,
         folder_note,
         rebuild::{self, Order},
@@ -97,17 +98,26 @@ impl RunningNode {
     }
 
     /// Starts a node of a simulation, on a store and a network of its own. Its clients ask [`Self::cluster`]. The data
-    /// folder has to exist, and the settings say where others reach the node.
+    /// folder has to exist, and the settings say where others reach the node. If it has an order to rebuild the node,
+    /// the store has to be an empty one.
     ///
     /// # Errors
-    /// The errors of [`Self::start`].
+    /// The errors of [`Self::start`], or that the folder is fenced.
     pub fn start_simulated(
         config: Config,
         sources: Sources,
         opened: Opened,
         peers: Box<dyn Listen>,
     ) -> Starting {
-        Box::pin(Self::run(config, sources, Listeners::for_peers(peers), (opened, None)))
+        Box::pin(async move {
+            let fence = fence::read(&config.data_dir)?;
+            let is_rebuilt = rebuild::is_ordered(&config.data_dir)?;
+            if let Some(fence) = fence.filter(|_| !is_rebuilt) {
+                anyhow::bail!("it is fenced: {}", fence.reason);
+            }
+            let order = rebuild::move_data_away(&config.data_dir)?;
+            Self::run(config, sources, Listeners::for_peers(peers), (opened, order)).await
+        })
     }
 
     async fn run(

@@ -3,6 +3,7 @@
 //!
 //! - [`world`]: machines with nodes, the network between them, and their time. `machines`: where they stand, and their
 //!   settings. [`record`]: what the nodes apply.
+//!   [`rot`]: a bit that flips in the memory of one of them.
 //! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
 //! - [`verdict`]: asks all oracles about a run. [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
@@ -14,6 +15,7 @@ pub mod many;
 pub mod picture;
 pub mod planted;
 pub mod record;
+pub mod rot;
 pub mod run;
 pub mod team;
 pub mod verdict;

@@ -14,6 +14,8 @@ use std::{
 
 /// Entries between two snapshots.
 const SNAPSHOT_ENTRIES: u64 = 150;
+/// Seconds between two scrubs, which find what nothing else would read within a run.
+const SCRUB_SECONDS: u64 = 10;
 /// The delay of a good link within a region in each direction, in milliseconds.
 pub(crate) const NEAR: RangeInclusive<u64> = 1..=6;
 /// The delay between two regions in each direction, in milliseconds.
@@ -76,9 +78,20 @@ pub(crate) struct Machines {
 impl Machines {
     /// Adds one of those that form the cluster.
     pub(crate) fn add_initial(&self, world: &mut World, seed: u64) {
+        let initial: Vec<Place> = (0..self.initial).collect();
+        self.add_first(world, &initial, seed);
+    }
+
+    /// Adds the only node of a restored cluster.
+    pub(crate) fn add_restored(&self, world: &mut World, seed: u64) {
+        let place = world.nodes.len();
+        self.add_first(world, &[place], seed);
+    }
+
+    fn add_first(&self, world: &mut World, initial: &[Place], seed: u64) {
         let place = world.nodes.len();
         let initial: Vec<String> =
-            (0..self.initial).map(|place| format!("{}={}", place + 1, peer_addr(place))).collect();
+            initial.iter().map(|place| format!("{}={}", place + 1, peer_addr(*place))).collect();
         let args = StartArgs {
             node_id: Some(place as u64 + 1),
             initial_cluster: Some(initial.join(",")),
@@ -129,6 +142,7 @@ impl Machines {
             peer_advertise: Some(peer_addr(place)),
             insecure_peers: true,
             snapshot_entries: Some(SNAPSHOT_ENTRIES),
+            scrub_interval: Some(SCRUB_SECONDS),
             timing: regions.map(|_| TimingProfile::Wan),
             region: regions.map(|regions| format!("region-{}", regions.of(place))),
             priority: regions.map(|regions| regions.priority(place)),

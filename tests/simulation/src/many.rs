@@ -47,6 +47,8 @@ pub struct Summary {
     pub entries: u64,
     /// The entries that the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
+    /// The answers that nodes with a wrong memory may have given, which nobody is held to.
+    pub doubted: u64,
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point was passed.
@@ -193,6 +195,7 @@ impl Summary {
         self.entries += report.entries;
         self.modelled.0 += report.modelled.0;
         self.modelled.1 += report.modelled.1;
+        self.doubted += report.doubted;
         for (kind, count) in &report.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }

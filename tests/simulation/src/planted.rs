@@ -7,7 +7,7 @@ use crate::{
     world::{BEGIN, Rules, Wrap},
 };
 use nexus_domain::{
-    Acting, Applied, Command, Proposal, Refusal, Revision, State, command, ids::SessionId,
+    Acting, Applied, Command, Proposal, Refusal, Revision, Row, State, command, ids::SessionId,
     reply_cache::Request, time::ClusterTime,
 };
 use nexus_raft_store::{
@@ -27,6 +27,8 @@ use uuid::Uuid;
 pub enum Planted {
     /// Whoever asks for files that somebody holds gets them, as after a check that was made before the write.
     CheckThenSet,
+    /// What an engineer stores is counted twice when it is compared with a quota.
+    QuotaCountedTwice,
     /// Leases end by the time of day.
     LeaseByWallClock,
     /// Cluster time runs too fast: each entry adds to it.
@@ -53,6 +55,8 @@ pub enum Planted {
     StaleRead,
     /// A write is answered before it is committed.
     ReplyBeforeCommit,
+    /// The log of a restored cluster goes on right behind its backup.
+    FenceReusedAfterRestore,
     /// A node proposes a write without a key again when it does not know what became of it.
     WriteRepeated,
 }
@@ -62,12 +66,14 @@ impl Planted {
     pub fn rules(self) -> Rules {
         match self {
             Self::CheckThenSet => check_then_set,
+            Self::QuotaCountedTwice => quota_counted_twice,
             Self::LeaseByWallClock => lease_by_wall_clock,
             Self::FastClusterTime => fast_cluster_time,
             Self::HeartbeatForgotten => heartbeat_forgotten,
             Self::NoReplyCache => no_reply_cache,
             Self::SlotReusedEarly => slot_reused_early,
             Self::EntrySkipped => entry_skipped,
+            Self::FenceReusedAfterRestore => fence_reused,
             _ => record::apply,
         }
     }
@@ -121,6 +127,29 @@ fn check_then_set(state: &mut State, revision: Revision, proposal: &Proposal) ->
     applied
 }
 
+/// Halves the quota for one command, which is the same.
+fn quota_counted_twice(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+    if !matches!(proposal.command, Command::CreateProject(_)) {
+        return record::apply(state, revision, proposal);
+    }
+    let with_quota = |state: &State, change: fn(u64) -> u64| {
+        let rows = state.rows().map(|row| match row {
+            Row::Settings(mut settings) => {
+                let quota = &mut Arc::make_mut(&mut settings).quotas.engineer_projects;
+                *quota = change(*quota);
+                Row::Settings(settings)
+            }
+            other => other,
+        });
+        State::from_rows(rows.collect::<Vec<_>>()).expect("the rows of a state form one")
+    };
+    *state = with_quota(state, |quota| quota / 2);
+    let applied = nexus_domain::apply(state, revision, proposal);
+    *state = with_quota(state, |quota| quota * 2);
+    record::note(state, revision, proposal, &applied);
+    applied
+}
+
 fn lease_by_wall_clock(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
     let mut instead = proposal.clone();
     let since_begin = u64::try_from(proposal.stamp.wall.0 - BEGIN).unwrap_or(0);
@@ -168,6 +197,20 @@ fn entry_skipped(state: &mut State, revision: Revision, proposal: &Proposal) -> 
         return nexus_domain::apply(state, revision, &nothing);
     }
     record::apply(state, revision, proposal)
+}
+
+/// The first indexes that only a restored cluster reaches.
+const RESTORED: u64 = 1 << 40;
+
+/// Counts on from the last entry of the backup.
+fn fence_reused(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+    if revision.0 < RESTORED {
+        return record::apply(state, revision, proposal);
+    }
+    let next = Revision(state.clock().revision.0 + 1);
+    let applied = nexus_domain::apply(state, next, proposal);
+    record::note(state, revision, proposal, &applied);
+    applied
 }
 
 /// Values by their keys; none where there was no value.

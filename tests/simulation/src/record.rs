@@ -1,6 +1,7 @@
 //! Records every entry that any node of this thread applies, and compares what the nodes have made of it. It takes the
 //! place of the rules, which it calls, so that it sees each entry at the moment at which a state machine applies it.
 
+use crate::rot;
 use nexus_domain::{Answer, Applied, Proposal, Recorded, Revision, State};
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -28,6 +29,15 @@ pub struct Record {
     now: u64,
 }
 
+impl Record {
+    /// The part of the record with these entries.
+    pub fn with(&self, is_in: impl Fn(Revision) -> bool) -> Self {
+        let entries = self.entries.iter().filter(|(revision, _)| is_in(**revision));
+        let entries = entries.map(|(revision, entry)| (*revision, entry.clone())).collect();
+        Self { entries, ..Self::default() }
+    }
+}
+
 thread_local! {
     static RECORD: RefCell<Record> = RefCell::default();
 }
@@ -49,15 +59,26 @@ pub fn read<T>(reader: impl FnOnce(&Record) -> T) -> T {
 
 /// The rules of every node of a simulation: those of Nexus, and a note of what they did.
 pub fn apply(state: &mut State, revision: Revision, proposal: &Proposal) -> Applied {
+    let (place, now) = RECORD.with_borrow(|record| (record.place, record.now));
+    rot::strike(place, now, revision, state);
     let applied = nexus_domain::apply(state, revision, proposal);
     note(state, revision, proposal, &applied);
     applied
+}
+
+/// Notes that a promise is broken.
+pub(crate) fn violated(what: String) {
+    RECORD.with_borrow_mut(|record| record.violations.push(what));
 }
 
 /// Notes what a node has applied.
 pub fn note(state: &State, revision: Revision, proposal: &Proposal, applied: &Applied) {
     RECORD.with_borrow_mut(|record| {
         let (place, now) = (record.place, record.now);
+        // The others say what the entry does.
+        if rot::is_in_doubt(place) {
+            return;
+        }
         if let Some(first) = record.entries.get(&revision) {
             let is_same = first.proposal == *proposal
                 && first.answer == applied.answer

@@ -2,6 +2,7 @@
 
 use crate::{
     record::Record,
+    rot::Doubt,
     team::{
         agent::session_of,
         ask::{self, Outcome, What},
@@ -35,16 +36,22 @@ pub struct Judgement {
     pub violations: Vec<Violation>,
     /// The entries that the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
+    /// The answers that a node with a wrong memory may have given, and that nobody is held to.
+    pub doubted: u64,
 }
 
-/// Asks every oracle. `streams` are the events as each node has them.
+/// Asks every oracle. `streams` are the events as each node has them. `doubt` says from when to when the memory of a
+/// node was wrong.
 pub fn judge(
     operations: &[ask::Operation],
     record: &Record,
     streams: &BTreeMap<u64, Vec<Recorded>>,
+    doubt: Option<&Doubt>,
 ) -> Judgement {
+    let operations = &doubt.map_or_else(|| operations.to_vec(), |doubt| undoubted(operations, record, doubt));
     let history: Vec<Operation> = operations.iter().map(operation).collect();
-    let mut judgement = Judgement::default();
+    let doubted = operations.iter().filter(|operation| matches!(operation.outcome, Some(Outcome::Doubted)));
+    let mut judgement = Judgement { doubted: doubted.count() as u64, ..Judgement::default() };
     let log: Vec<LoggedEntry> = record
         .entries
         .iter()
@@ -63,6 +70,34 @@ pub fn judge(
     let tolerance = LeaseTolerance { drift_ppm: DRIFT_PPM, error_us: 2 * STEP * 1_000 };
     judgement.violations.extend(check_leases(&beats, &ends, tolerance));
     judgement
+}
+
+/// The operations without what a node with a wrong memory may have said, as long as it had not found that out: answers
+/// that are not those of the log, and whether a session lives, if it led; pages of events, if it was asked itself.
+/// Nobody is exempt from the order of real time: a read and a revision come from the log.
+fn undoubted(operations: &[ask::Operation], record: &Record, doubt: &Doubt) -> Vec<ask::Operation> {
+    let mut all = operations.to_vec();
+    let ended = doubt.ended.unwrap_or(u64::MAX);
+    for operation in &mut all {
+        let overlaps = operation.called <= ended && operation.returned.unwrap_or(u64::MAX) >= doubt.began;
+        let is_asked = operation.node == doubt.place;
+        if !overlaps || !(is_asked || doubt.has_led) {
+            continue;
+        }
+        let is_doubted = match &operation.outcome {
+            Some(Outcome::Answered(answer, _)) => {
+                let logged = record.entries.get(&answer.revision);
+                !logged.is_some_and(|entry| is_same_answer(&entry.answer, answer))
+            }
+            Some(Outcome::Beat(_)) => doubt.has_led,
+            Some(Outcome::Events(_)) => is_asked,
+            _ => false,
+        };
+        if is_doubted {
+            operation.outcome = Some(Outcome::Doubted);
+        }
+    }
+    all
 }
 
 /// Lets the model say what each answer has to be.
@@ -203,7 +238,7 @@ fn operation(from: &ask::Operation) -> Operation {
         }
         Some(Outcome::Beat(_) | Outcome::Events(_)) => OperationOutcome::Ok(Answered::default()),
         Some(Outcome::NotApplied) => OperationOutcome::NotApplied,
-        Some(Outcome::Unknown | Outcome::Silence) | None => OperationOutcome::Unknown,
+        Some(Outcome::Unknown | Outcome::Silence | Outcome::Doubted) | None => OperationOutcome::Unknown,
     };
     Operation {
         client: from.agent as u64,

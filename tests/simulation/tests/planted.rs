@@ -9,6 +9,7 @@ use std::{path::Path, time::Duration};
 fn expected(planted: Planted) -> (u64, &'static str) {
     match planted {
         Planted::CheckThenSet => (5, "files claimed"),
+        Planted::QuotaCountedTwice => (5, "quota exceeded"),
         Planted::LeaseByWallClock | Planted::FastClusterTime | Planted::HeartbeatForgotten => (5, "lease"),
         Planted::NoReplyCache => (5, "first application"),
         Planted::RepliesNotStored => (5, ""),
@@ -19,6 +20,7 @@ fn expected(planted: Planted) -> (u64, &'static str) {
         Planted::EntrySkipped => (5, "differ"),
         Planted::StaleRead => (5, "linearizable"),
         Planted::ReplyBeforeCommit => (5, "in the log"),
+        Planted::FenceReusedAfterRestore => (30, "the new cluster"),
         Planted::WriteRepeated => (10, "takes effect once"),
     }
 }

@@ -3,19 +3,19 @@
 //! of it. Where both agree on every entry of a long log, a defect must be in both of them alike.
 //!
 //! The model does not know what a text says, nor how much an entry may compute or clean up. It counts the commands that
-//! it does not know, and says so when it cannot go on: after a project or an engineer was deleted, and after a reset
-//! of the history.
+//! it does not know, and says so when it cannot go on: after a project or an engineer was deleted.
 //!
 //! Reading order, from the bottom to the top:
 //! - `paths`, `outcome`, `world`: collisions, what an answer says, and what the model knows.
 //! - `usage`, `rights`, `conflicts`, `sessions`: what commands share.
-//! - `picks`, `features`, `claims`, `people`, `texts`: the commands.
+//! - `picks`, `features`, `claims`, `people`, `key_resets`, `texts`: the commands.
 //! - `rules`, `replies`, `invariants`, `replay`: how entries run.
 
 mod claims;
 mod conflicts;
 mod features;
 mod invariants;
+mod key_resets;
 mod outcome;
 mod paths;
 mod people;

@@ -118,12 +118,15 @@ pub(super) fn put_key(world: &mut World, engineer: EngineerId, key: &NewApiKey) 
     world.keys.insert((engineer, id), Key { prefix, expires_at, project, is_readonly: readonly });
 }
 
-pub(super) fn add_key(world: &mut World, proposal: &Proposal, command: &AddKey) -> Result<Outcome, Outcome> {
-    let key = &command.key;
-    writer(world, proposal.actor)?;
-    let engineer = owner(world, proposal.actor)?;
+/// Checks that an engineer may have one more key beside those that stay, and that its prefix is free.
+pub(super) fn check_new_key(
+    world: &World,
+    engineer: EngineerId,
+    key: &NewApiKey,
+    stays: impl Fn(&Key) -> bool,
+) -> Result<(), Outcome> {
     let is_by_project = world.rules >= KEYS_BY_PROJECT;
-    let counts = |other: &Key| !is_by_project || other.project == key.project;
+    let counts = |other: &Key| stays(other) && (!is_by_project || other.project == key.project);
     let limit = if is_by_project && key.project.is_some() { MAX_KEYS_FOR_PROJECT } else { MAX_KEYS };
     let own = world.keys.iter().filter(|((of, _), other)| *of == engineer && counts(other));
     if own.count() >= limit {
@@ -132,6 +135,14 @@ pub(super) fn add_key(world: &mut World, proposal: &Proposal, command: &AddKey) 
     if has_prefix(world, key) {
         return Err(refused("key prefix taken"));
     }
+    Ok(())
+}
+
+pub(super) fn add_key(world: &mut World, proposal: &Proposal, command: &AddKey) -> Result<Outcome, Outcome> {
+    let key = &command.key;
+    writer(world, proposal.actor)?;
+    let engineer = owner(world, proposal.actor)?;
+    check_new_key(world, engineer, key, |_| true)?;
     if key.expires_at.is_some_and(|at| at.0 <= world.wall) {
         return Err(refused("setting out of range").is("setting", "expiresAt"));
     }

@@ -5,13 +5,13 @@ use super::{
     outcome::Outcome,
     replies::{First, Replies},
     rules::{Decision, decide, project_of},
-    sessions::{expire, renew_acting},
+    sessions::{end_former, expire, renew_acting},
     usage::take_stock,
     world::{Cleaned, Session, Status, World},
 };
 use crate::Violation;
 use nexus_domain::{
-    Answer, ClusterTime, FeatureId, Fence, ProjectId, Proposal, Refusal, Revision, SessionId,
+    Answer, ClusterTime, Command, FeatureId, Fence, ProjectId, Proposal, Refusal, Revision, SessionId,
     entity::ClaimMode, pattern::Pattern,
 };
 use std::collections::BTreeMap;
@@ -90,6 +90,7 @@ impl Model {
         self.world.cleaned = Cleaned::default();
         let mut broken: Vec<_> =
             expire(&mut self.world).into_iter().map(|early| ("no lease ends early", early)).collect();
+        end_former(&mut self.world);
         let is_carried_out = answer.is_some_and(|answer| answer.revision == revision);
         let cached = self.replies.find(&self.world, proposal, is_carried_out);
         let expected = match cached {
@@ -155,6 +156,9 @@ impl Model {
             }
             return None;
         };
+        if matches!(proposal.command, Command::BeginHistory(_)) {
+            self.replies.begin_history();
+        }
         let first = First { revision, outcome };
         self.replies.remember(&self.world, proposal, first.clone());
         is_known.then_some(first)

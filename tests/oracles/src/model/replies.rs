@@ -91,6 +91,11 @@ impl Replies {
         }
     }
 
+    /// Forgets the slots of the nodes of a former history, which retry nothing any more.
+    pub(super) fn begin_history(&mut self) {
+        self.slotted.clear();
+    }
+
     /// Forgets what is too old after an entry.
     pub(super) fn forget(&mut self, world: &World) {
         for _ in 0..MAX_FORGOTTEN {

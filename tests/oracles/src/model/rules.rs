@@ -1,16 +1,23 @@
 //! Carries commands out: one line for each, and the rights that a retry needs to see the first answer again.
 
 use super::{
-    claims, features,
+    claims, features, key_resets,
     outcome::Outcome,
     people, picks,
-    rights::{admin, identified, lead, owner, worker, writer},
+    rights::{admin, identified, lead, owner, refused, system, worker, writer},
     sessions, texts,
     world::World,
 };
 use nexus_domain::{
-    Actor, Command, ProjectId, Proposal, command::ResetKey, pattern::Case, settings::Registration,
+    Actor, Command, ProjectId, Proposal,
+    command::{BeginHistory, RaiseRules},
+    pattern::Case,
+    settings::Registration,
 };
+
+/// The versions of the rules from which on keys are reset, and nodes are replicas.
+const KEY_RESETS: u16 = 2;
+const REPLICAS: u16 = 5;
 
 /// The model's decision about a command.
 pub(super) enum Decision {
@@ -75,29 +82,34 @@ pub(super) fn decide(world: &mut World, proposal: &Proposal) -> Decision {
         Command::AdmitNode(_)
         | Command::CreateJoinToken(_)
         | Command::IssueTicket(_)
-        | Command::RedeemTicket(_)
-        | Command::SetReplica(_) => return Decision::Ignored,
-        Command::RaiseRules(command) => {
-            world.rules = world.rules.max(command.to.0);
-            return Decision::Ignored;
-        }
-        Command::ResetKey(command) => {
-            reset_key(world, command);
-            return Decision::Ignored;
-        }
-        Command::DeleteEngineer(_) | Command::DeleteProject(_) | Command::BeginHistory(_) => {
-            return Decision::Lost;
-        }
+        | Command::RedeemTicket(_) => return Decision::Ignored,
+        // A node refuses them before they reach the log, but may do so by a state that is behind.
+        Command::ResetKey(_) if world.rules < KEY_RESETS => Err(refused("cluster")),
+        Command::SetReplica(_) if world.rules < REPLICAS => Err(refused("cluster")),
+        Command::SetReplica(_) => return Decision::Ignored,
+        Command::RaiseRules(command) => raise_rules(world, proposal, command),
+        Command::ResetKey(command) => key_resets::reset(world, proposal, command),
+        Command::BeginHistory(command) => begin_history(world, proposal, command),
+        Command::DeleteEngineer(_) | Command::DeleteProject(_) => return Decision::Lost,
     })
 }
 
-/// Takes over that a key was replaced, without judging whether that is allowed.
-fn reset_key(world: &mut World, command: &ResetKey) {
-    let (engineer, scope) = (command.engineer, command.key.project);
-    if !command.keeps_others {
-        world.keys.retain(|(of, _), key| *of != engineer || (scope.is_some() && key.project != scope));
+/// Raises the version of the rules, which never falls.
+fn raise_rules(world: &mut World, proposal: &Proposal, command: &RaiseRules) -> Result<Outcome, Outcome> {
+    system(proposal.actor)?;
+    world.rules = world.rules.max(command.to.0);
+    Ok(Outcome::of_kind("done"))
+}
+
+/// Begins a new history, which the first node of a new cluster asks for once.
+fn begin_history(world: &mut World, proposal: &Proposal, command: &BeginHistory) -> Result<Outcome, Outcome> {
+    system(proposal.actor)?;
+    if command.through.0 >= world.revision {
+        return Err(refused("cluster"));
     }
-    people::put_key(world, engineer, &command.key);
+    world.rules = world.rules.max(command.rules.0);
+    world.has_former_sessions = true;
+    Ok(Outcome::of_kind("done"))
 }
 
 /// Refuses a retry whose actor has not the right to send the command now.
@@ -115,6 +127,7 @@ pub(super) fn may_replay(world: &World, proposal: &Proposal) -> Result<(), Outco
             writer(world, actor)?;
             owner(world, actor).map(drop)
         }
+        Command::ResetKey(command) => key_resets::giver(world, proposal, command).map(drop),
         Command::ChangeRole(command) if command.engineer == id => owner(world, actor).map(drop),
         Command::ChangeRole(_) => admin(world, actor),
         Command::RemoveMember(command) if command.engineer == id => writer(world, actor).map(drop),

@@ -207,11 +207,25 @@ pub(super) fn end(world: &mut World, id: SessionId, note: &str) {
     world.sessions.remove(&id);
 }
 
+/// Ends the sessions of a former history: their agents may know entries that are lost.
+pub(super) fn end_former(world: &mut World) {
+    if !std::mem::take(&mut world.has_former_sessions) {
+        return;
+    }
+    for id in world.sessions.keys().copied().collect::<Vec<_>>() {
+        take_stock(world);
+        end(world, id, HISTORY_RESET);
+    }
+}
+
 /// The note in the checkpoint of a session whose grace was over.
 const EXPIRED: &str =
     "The session was lost: nothing was heard of it until its lease and its grace were over.";
 /// The note in the checkpoint of a session whose engineer lost the right to work there.
 pub(super) const MEMBER_REMOVED: &str = "The session ended: its engineer left the project.";
+/// The note in the checkpoint of a session of a former history.
+const HISTORY_RESET: &str =
+    "The session ended: the cluster was restored from an earlier state, and what came after it is lost.";
 /// The note in the checkpoint of a session that was ended.
 const ENDED: &str = "The session ended before the work did.";
 

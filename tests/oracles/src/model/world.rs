@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) wall: i64,
     pub(super) rules: u16,
     pub(super) is_formed: bool,
+    /// Whether the sessions of a former history are left, which the next entry ends.
+    pub(super) has_former_sessions: bool,
     pub(super) bootstrap: Option<TokenDigest>,
     pub(super) settings: Settings,
     pub(super) engineers: BTreeMap<EngineerId, Engineer>,

@@ -169,6 +169,7 @@ fn show(summary: &Summary) {
         "Entries     {}, of which the model has compared {} and does not know {}",
         summary.entries, summary.modelled.0, summary.modelled.1
     );
+    println!("Doubted     {} answers, of nodes with a bit flipped in their memory", summary.doubted);
     println!("Faults");
     for (kind, count) in &summary.faults {
         println!("  {count:>8}  {kind}");

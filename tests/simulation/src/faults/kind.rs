@@ -64,11 +64,24 @@ pub enum Kind {
     Regions,
     /// A node ended by itself, and is started again.
     EndedByItself,
+    /// A node is restarted with a program that knows newer rules.
+    Upgrade,
+    /// A bit of a node's state flips in its memory.
+    BitInMemory,
+    /// A bit of what a node has stored flips at rest.
+    BitOnDisk,
+    /// A node that has fenced itself, or names damage at its start, is rebuilt.
+    Rebuild,
+    /// A new cluster is started from a backup that was taken under load.
+    Restore,
 }
 
 impl Kind {
     /// All kinds that are chosen.
-    pub const CHOSEN: [Self; 32] = [
+    pub const CHOSEN: [Self; 35] = [
+        Self::BitInMemory,
+        Self::BitOnDisk,
+        Self::BitOnDisk,
         Self::LostDisk,
         Self::Join,
         Self::Join,

@@ -1,12 +1,18 @@
 //! Faults of a world: machines that lose their power, processes that are killed and stopped, links that stall and
 //! break, clocks that jump, disks that fail and fill up, and operators who change the cluster meanwhile.
 //!
-//! - `kind`: the kinds of faults. `members`: the operator who changes the members.
+//! - `kind`: the kinds of faults. `members`: the operator who changes the members. `rot`: bits that flip.
+//!   `upgrades`: programs that know newer rules.
 
 mod kind;
 mod members;
+mod rot;
+mod upgrades;
 
 pub use kind::Kind;
+
+use rot::Damaged;
+use upgrades::Upgrades;
 
 use crate::{
     machines::Machines,
@@ -27,6 +33,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 enum Repair {
     Start(Place),
+    Rebuild(Place),
     Resume(Place),
     Heal(Vec<(Place, Place)>),
     Near(Place, Place),
@@ -50,8 +57,15 @@ pub struct Faults {
     repairs: Vec<(u64, Repair)>,
     /// The kinds that do not happen, so that a failure can be traced to few of them.
     without: Vec<Kind>,
-    /// Whether a disk was lost: one in a run, since the loss of two might be one too many.
+    /// Whether a disk was lost or a bit flipped: one of them in a run, since the loss of two nodes might be one too
+    /// many.
     has_lost_a_disk: bool,
+    /// The node with a bit that flipped, until it is rebuilt or the bit is gone.
+    damaged: Option<Damaged>,
+    /// The node in whose memory a bit is to flip as soon as nothing else is wrong, and until when to wait for that.
+    flips: Option<(Place, u64)>,
+    /// The upgrades of nodes that began with an older program.
+    upgrades: Upgrades,
     /// When the vote of a node was last taken or given back.
     voters_changed: Option<u64>,
     members: Members,
@@ -69,10 +83,13 @@ impl Faults {
         let members = Members::new(rng.random(), machines, !without.contains(&Kind::CrashPoint));
         Self {
             rng,
+            upgrades: Upgrades::new(seed),
             next: 0,
             without,
             repairs: Vec::new(),
             has_lost_a_disk: false,
+            damaged: None,
+            flips: None,
             voters_changed: None,
             members,
             counts,
@@ -85,7 +102,13 @@ impl Faults {
         let now = world.time.now();
         self.repair(world, now, false);
         self.start_what_ended(world, now);
+        self.watch_damaged(world, now);
+        self.flip_in_memory(world, now);
         self.change_members(world, now, false);
+        if self.holds_off() {
+            return;
+        }
+        self.upgrade(world, now, false);
         if now >= self.next {
             self.next = now + self.rng.random_range(200..3_000);
             let kind = Kind::CHOSEN[self.rng.random_range(0..Kind::CHOSEN.len())];
@@ -99,6 +122,9 @@ impl Faults {
     pub fn end(&mut self, world: &mut World) {
         let now = world.time.now();
         points::plan_nothing();
+        self.flips = None;
+        self.restart_damaged(world, now);
+        self.upgrade(world, now, true);
         self.repair(world, now, true);
         world.network.heal();
         self.start_what_ended(world, now);
@@ -109,6 +135,7 @@ impl Faults {
     pub fn keep_up(&mut self, world: &mut World) {
         let now = world.time.now();
         self.start_what_ended(world, now);
+        self.watch_damaged(world, now);
         self.repair(world, now, false);
         self.change_members(world, now, true);
     }
@@ -125,7 +152,12 @@ impl Faults {
         }
     }
 
-    fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
+    /// Whether faults of a kind happen.
+    pub fn has(&self, kind: Kind) -> bool {
+        !self.without.contains(&kind)
+    }
+
+    pub(crate) fn note(&mut self, now: u64, kind: Kind, what: impl Into<String>) {
         *self.counts.entry(kind).or_default() += 1;
         self.log.push((now, what.into()));
     }
@@ -143,9 +175,10 @@ impl Faults {
             }
             self.log.push((now, format!("repaired: {repair:?}")));
             match repair {
+                Repair::Rebuild(place) => self.rebuild(world, now, place),
                 Repair::Start(place) => {
                     let node = &world.nodes[place];
-                    if node.life() == Life::Down && !node.is_retired() {
+                    if !self.is_out(place) && node.life() == Life::Down && !node.is_retired() {
                         world.nodes[place].start();
                     }
                 }
@@ -174,6 +207,9 @@ impl Faults {
             self.note(now, Kind::CrashPoint, how);
         }
         for place in 0..world.nodes.len() {
+            if self.take_out(world, now, place) {
+                continue;
+            }
             let node = &mut world.nodes[place];
             if let Some(why) = node.failed() {
                 node.crash(Crash::Process);
@@ -272,15 +308,18 @@ impl Faults {
                 let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
                 points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
             }
-            Kind::LostDisk
-                if self.may_be_lost(world, now)
-                    && world.nodes[place].is_initial()
-                    // One of those that it knows has to be left.
-                    && present.iter().any(|at| *at != place && world.nodes[*at].is_initial()) =>
-            {
+            Kind::BitInMemory if count > 2 && !self.has_lost_a_disk && finds_others(world, place) => {
+                self.flips = Some((place, now + rot::QUIET_WITHIN));
+            }
+            Kind::BitOnDisk if self.may_lose_a_node(world, now) && finds_others(world, place) => {
+                self.flip_on_disk(world, now, place);
+            }
+            Kind::LostDisk if self.may_lose_a_node(world, now) && finds_others(world, place) => {
                 self.has_lost_a_disk = true;
                 world.nodes[place].crash(Crash::Power);
                 world.nodes[place].wipe();
+                // A machine that takes the place of another one gets the newest program.
+                world.nodes[place].set_rules_up_to(None);
                 self.later(short, Repair::Start(place));
                 self.note(now, kind, format!("node {place} has lost its disk"));
             }
@@ -311,7 +350,7 @@ impl Faults {
             }
             Kind::Join | Kind::JoinOfReplica | Kind::Removal | Kind::Replacement | Kind::LostMachine => {
                 let is_loss = kind == Kind::LostMachine;
-                if self.has_lost_a_disk || is_loss && !self.may_be_lost(world, now) {
+                if self.has_lost_a_disk || is_loss && !self.may_lose_a_node(world, now) {
                     return;
                 }
                 if let Some(what) = self.members.begin(kind, world, now) {
@@ -331,7 +370,7 @@ impl Faults {
     }
 
     /// Whether the cluster bears that a node is lost for good.
-    fn may_be_lost(&self, world: &World, now: u64) -> bool {
+    fn may_lose_a_node(&self, world: &World, now: u64) -> bool {
         !self.has_lost_a_disk
             && !self.members.is_busy()
             && self.voters_changed.is_none_or(|at| now > at + LONG_SETTLED)
@@ -344,6 +383,12 @@ fn is_well(node: &SimulatedNode) -> bool {
     let voters =
         node.cluster().map(|cluster| cluster.status().members.iter().filter(|member| member.voter).count());
     node.life() == Life::Up && voters.is_some_and(|voters| voters >= 3)
+}
+
+/// Whether a node without data finds the others: it knows those that formed the cluster, and one of them has to be left.
+fn finds_others(world: &World, place: Place) -> bool {
+    let is_initial = |place: Place| world.nodes[place].is_initial();
+    is_initial(place) && world.present().into_iter().any(|other| other != place && is_initial(other))
 }
 
 /// The member that the node at a place is.

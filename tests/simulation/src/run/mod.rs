@@ -1,5 +1,6 @@
 //! One run: a cluster is formed, a team works on it while faults happen, the faults end, and everything is checked.
 
+mod restore;
 mod settle;
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     machines::{Machines, NEAR, Regions},
     picture::{Moment, Seen},
     planted::Planted,
-    record,
+    record, rot,
     team::{
         Team,
         ask::{Answers, Operation, Outcome, What},
@@ -16,9 +17,11 @@ use crate::{
     verdict::judge,
     world::{Life, Rules, SimulatedNode, World, Wrap, points},
 };
-use nexus_domain::Recorded;
+use nexus_domain::{Recorded, Revision};
 use nexus_node::BOOTSTRAP_TOKEN_FILE;
+use nexus_oracles::Violation;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use restore::{Backups, Restored};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -75,6 +78,8 @@ pub struct Report {
     pub entries: u64,
     /// The entries that the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
+    /// The answers that a node with a wrong memory may have given.
+    pub doubted: u64,
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point to crash at was passed.
@@ -103,6 +108,7 @@ pub fn run(plan: &Plan) -> Report {
         running.work(plan.duration);
         running.settle();
         running.read_events();
+        running.restore();
     }
     running.end()
 }
@@ -116,6 +122,10 @@ struct Running {
     /// The events as each node has them at the end.
     streams: BTreeMap<u64, Vec<Recorded>>,
     folder: PathBuf,
+    machines: Machines,
+    backups: Backups,
+    restored: Option<Restored>,
+    planted: Option<Planted>,
     seen: Vec<Moment>,
     /// The nodes that ran at the last look, and the leader with its term.
     last_seen: (Vec<bool>, Option<(usize, u64)>),
@@ -140,10 +150,11 @@ impl Running {
             regions: in_regions.then_some(regions),
         };
         (0..count).for_each(|_| machines.add_initial(&mut world, rng.random()));
-        world.nodes.iter_mut().for_each(SimulatedNode::start);
         let agents = rng.random_range(3..8);
-        let team = Team::new(People, agents, rng.random(), plan.planted);
-        let faults = Faults::new(rng.random(), plan.without.clone(), machines);
+        let team = Team::new(People, (0, agents), rng.random(), plan.planted);
+        let mut faults = Faults::new(rng.random(), plan.without.clone(), machines.clone());
+        faults.begin_with_old_rules(&mut world);
+        world.nodes.iter_mut().for_each(SimulatedNode::start);
         Self {
             world,
             team,
@@ -152,6 +163,10 @@ impl Running {
             violations: Vec::new(),
             streams: BTreeMap::new(),
             folder: plan.folder.clone(),
+            machines,
+            backups: Backups::new(rng.random()),
+            restored: None,
+            planted: plan.planted,
             seen: Vec::new(),
             last_seen: (Vec::new(), None),
             is_told: plan.is_told,
@@ -271,22 +286,34 @@ impl Running {
             }
             self.faults.step(&mut self.world);
             self.team.step(&self.world);
+            self.backups.step(&self.world, &self.folder);
             self.step();
         }
     }
 
     fn end(mut self) -> Report {
-        let mut modelled = (0, 0);
+        let (mut modelled, mut doubted) = ((0, 0), 0);
         let entries = record::read(|record| {
             self.violations.extend(record.violations.iter().cloned());
             for (revision, entry) in &record.entries {
                 self.trace.update(&revision.0.to_le_bytes());
                 self.trace.update(format!("{:?}{:?}", entry.proposal, entry.answer).as_bytes());
             }
-            let judgement = judge(&self.team.operations, record, &self.streams);
+            let first = self.restored.as_ref().map_or(Revision(u64::MAX), |restored| restored.first);
+            let before = record.with(|revision| revision < first);
+            let judgement = judge(&self.team.operations, &before, &self.streams, rot::doubt().as_ref());
+            doubted = judgement.doubted;
             self.violations.extend(judgement.violations.iter().map(ToString::to_string));
             modelled = judgement.modelled;
-            record.entries.len() as u64
+            if let Some(Restored { first, through, team }) = &self.restored {
+                // What came after the backup is lost, as if it had never been.
+                let after = record.with(|revision| revision <= *through || revision >= *first);
+                let judgement = judge(&team.operations, &after, &BTreeMap::new(), None);
+                let of_restored = |violation: &Violation| format!("after the restore: {violation}");
+                self.violations.extend(judgement.violations.iter().map(of_restored));
+                self.trace.update(format!("{:?}", team.operations).as_bytes());
+            }
+            before.entries.len() as u64
         });
         let operations = &self.team.operations;
         self.trace.update(format!("{operations:?}").as_bytes());
@@ -320,6 +347,7 @@ impl Running {
             requests: (operations.len() as u64, answered as u64),
             entries,
             modelled,
+            doubted,
             faults: counts,
             passed,
             hit,

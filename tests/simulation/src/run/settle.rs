@@ -10,7 +10,7 @@ use crate::{
     world::SimulatedNode,
 };
 use nexus_api::cluster::{MemberStatus, NodeStatus, WriteRequest};
-use nexus_domain::{Acting, NodeId, Recorded, Revision, SessionId, command};
+use nexus_domain::{Acting, NodeId, Recorded, Revision, RulesVersion, SessionId, command};
 use std::{collections::BTreeSet, time::Duration};
 use uuid::Uuid;
 
@@ -23,6 +23,14 @@ impl Running {
     /// Ends the faults, and expects that every node is a member and serves writes soon, and that all become equal.
     pub(super) fn settle(&mut self) {
         self.faults.end(&mut self.world);
+        let is_sound = self.until(2 * SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            !this.faults.has_damage()
+        });
+        if !is_sound {
+            self.unsettled("a bit that has flipped is not found");
+            return;
+        }
         let end = self.world.time.now() + SETTLES_WITHIN;
         let are_members = self.until(SETTLES_WITHIN, |this| {
             this.faults.keep_up(&mut this.world);
@@ -30,6 +38,14 @@ impl Running {
         });
         if !are_members {
             self.unsettled("not every node is a member, or nobody leads");
+            return;
+        }
+        let are_raised = self.until(SETTLES_WITHIN, |this| {
+            this.faults.keep_up(&mut this.world);
+            this.all_have_raised_rules()
+        });
+        if !are_raised {
+            self.unsettled("every node knows the newest rules, and the cluster does not go by them");
             return;
         }
         let mut reached = Revision(0);
@@ -51,8 +67,13 @@ impl Running {
         let states = self.states();
         if !are_equal {
             self.violations.push(format!("the nodes have not caught up with each other: {states:?}"));
-        } else if states.iter().any(|(_, hash)| *hash != states[0].1) {
+        } else if states.iter().any(|(_, hash)| *hash != states[0].1) || !self.all_have_one_state() {
             self.violations.push(format!("the states of the nodes differ: {states:?}"));
+        }
+        if let Some((place, former)) = self.faults.rebuilt()
+            && self.world.nodes[place].cluster().is_some_and(|cluster| cluster.status().id == former)
+        {
+            self.violations.push(format!("node {place} is rebuilt, and still votes as node {former}"));
         }
     }
 
@@ -96,6 +117,13 @@ impl Running {
             })
     }
 
+    /// Whether all nodes have applied that the cluster goes by the newest rules.
+    fn all_have_raised_rules(&self) -> bool {
+        let serving: Vec<_> = self.world.nodes.iter().filter_map(SimulatedNode::cluster).collect();
+        serving.len() == self.world.present().len()
+            && serving.iter().all(|cluster| cluster.local().state().rules() == RulesVersion::KNOWN)
+    }
+
     /// Writes through a node, again and again until it is carried out. Returns the index, or nothing at the end.
     fn write_through(&mut self, place: usize, end: u64) -> Option<Revision> {
         let write = WriteRequest {
@@ -119,6 +147,18 @@ impl Running {
     fn states(&self) -> Vec<(Revision, u64)> {
         let serving = self.world.nodes.iter().filter_map(SimulatedNode::cluster);
         serving.map(|cluster| cluster.local()).map(|view| (view.revision(), view.state_hash())).collect()
+    }
+
+    /// Whether the nodes that have applied as much have the same state in memory, to the last bit.
+    fn all_have_one_state(&self) -> bool {
+        let views: Vec<_> = self
+            .world
+            .nodes
+            .iter()
+            .filter_map(SimulatedNode::cluster)
+            .map(|cluster| cluster.local())
+            .collect();
+        views.iter().all(|view| view.revision() != views[0].revision() || view.state() == views[0].state())
     }
 
     fn statuses(&self) -> Vec<NodeStatus> {

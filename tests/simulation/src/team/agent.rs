@@ -7,13 +7,13 @@ use super::{
 };
 use nexus_api::cluster::{Consistency, WriteRequest};
 use nexus_domain::{
-    Acting, Actor, Command, FeatureId, Refusal, Reply, SessionId,
+    Acting, Actor, Command, FeatureId, ProjectId, Refusal, Reply, SessionId,
     command::{self, NewFeature},
     entity::{ClaimMode, Lane, Role, SessionMetadata},
     ids::KeyId,
     refusal::EntityKind,
     reply_cache::{KeyedRequest, ReplyKey},
-    short_text::{AgentName, IdempotencyKey, Label, Slug, Title},
+    short_text::{AgentName, IdempotencyKey, Label, Name, Slug, Title},
 };
 use rand::{RngExt, rngs::SmallRng};
 use std::sync::Arc;
@@ -112,12 +112,13 @@ impl Agent {
                 let mode = if rng.random_bool(0.6) { ClaimMode::Exclusive } else { ClaimMode::Shared };
                 command::ClaimPaths { project, paths, mode, feature: None }.into()
             }
-            (84..92, _) => {
+            (84..91, _) => {
                 let some = people.paths(&[rng.random_range(0..PATHS.len())]);
                 command::ReleasePaths { project, paths: rng.random_bool(0.7).then_some(some) }.into()
             }
-            (92..93, _) => command::EndSession { project, session }.into(),
-            (93..94, _) => self.change_of_rights(people, rng),
+            (91..92, _) => command::EndSession { project, session }.into(),
+            (92..94, _) => self.change_of_rights(people, rng),
+            (96..98, _) => self.new_project(rng),
             (94..96, _) => {
                 let paths = people.paths(&[rng.random_range(0..PATHS.len())]);
                 let reason = Label::parse("needed elsewhere").expect("a good reason");
@@ -128,13 +129,28 @@ impl Agent {
         self.write(command, people, rng)
     }
 
-    /// Another key for itself, the end of the one that it uses, or another role for somebody.
+    /// Another key for itself or for somebody else, the end of the one that it uses, or another role for somebody.
     fn change_of_rights(&mut self, people: &People, rng: &mut SmallRng) -> Command {
-        match rng.random_range(0..3_u32) {
+        match rng.random_range(0..5_u32) {
             0 => {
                 let key = KeyId(id(rng));
                 self.key_to_come = Some(key);
                 command::AddKey { key: people.key(key, rng.random()) }.into()
+            }
+            // Newer rules have a limit of their own for it. Nobody uses the key.
+            2 => {
+                self.key_to_come = None;
+                command::AddKey { key: people.key_for_project(KeyId(id(rng)), rng.random()) }.into()
+            }
+            // Newer rules alone know it. Nobody uses the key, and nobody is locked out.
+            3 => {
+                let engineer = people.engineer(rng.random_range(0..ENGINEERS));
+                let key = if rng.random_bool(0.5) {
+                    people.key(KeyId(id(rng)), rng.random())
+                } else {
+                    people.key_for_project(KeyId(id(rng)), rng.random())
+                };
+                command::ResetKey { engineer, key, keeps_others: true }.into()
             }
             // The first one stays, so that nobody is locked out for good.
             1 if self.actor != people.actor(self.engineer) => {
@@ -147,6 +163,14 @@ impl Agent {
                 command::ChangeRole { engineer, role }.into()
             }
         }
+    }
+
+    fn new_project(&mut self, rng: &mut SmallRng) -> Command {
+        let slug = format!("project-{}-{}", self.number, self.asked);
+        let (id, name) = (ProjectId(id(rng)), Name::parse(&slug).expect("a good name"));
+        let slug = Slug::parse(&slug).expect("a good name");
+        let default_branch = Label::parse("main").expect("a good name");
+        command::CreateProject { id, name, slug, repo_url: None, repo_path: None, default_branch }.into()
     }
 
     fn new_feature(&mut self, people: &People, rng: &mut SmallRng) -> Command {

@@ -40,6 +40,8 @@ pub enum Outcome {
     NotApplied,
     /// It may have been carried out.
     Unknown,
+    /// It was answered by a node whose memory was wrong, so that nobody is held to it. Only oracles see it.
+    Doubted,
     /// Nothing was heard. It may have been carried out, or may still be.
     Silence,
 }

@@ -27,11 +27,12 @@ pub struct Team {
 }
 
 impl Team {
-    /// The agents of these people.
-    pub fn new(people: People, agents: usize, seed: u64, planted: Option<Planted>) -> Self {
+    /// So many agents of these people, with numbers from this one on.
+    pub fn new(people: People, (first, agents): (usize, usize), seed: u64, planted: Option<Planted>) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
-        let agents =
-            (0..agents).map(|number| Agent::new(number, &people, rng.random_range(0..500))).collect();
+        let agents = (first..first + agents)
+            .map(|number| Agent::new(number, &people, rng.random_range(0..500)))
+            .collect();
         Self {
             rng,
             planted,

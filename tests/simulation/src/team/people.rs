@@ -7,7 +7,7 @@ use nexus_domain::{
     entity::{KeyPrefix, Lane, MemberRole, TokenDigest},
     ids::KeyId,
     pattern::Pattern,
-    settings::SettingsPatch,
+    settings::{QuotasPatch, SettingsPatch},
     short_text::{Email, Label, Name, Slug, Title},
     time::Millis,
 };
@@ -20,6 +20,13 @@ pub const PROJECT: ProjectId = ProjectId(Uuid::from_u128(0x50));
 pub const ENGINEERS: usize = 3;
 /// The time for which a session lives without a sign of its agent, in milliseconds.
 pub const LEASE: u64 = 10_000;
+/// The projects that one engineer may have.
+const PROJECTS: u64 = 2;
+/// The keys for the project that one engineer begins with: as many as newer rules allow. Older ones have no limit for
+/// a project, so that an answer to one more depends on the rules.
+const KEYS_FOR_PROJECT: u128 = 10;
+/// The engineer who has them.
+const ENGINEER_WITH_KEYS: usize = 2;
 /// The files, and sets of files, that are worked on.
 pub const PATHS: [&str; 10] = [
     "README.md",
@@ -94,6 +101,11 @@ impl People {
         }
     }
 
+    /// A new key that is accepted for the project alone.
+    pub fn key_for_project(self, id: KeyId, prefix: u64) -> NewApiKey {
+        NewApiKey { project: Some(PROJECT), ..self.key(id, prefix) }
+    }
+
     /// The writes that make the cluster ready for work, in order. `bootstrap` is the digest of the token for the first
     /// admin.
     pub fn beginnings(self, bootstrap: TokenDigest) -> Vec<WriteRequest> {
@@ -109,6 +121,7 @@ impl People {
         let patch = SettingsPatch {
             session_timeout: Some(Millis(LEASE)),
             session_grace: Some(Millis(0)),
+            quotas: QuotasPatch { engineer_projects: Some(PROJECTS), ..QuotasPatch::default() },
             ..SettingsPatch::default()
         };
         add(lead, command::UpdateSettings { patch }.into());
@@ -124,6 +137,10 @@ impl People {
         for number in 1..ENGINEERS {
             let engineer = self.engineer(number);
             add(lead, command::AddMember { project: PROJECT, engineer, role: MemberRole::Member }.into());
+        }
+        for number in 0..KEYS_FOR_PROJECT {
+            let key = self.key_for_project(KeyId(Uuid::from_u128(0x600 + number)), 1_000 + number as u64);
+            add(self.actor(ENGINEER_WITH_KEYS), command::AddKey { key }.into());
         }
         for (number, (slug, touches, reads)) in FEATURES.iter().enumerate() {
             let feature = NewFeature {

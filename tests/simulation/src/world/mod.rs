@@ -13,7 +13,8 @@ mod servers;
 
 pub use clock::{BEGIN, NodeClock, WorldTime};
 pub use network::{Delivery, Network, Place};
-pub use node::{Life, Machine, Rules, SimulatedNode, Wrap};
+pub(crate) use node::FENCE_MARK;
+pub use node::{Life, Machine, Rules, SeededMint, SimulatedNode, Wrap};
 
 use nexus_domain::NodeId;
 use servers::Servers;

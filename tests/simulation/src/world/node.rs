@@ -12,14 +12,15 @@ use nexus_api::{
     cluster::{Cluster, NodeStatus},
     mint::Mint,
 };
+use nexus_domain::RulesVersion;
 use nexus_node::{
     peer::wire::Listen,
     run::{FreeSpace, RunningNode, Sources},
     settings::{config::Config, origin::Origin},
 };
 use nexus_raft_store::{
-    StateMachine,
-    storage::{Crash, SimulatedDisk, Storage},
+    StateMachine, StoreError,
+    storage::{Column, Crash, SimulatedDisk, Storage},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use std::{
@@ -74,6 +75,8 @@ pub enum Life {
 struct Slot {
     cluster: Option<Arc<dyn Cluster>>,
     failed: Option<String>,
+    /// Whether it has ended because its state is wrong or its data is damaged.
+    is_fenced: bool,
 }
 
 /// A machine with a node.
@@ -88,6 +91,8 @@ pub struct SimulatedNode {
     slot: Arc<Mutex<Slot>>,
     runtime: Option<Runtime>,
     is_paused: bool,
+    /// Whether a bit of its disk has ever flipped.
+    has_rotten: bool,
     /// How many parts of a million its monotonic clock is too fast.
     fast_ppm: i64,
     /// When its process started: in the world's time and by its own clock.
@@ -118,6 +123,7 @@ impl SimulatedNode {
             slot: Arc::default(),
             runtime: None,
             is_paused: false,
+            has_rotten: false,
             fast_ppm: 0,
             began: None,
             seeds: SmallRng::seed_from_u64(seed),
@@ -177,9 +183,25 @@ impl SimulatedNode {
         self.slot().failed.clone()
     }
 
+    /// Whether it has ended because its state is wrong or its data is damaged. It is to be rebuilt.
+    pub fn is_fenced(&self) -> bool {
+        self.slot().is_fenced
+    }
+
     /// The disk of this machine.
     pub fn disk(&self) -> &SimulatedDisk {
         &self.disk
+    }
+
+    /// Flips a bit of a value on its disk.
+    pub fn rot(&mut self, column: Column, key: &[u8]) {
+        self.has_rotten = true;
+        self.disk.rot(column, key);
+    }
+
+    /// Whether a bit of its disk has ever flipped.
+    pub const fn has_rotten(&self) -> bool {
+        self.has_rotten
     }
 
     /// Its wall clock.
@@ -195,6 +217,16 @@ impl SimulatedNode {
     /// Sets how many parts of a million its monotonic clock is too fast, from its next start on.
     pub fn set_fast_ppm(&mut self, ppm: i64) {
         self.fast_ppm = ppm;
+    }
+
+    /// The newest rules that its program knows; none for all of them.
+    pub fn rules_up_to(&self) -> Option<RulesVersion> {
+        self.machine.config.rules_up_to
+    }
+
+    /// Gives it a program that knows the rules up to this version, from its next start on; none for all of them.
+    pub fn set_rules_up_to(&mut self, rules: Option<RulesVersion>) {
+        self.machine.config.rules_up_to = rules;
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -216,7 +248,7 @@ impl SimulatedNode {
         let peers = self.network.listen(self.machine.place, &self.machine.peer_addr);
         let sources = Sources {
             clock: self.clock.clone(),
-            mint: Arc::new(SeededMint(Mutex::new(SmallRng::seed_from_u64(self.seeds.random())))),
+            mint: Arc::new(SeededMint::new(self.seeds.random())),
             dial: self.network.of(self.machine.place),
             join_client: Some(Arc::new(SimulatedJoinClient {
                 servers: self.servers.clone(),
@@ -234,14 +266,19 @@ impl SimulatedNode {
         let began = runtime.block_on(async { Instant::now() });
         runtime.spawn(async move {
             let place = machine.place;
-            let why = match run(machine, peers, disk, sources, (&slot, &servers)).await {
-                Ok(why) => why,
-                Err(error) => format!("{error:#}"),
+            let mark = machine.config.data_dir.join(FENCE_MARK);
+            let (why, is_fenced) = match run(machine, peers, disk, sources, (&slot, &servers)).await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    let damage = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_damage);
+                    (format!("{error:#}"), damage)
+                }
             };
             servers.has_ended(place);
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             slot.cluster = None;
             slot.failed = Some(why);
+            slot.is_fenced = is_fenced || mark.exists();
         });
         (self.runtime, self.is_paused, self.began) = (Some(runtime), false, Some((self.time.now(), began)));
     }
@@ -286,6 +323,15 @@ impl SimulatedNode {
         self.is_retired = true;
     }
 
+    /// Gives it a disk that was built elsewhere. Its process must not run.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn put_disk(&mut self, disk: SimulatedDisk) {
+        assert!(self.runtime.is_none(), "a disk is not taken away from a process");
+        self.disk = disk;
+    }
+
     /// Stops its process, as SIGSTOP does, or lets it go on.
     pub fn pause(&mut self, is_paused: bool) {
         self.is_paused = is_paused;
@@ -318,17 +364,20 @@ impl SimulatedNode {
     }
 }
 
+/// The file that marks a folder whose node has fenced itself.
+pub(crate) const FENCE_MARK: &str = "fenced.json";
+
 /// A process that did not run for longer than this was paused.
 const LONGEST_STEP: Duration = Duration::from_millis(100);
 
-/// The process of a node. Returns why it has ended.
+/// The process of a node. Returns why it has ended, and whether it has fenced itself.
 async fn run(
     machine: Machine,
     peers: Box<dyn Listen>,
     disk: Arc<dyn Storage>,
     sources: Sources,
     (slot, servers): (&Mutex<Slot>, &Servers),
-) -> anyhow::Result<String> {
+) -> anyhow::Result<(String, bool)> {
     let (log, state_machine, store) = nexus_raft_store::open(disk).await?;
     let state_machine: StateMachine = state_machine.with_rules(machine.rules);
     let place = machine.place;
@@ -338,8 +387,8 @@ async fn run(
     slot.lock().unwrap_or_else(PoisonError::into_inner).cluster = Some(node.cluster());
     tokio::select! {
         biased;
-        why = node.failed() => Ok(why),
-        restart = node.restarts() => Ok(format!("{restart:?}")),
+        why = node.failed() => Ok((why, false)),
+        restart = node.restarts() => Ok((format!("{restart:?}"), true)),
     }
 }
 
@@ -359,9 +408,14 @@ impl FreeSpace for Space {
 }
 
 /// Ids and secrets from a seed.
-struct SeededMint(Mutex<SmallRng>);
+pub struct SeededMint(Mutex<SmallRng>);
 
 impl SeededMint {
+    /// Ids and secrets from this seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(SmallRng::seed_from_u64(seed)))
+    }
+
     fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::array::from_fn(|_| rng.random())
