@@ -3,17 +3,20 @@
 //!
 //! - [`world`]: machines with nodes, the network between them, and their time. [`record`]: what the nodes apply.
 //! - [`team`]: engineers and agents who use them. [`faults`]: what happens to them.
-//! - [`verdict`]: asks all oracles about a run. [`planted`]: defects that they have to find.
+//! - [`history`]: what the clients saw. [`verdict`]: asks all oracles about a run. [`second_opinion`]: the one of them
+//!   that knows nothing but what clients saw. [`planted`]: defects that they have to find.
 //! - [`run`]: one run, from its seed to its verdict. [`many`]: many runs, each in a process of its own.
 //!   [`picture`]: a page that shows one.
 
 pub mod faults;
+pub mod history;
 mod machines;
 pub mod many;
 pub mod picture;
 pub mod planted;
 pub mod record;
 pub mod run;
+pub mod second_opinion;
 pub mod team;
 pub mod verdict;
 pub mod world;

@@ -1,6 +1,6 @@
 //! A whole run as JSON lines: a record in each line, in any order.
 
-use super::{Beat, Operation, SeenEvent, SessionEnd};
+use super::{Beat, LoggedEntry, Operation, SeenEvent, SessionEnd};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 
@@ -23,6 +23,8 @@ pub enum Record {
     Beat(Beat),
     /// The end of a session.
     SessionEnd(SessionEnd),
+    /// An entry of the log. A history has all of them, or none.
+    Entry(LoggedEntry),
     /// Something that happened to the cluster, such as a crash or a partition, in words.
     Fault {
         /// The time, in microseconds of world time.

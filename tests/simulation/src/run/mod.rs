@@ -1,5 +1,6 @@
 //! One run: a cluster is formed, a team works on it while faults happen, the faults end, and everything is checked.
 
+mod records;
 mod settle;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
 };
 use nexus_domain::Recorded;
 use nexus_node::BOOTSTRAP_TOKEN_FILE;
+use nexus_oracles::{history::Record, order::HOLDERS};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -45,13 +47,26 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Whether the log of the run is kept.
     pub is_told: bool,
+    /// Whether the history of the run is kept.
+    pub is_recorded: bool,
+    /// Whether the second opinion alone judges the run.
+    pub is_second_opinion_alone: bool,
 }
 
 impl Plan {
     /// A run with this seed, of the nodes as they are.
     pub fn new(seed: u64, folder: &Path) -> Self {
         let folder = folder.join(format!("{seed}"));
-        Self { seed, duration: 40_000, without: Vec::new(), planted: None, folder, is_told: false }
+        Self {
+            seed,
+            duration: 40_000,
+            without: Vec::new(),
+            planted: None,
+            folder,
+            is_told: false,
+            is_recorded: false,
+            is_second_opinion_alone: false,
+        }
     }
 }
 
@@ -72,6 +87,8 @@ pub struct Report {
     pub entries: u64,
     /// The entries that the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
+    /// The features, paths and sessions that the second opinion has judged, and those that it left undecided.
+    pub opinions: (u64, u64),
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point to crash at was passed.
@@ -81,6 +98,9 @@ pub struct Report {
     /// Everything that was seen of it, for a picture and for people; only of a run that is told.
     #[serde(skip)]
     pub seen: Vec<Moment>,
+    /// Its history, for whoever wants to judge it again; only of a run that is recorded.
+    #[serde(skip)]
+    pub history: Vec<Record>,
 }
 
 /// The time between two looks at who runs and who leads, in milliseconds.
@@ -112,11 +132,10 @@ struct Running {
     violations: Vec<String>,
     /// The events as each node has them at the end.
     streams: BTreeMap<u64, Vec<Recorded>>,
-    folder: PathBuf,
     seen: Vec<Moment>,
     /// The nodes that ran at the last look, and the leader with its term.
     last_seen: (Vec<bool>, Option<(usize, u64)>),
-    is_told: bool,
+    plan: Plan,
 }
 
 impl Running {
@@ -144,10 +163,9 @@ impl Running {
             trace: Xxh3::new(),
             violations: Vec::new(),
             streams: BTreeMap::new(),
-            folder: plan.folder.clone(),
             seen: Vec::new(),
             last_seen: (Vec::new(), None),
-            is_told: plan.is_told,
+            plan: plan.clone(),
         }
     }
 
@@ -157,7 +175,7 @@ impl Running {
             self.trace.update(&delivery.connection.to_le_bytes());
             self.trace.update(&[u8::try_from(delivery.from).unwrap_or(u8::MAX)]);
             self.trace.update(&delivery.bytes);
-            if self.is_told {
+            if self.plan.is_told {
                 let message =
                     Seen::Message { from: delivery.from, to: delivery.to, bytes: delivery.bytes.len() };
                 self.seen.push((delivery.at, message));
@@ -179,11 +197,11 @@ impl Running {
         };
         let leader = self.world.nodes.iter().filter_map(leads).max_by_key(|(_, term)| *term);
         for (node, runs) in runs.iter().enumerate() {
-            if self.is_told && self.last_seen.0.get(node).is_some_and(|before| before != runs) {
+            if self.plan.is_told && self.last_seen.0.get(node).is_some_and(|before| before != runs) {
                 self.seen.push((now, Seen::Runs { node, runs: *runs }));
             }
         }
-        if let Some((node, term)) = leader.filter(|_| self.is_told && leader != self.last_seen.1) {
+        if let Some((node, term)) = leader.filter(|_| self.plan.is_told && leader != self.last_seen.1) {
             self.seen.push((now, Seen::Leads { node, term }));
         }
         self.last_seen = (runs, leader.or(self.last_seen.1));
@@ -269,7 +287,7 @@ impl Running {
     }
 
     fn end(mut self) -> Report {
-        let mut modelled = (0, 0);
+        let (mut modelled, mut opinions, mut history) = ((0, 0), (0, 0), Vec::new());
         let entries = record::read(|record| {
             self.violations.extend(record.violations.iter().cloned());
             for (revision, entry) in &record.entries {
@@ -278,7 +296,15 @@ impl Running {
             }
             let judgement = judge(&self.team.operations, record, &self.streams);
             self.violations.extend(judgement.violations.iter().map(ToString::to_string));
-            modelled = judgement.modelled;
+            (modelled, opinions) = (judgement.modelled, judgement.opinions);
+            if self.plan.is_recorded {
+                history = self.records(record);
+            }
+            if self.plan.is_second_opinion_alone {
+                let others = judgement.violations.iter();
+                let own = others.filter(|violation| violation.oracle == HOLDERS).map(ToString::to_string);
+                self.violations = own.collect();
+            }
             record.entries.len() as u64
         });
         let operations = &self.team.operations;
@@ -288,17 +314,18 @@ impl Running {
             .filter(|operation| {
                 matches!(
                     operation.outcome,
-                    Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+                    Some(Outcome::Answered(..) | Outcome::Read(..) | Outcome::Beat(_) | Outcome::Events(_))
                 )
             })
             .count();
-        if entries < LEAST_ENTRIES && self.violations.is_empty() {
+        let has_to_prove = !self.plan.is_second_opinion_alone && self.violations.is_empty();
+        if entries < LEAST_ENTRIES && has_to_prove {
             self.violations.push(format!("the run has {entries} entries: it proves nothing"));
         }
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.plan.folder);
         let (passed, hit) = points::coverage();
         let mut seen = std::mem::take(&mut self.seen);
-        if self.is_told {
+        if self.plan.is_told {
             seen.extend(self.faults.log.drain(..).map(|(at, what)| (at, Seen::Fault(what))));
             seen.extend(self.team.operations.iter().map(requested));
             seen.sort_by_key(|(at, _)| *at);
@@ -313,10 +340,12 @@ impl Running {
             requests: (operations.len() as u64, answered as u64),
             entries,
             modelled,
+            opinions,
             faults: counts,
             passed,
             hit,
             seen,
+            history,
         }
     }
 }
@@ -324,6 +353,7 @@ impl Running {
 fn requested(operation: &Operation) -> Moment {
     let outcome = match &operation.outcome {
         Some(Outcome::Answered(answer, _)) => format!("index {}: {:?}", answer.revision, answer.outcome),
+        Some(Outcome::Read(revision, _)) => format!("the state of index {revision}"),
         other => format!("{other:?}"),
     };
     let what = match &operation.what {
@@ -332,7 +362,7 @@ fn requested(operation: &Operation) -> Moment {
     };
     let is_answered = matches!(
         operation.outcome,
-        Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+        Some(Outcome::Answered(..) | Outcome::Read(..) | Outcome::Beat(_) | Outcome::Events(_))
     );
     let what = format!("agent {}: {what}: {outcome}", operation.agent);
     let (node, called) = (operation.node, operation.called);
