@@ -9,7 +9,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// What the records themselves do not say.
+/// The circumstances of a run that its records do not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Circumstances {
     /// The lease with the grace after it, in microseconds: for a history that lacks the ends that leases may have had.
@@ -34,7 +34,7 @@ pub struct Finding {
 /// The records of a run, by their kinds.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
-    /// What clients asked, and what came of it.
+    /// The operations of clients, each with what came of it.
     pub operations: Vec<Operation>,
     feeds: BTreeMap<u64, Vec<SeenEvent>>,
     beats: Vec<Beat>,

@@ -1,4 +1,5 @@
-//! What the clients of a run saw, as histories have it. Nothing here has read the log, nor what the nodes have applied.
+//! The operations of a run as its clients saw them, in the form of histories. Nothing here has read the log, nor what
+//! the nodes have applied.
 
 use crate::{
     faults::MAX_PPM,
@@ -157,7 +158,7 @@ fn held(reply: &Reply, write: &WriteRequest, revision: Revision) -> Vec<Held> {
     }
 }
 
-/// What a refusal names as held, with one of its holders each.
+/// The features and paths that a refusal names as held, with one of its holders each.
 fn in_the_way(refusal: &Refusal) -> Vec<Held> {
     let holds = |name: String, by: SessionId| Held {
         name,

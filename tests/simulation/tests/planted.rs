@@ -23,7 +23,7 @@ fn expected(planted: Planted) -> (u64, &'static str) {
     }
 }
 
-/// The seeds within which the second opinion alone finds a defect; `None` if it does not, for this reason.
+/// The seeds within which the second opinion alone finds a defect, or the reason why it does not.
 fn found_by_second_opinion(planted: Planted) -> Result<u64, &'static str> {
     match planted {
         Planted::CheckThenSet

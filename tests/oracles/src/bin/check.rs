@@ -31,13 +31,13 @@ const UNREADABLE: u8 = 2;
                                               nexus-check run.jsonl"
 )]
 struct Args {
-    /// The histories
+    /// The files of the histories
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Write the operations in Jepsen's EDN instead of checking anything
     #[arg(long, value_name = "OUT")]
     edn: Option<PathBuf>,
-    /// What the EDN has
+    /// The form of the operations in the EDN
     #[arg(long, requires = "edn", default_value = "operations")]
     model: Model,
     /// The lease and its grace, if the history lacks the ends that leases may have had
@@ -54,12 +54,12 @@ struct Args {
     one_project: bool,
 }
 
-/// What the EDN of a history has.
+/// The form of the operations in the EDN of a history.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Model {
     /// The operations as clients asked them
     Operations,
-    /// For each feature and path, the acquisitions, releases, refusals and reads of an exclusive lock with an owner
+    /// Acquisitions, releases, refusals and reads of a lock with owners, for each feature and path
     Locks,
 }
 

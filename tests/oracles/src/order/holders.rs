@@ -10,12 +10,9 @@ use super::{
 };
 use crate::{
     Violation,
-    history::{Ask, Operation},
+    history::{Ask, Operation, OperationOutcome},
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-#[cfg(test)]
-mod tests;
 
 /// The name of this oracle in violations.
 pub const HOLDERS: &str = "holders";
@@ -83,6 +80,10 @@ impl Object for Holders {
             Step::Ended { by } => after.by.retain(|(holder, _), _| holder != by),
         }
         Some(after)
+    }
+
+    fn observes(step: &Step) -> bool {
+        matches!(step, Step::Refused { .. } | Step::Shown { .. })
     }
 }
 
@@ -155,7 +156,7 @@ fn judge<S: Object>(
         Searched::Explained(_) => {}
         Searched::Undecided => report.undecided.push(name.to_owned()),
         Searched::Impossible { longest, next } => {
-            let shown = |at: &usize| format!("  {}", operations[*at]);
+            let shown = |at: &usize| format!("  {}", about(operations[*at], name));
             let last: Vec<String> =
                 longest[longest.len().saturating_sub(MOST_SHOWN)..].iter().map(shown).collect();
             let next: Vec<String> = next.iter().map(shown).collect();
@@ -169,4 +170,16 @@ fn judge<S: Object>(
             report.violations.push(Violation::new(HOLDERS, "some order explains all answers", message));
         }
     }
+}
+
+/// An operation without what it says about other things: a read names everything that there is.
+fn about(operation: &Operation, name: &str) -> Operation {
+    let mut operation = operation.clone();
+    if let Ask::ReadHolders { of, .. } = &mut operation.ask {
+        of.retain(|of| of == name);
+    }
+    if let OperationOutcome::Ok(answered) | OperationOutcome::Refused(answered) = &mut operation.outcome {
+        answered.held.retain(|held| held.name == name);
+    }
+    operation
 }

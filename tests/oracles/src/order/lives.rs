@@ -12,7 +12,7 @@ pub(super) enum Life {
     /// Nobody has started it yet.
     #[default]
     ToCome,
-    /// It acts.
+    /// It acts, and holds what it takes.
     Lives,
     /// It is over for good.
     Over,
@@ -40,6 +40,10 @@ impl Object for Life {
             | (Self::Lives, Sign::Missing) => None,
         }
     }
+
+    fn observes(sign: &Sign) -> bool {
+        matches!(sign, Sign::Acted | Sign::Missing)
+    }
 }
 
 /// The name of a session among those of paths.
@@ -47,7 +51,7 @@ pub(super) fn session_name(session: &str) -> String {
     format!("{SESSION}{session}")
 }
 
-/// What an operation says about the life of its session, and when; `None` if it says nothing.
+/// The sign of life that an operation gives of its session, and when; `None` if it says nothing.
 pub(super) fn sign(operation: &Operation) -> Option<Interval<Sign>> {
     let (called, returned) = (operation.called_us, operation.returned_us);
     let (operation, returned) = match &operation.outcome {
@@ -81,7 +85,7 @@ fn carried_out(ask: &Ask) -> Option<Sign> {
     }
 }
 
-/// What changes the life of a session if it was carried out after all.
+/// The change of a session's life if an operation was carried out after all.
 fn unknown(ask: &Ask) -> Option<Sign> {
     carried_out(ask).filter(|sign| matches!(sign, Sign::Started | Sign::Ended))
 }

@@ -14,6 +14,9 @@ pub trait Object: Clone + Eq + Hash {
 
     /// The object after this operation; `None` if the operation cannot have had its answer.
     fn after(&self, operation: &Self::Operation) -> Option<Self>;
+
+    /// Whether an operation changes no object, whatever it is like.
+    fn observes(operation: &Self::Operation) -> bool;
 }
 
 /// An operation with the time within which it took effect.
@@ -65,11 +68,12 @@ pub fn search_within<S: Object>(object: S, history: &[Interval<S::Operation>], m
             continue;
         };
         let Some(after) = step.object.after(&history[at].operation) else { continue };
-        if after == step.object {
-            // What changes nothing need not have happened, and if it did, now is as good a time as any later one.
-            if history[at].returned.is_none() {
-                continue;
-            }
+        // What changes nothing now need not have happened now. It may change something later.
+        if history[at].returned.is_none() && after == step.object {
+            continue;
+        }
+        // For what never changes anything, now is as good a time as any later one.
+        if S::observes(&history[at].operation) {
             step.candidates.clear();
         }
         order.take(at);
@@ -160,7 +164,7 @@ impl<'a, O> Order<'a, O> {
         found
     }
 
-    /// What was taken: the answered operations before the first one and the positions of all others.
+    /// All that was taken: the answered operations before the first one and the positions of all others.
     fn configuration(&self) -> (usize, Vec<usize>) {
         let later = self.answered[self.first_left..].iter().filter(|at| self.is_taken[**at]);
         let later = later.take(self.answered_taken - self.first_left);
@@ -191,6 +195,10 @@ mod tests {
                 Access::Read(value) => (*value == self.0).then(|| self.clone()),
             }
         }
+
+        fn observes(access: &Access) -> bool {
+            matches!(access, Access::Read(_))
+        }
     }
 
     fn at(called: u64, returned: u64, operation: Access) -> Interval<Access> {
@@ -200,6 +208,12 @@ mod tests {
     #[test]
     fn concurrent_operations_may_be_in_any_order() {
         let history = [at(0, 10, Access::Write(1)), at(1, 9, Access::Write(2)), at(11, 12, Access::Read(1))];
+        assert_eq!(search(Register(0), &history), Searched::Explained(vec![1, 0, 2]));
+    }
+
+    #[test]
+    fn what_changes_nothing_now_may_change_something_later() {
+        let history = [at(0, 5, Access::Write(0)), at(0, 10, Access::Write(1)), at(11, 12, Access::Read(0))];
         assert_eq!(search(Register(0), &history), Searched::Explained(vec![1, 0, 2]));
     }
 

@@ -83,7 +83,7 @@ fn asks_about(operation: &Operation, name: &str) -> bool {
     paths.iter().any(|path| path == name)
 }
 
-/// What the history as a whole says about a single operation.
+/// The knowledge that the history as a whole gives about a single operation.
 pub(super) struct Known {
     /// The paths of each feature that somebody is known to have picked.
     paths: BTreeMap<String, BTreeSet<String>>,

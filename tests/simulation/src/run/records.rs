@@ -5,7 +5,7 @@ use crate::{history, record, second_opinion, verdict};
 use nexus_oracles::history::{LoggedEntry, Record, RunHeader, SeenEvent};
 
 impl Running {
-    /// What clients saw, what happened, and what the nodes and the log have at the end.
+    /// The records of what clients saw, of what happened, and of what the nodes and the log have at the end.
     pub(super) fn records(&self, record: &record::Record) -> Vec<Record> {
         let operations = &self.team.operations;
         let header = RunHeader {

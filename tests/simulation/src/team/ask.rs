@@ -49,7 +49,7 @@ pub enum Outcome {
     Silence,
 }
 
-/// Who holds what, as a read shows it.
+/// The holders of everything, as a read shows them.
 #[derive(Clone, Debug)]
 pub struct Holdings {
     /// The features that there are, and the paths that anybody might hold.
@@ -142,7 +142,7 @@ async fn carry_out(cluster: &dyn Cluster, what: What, planted: Option<Planted>) 
     }
 }
 
-/// What a client that reads this state sees.
+/// The outcome for a client that reads this state.
 fn shown(view: &dyn View) -> Outcome {
     let state = view.state();
     let all: Vec<usize> = (0..PATHS.len()).collect();

@@ -1,11 +1,10 @@
 //! Stories of who holds one path, and whether an order explains them.
 
-use super::check_holders;
-use crate::{
+use nexus_oracles::{
     history::{
         Answered, Ask, Consistency, Held, Operation, OperationOutcome, SESSION_NOT_FOUND, feature_name,
     },
-    order::{LeaseTolerance, possible_ends},
+    order::{LeaseTolerance, check_holders, possible_ends},
 };
 
 fn held(by: Option<&str>, fence: Option<u64>) -> Held {
@@ -176,6 +175,19 @@ fn a_forced_release_takes_a_path_from_everybody() {
     assert!(is_good(&taken(OperationOutcome::Ok(Answered::default()))));
     assert!(is_good(&taken(OperationOutcome::Unknown)));
     assert!(!is_good(&taken(OperationOutcome::Refused(Answered::default()))));
+}
+
+#[test]
+fn what_takes_nothing_away_before_a_claim_may_do_so_after_it() {
+    let forced = |times, outcome| operation("lead", Ask::ForceRelease { paths: paths() }, times, outcome);
+    // The release returns first, and takes effect last.
+    let history = [
+        claims("ana", (0, 10), 3),
+        forced((1, 5), OperationOutcome::Ok(Answered::default())),
+        shows(None, (11, 12)),
+    ];
+    assert!(is_good(&history));
+    assert!(!is_good(&[claims("ana", (6, 10), 3), history[1].clone(), history[2].clone()]));
 }
 
 #[test]
