@@ -23,24 +23,25 @@ fn expected(planted: Planted) -> (u64, &'static str) {
     }
 }
 
-/// The seeds within which the second opinion alone finds a defect, or the reason why it does not.
-fn found_by_second_opinion(planted: Planted) -> Result<u64, &'static str> {
+/// The seeds within which the second opinion alone finds a defect. `None` if no client has seen the defect in twenty
+/// seeds, or if it is one of feeds, which the second opinion does not look at.
+const fn found_by_second_opinion(planted: Planted) -> Option<u64> {
     match planted {
         Planted::CheckThenSet
         | Planted::LeaseByWallClock
         | Planted::FastClusterTime
-        | Planted::HeartbeatForgotten
         | Planted::NoReplyCache
+        | Planted::StaleRead
+        | Planted::ReplyBeforeCommit
+        | Planted::WriteRepeated => Some(5),
+        Planted::HeartbeatForgotten
         | Planted::RepliesNotStored
         | Planted::SlotReusedEarly
         | Planted::LostFsync
         | Planted::VoteForgotten
         | Planted::SnapshotWithoutLastEntry
-        | Planted::EntrySkipped
-        | Planted::StaleRead
-        | Planted::ReplyBeforeCommit
-        | Planted::WriteRepeated => Ok(10),
-        Planted::EventNotStored => Err("it looks at no feed"),
+        | Planted::EventNotStored
+        | Planted::EntrySkipped => None,
     }
 }
 
@@ -65,9 +66,9 @@ fn first_found(planted: Planted, seeds: u64, further: &[&str]) -> Option<(u64, S
 }
 
 #[test]
-fn the_second_opinion_alone_finds_most_of_them() {
+fn the_second_opinion_alone_finds_what_clients_have_seen() {
     for planted in Planted::value_variants() {
-        if let Ok(seeds) = found_by_second_opinion(*planted) {
+        if let Some(seeds) = found_by_second_opinion(*planted) {
             let (_, why) = first_found(*planted, seeds, &["--second-opinion"])
                 .unwrap_or_else(|| panic!("{planted:?} is not found within {seeds} seeds"));
             assert!(why.starts_with("holders: "), "{planted:?}: {why}");
