@@ -49,6 +49,8 @@ pub struct Summary {
     pub modelled: (u64, u64),
     /// The answers that nodes with a wrong memory may have given, which nobody is held to.
     pub doubted: u64,
+    /// The features, paths and sessions that the second opinion has judged, and those that it left undecided.
+    pub opinions: (u64, u64),
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point was passed.
@@ -196,6 +198,8 @@ impl Summary {
         self.modelled.0 += report.modelled.0;
         self.modelled.1 += report.modelled.1;
         self.doubted += report.doubted;
+        self.opinions.0 += report.opinions.0;
+        self.opinions.1 += report.opinions.1;
         for (kind, count) in &report.faults {
             *self.faults.entry(kind.clone()).or_default() += count;
         }

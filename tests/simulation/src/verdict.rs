@@ -1,33 +1,20 @@
 //! Judges a run: writes down what the clients saw as a history, and asks every oracle.
 
 use crate::{
+    history::{LEASE_TOLERANCE, beats, micros, operation},
     record::Record,
     rot::Doubt,
-    team::{
-        agent::session_of,
-        ask::{self, Outcome, What},
-        people::LEASE,
-    },
-    world::STEP,
+    second_opinion,
+    team::ask::{self, Outcome, What},
 };
-use nexus_api::cluster::{self, WriteRequest};
-use nexus_domain::{
-    Answer, Command, Event, Recorded, Refusal, Reply, Revision, entity::ClaimMode, pattern::Pattern,
-    reply_cache::Request,
-};
+use nexus_domain::{Answer, Command, Event, Recorded};
 use nexus_oracles::{
     Violation,
-    history::{
-        Answered, Ask, Beat, Consistency, Held, Operation, OperationOutcome, SeenEvent, SessionEnd,
-        SessionEndKind, feature_name, identity_of,
-    },
+    history::{LoggedEntry, Operation, SeenEvent, SessionEnd, SessionEndKind},
     model::Model,
-    order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
+    order::{check_against_log, check_leases, check_node_streams},
 };
 use std::collections::BTreeMap;
-
-/// The clocks of the nodes are this much wrong at most, in parts of a million, and two of them twice as much.
-const DRIFT_PPM: u64 = 2 * crate::faults::MAX_PPM.unsigned_abs();
 
 /// The judgement of all oracles on a run.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +25,8 @@ pub struct Judgement {
     pub modelled: (u64, u64),
     /// The answers that a node with a wrong memory may have given, and that nobody is held to.
     pub doubted: u64,
+    /// The features, paths and sessions that the second opinion has judged, and those that it left undecided.
+    pub opinions: (u64, u64),
 }
 
 /// Asks every oracle. `streams` are the events as each node has them. `doubt` says from when to when the memory of a
@@ -67,8 +56,10 @@ pub fn judge(
     // Nodes add the lists of features to the events that they send, so that only nodes are compared with each other.
     judgement.violations.extend(check_node_streams(&streams, None, true));
     let (beats, ends) = (beats(operations), ends(record));
-    let tolerance = LeaseTolerance { drift_ppm: DRIFT_PPM, error_us: 2 * STEP * 1_000 };
-    judgement.violations.extend(check_leases(&beats, &ends, tolerance));
+    judgement.violations.extend(check_leases(&beats, &ends, LEASE_TOLERANCE));
+    let opinion = second_opinion::judge(operations);
+    judgement.opinions = (opinion.judged as u64, opinion.undecided.len() as u64);
+    judgement.violations.extend(opinion.violations);
     judgement
 }
 
@@ -208,146 +199,8 @@ fn shown(operation: &ask::Operation) -> String {
     format!("agent {agent} asked node {node} at {called} ms, answered at {returned:?}: {what:?}")
 }
 
-fn micros(millis: u64) -> u64 {
-    millis * 1_000
-}
-
-/// An operation as histories have it.
-fn operation(from: &ask::Operation) -> Operation {
-    let (ask, session, identity) = match &from.what {
-        What::Write(write) => {
-            let keyed = write.request.clone().map(|keyed| identity_of(&Request::Keyed(keyed)));
-            (asked(write), session_of(write), keyed)
-        }
-        What::Read(consistency) => {
-            let consistency = match consistency {
-                cluster::Consistency::Linearizable => Consistency::Linearizable,
-                cluster::Consistency::Stale => Consistency::Stale,
-            };
-            (Ask::Read { name: "state".to_owned(), consistency }, None, None)
-        }
-        What::Beat(session) => (Ask::Beat, Some(*session), None),
-        What::Events(_) => {
-            (Ask::Read { name: "events".to_owned(), consistency: Consistency::Stale }, None, None)
-        }
-    };
-    let outcome = match &from.outcome {
-        Some(Outcome::Answered(answer, _)) => answered(answer, &from.what),
-        Some(Outcome::Read(revision)) => {
-            OperationOutcome::Ok(Answered { revision: Some(revision.0), ..Answered::default() })
-        }
-        Some(Outcome::Beat(_) | Outcome::Events(_)) => OperationOutcome::Ok(Answered::default()),
-        Some(Outcome::NotApplied) => OperationOutcome::NotApplied,
-        Some(Outcome::Unknown | Outcome::Silence | Outcome::Doubted) | None => OperationOutcome::Unknown,
-    };
-    Operation {
-        client: from.agent as u64,
-        node: from.node as u64,
-        node_start: Some(from.node_start),
-        called_us: micros(from.called),
-        returned_us: from.returned.map(micros),
-        project: None,
-        session: session.map(|session| session.to_string()),
-        identity,
-        ask,
-        outcome,
-    }
-}
-
-fn asked(write: &WriteRequest) -> Ask {
-    let text = |paths: &[Pattern]| paths.iter().map(|path| path.as_str().to_owned()).collect::<Vec<_>>();
-    match &write.command {
-        Command::PickFeature(pick) => Ask::Pick { feature: pick.slug.to_string() },
-        Command::PickNext(_) => Ask::PickNext,
-        Command::ReleaseFeature(release) => Ask::Release { feature: release.slug.to_string() },
-        Command::CompleteFeature(complete) => Ask::Done { feature: complete.slug.to_string() },
-        Command::ClaimPaths(claim) => Ask::Claim {
-            paths: text(&claim.paths),
-            exclusive: claim.mode == ClaimMode::Exclusive,
-            feature: None,
-        },
-        Command::ReleasePaths(release) => Ask::Unclaim { paths: release.paths.as_deref().map(text) },
-        Command::StartSession(_) => Ask::StartSession,
-        Command::EndSession(_) => Ask::EndSession,
-        other => Ask::Write { name: other.name().to_owned() },
-    }
-}
-
-fn answered(answer: &Answer, what: &What) -> OperationOutcome {
-    let held = match (&answer.outcome, what) {
-        (Ok(reply), What::Write(write)) => held(reply, write, answer.revision),
-        (Err(refusal), _) => in_the_way(refusal),
-        _ => Vec::new(),
-    };
-    let found =
-        Answered {
-            revision: Some(answer.revision.0),
-            code: answer.outcome.as_ref().err().map(|refusal| {
-                format!("{refusal:?}").chars().take_while(char::is_ascii_alphanumeric).collect()
-            }),
-            held,
-            text: (!answer.is_cut).then(|| format!("{:?}", answer.outcome)),
-        };
-    if answer.outcome.is_ok() { OperationOutcome::Ok(found) } else { OperationOutcome::Refused(found) }
-}
-
-fn held(reply: &Reply, write: &WriteRequest, revision: Revision) -> Vec<Held> {
-    let of =
-        |name: String, by: String, exclusive| Held { name, by: Some(by), exclusive, fence: Some(revision.0) };
-    match (reply, &write.command) {
-        (Reply::Picked { feature, session }, _) => {
-            let by = session.id.to_string();
-            let mut all = vec![of(feature_name(feature.slug.as_str()), by.clone(), true)];
-            all.extend(feature.touches.iter().map(|path| of(path.as_str().to_owned(), by.clone(), true)));
-            all.extend(feature.reads.iter().map(|path| of(path.as_str().to_owned(), by.clone(), false)));
-            all
-        }
-        (Reply::Claimed(session), Command::ClaimPaths(claim)) => {
-            let exclusive = claim.mode == ClaimMode::Exclusive;
-            claim
-                .paths
-                .iter()
-                .map(|path| of(path.as_str().to_owned(), session.id.to_string(), exclusive))
-                .collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn in_the_way(refusal: &Refusal) -> Vec<Held> {
-    match refusal {
-        Refusal::FilesClaimed { conflicts } => conflicts
-            .iter()
-            .map(|conflict| Held {
-                name: conflict.path.as_str().to_owned(),
-                by: Some(conflict.by.holder.session.to_string()),
-                exclusive: false,
-                fence: None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The heartbeats that were acknowledged. Clients have the true time.
-fn beats(operations: &[ask::Operation]) -> Vec<Beat> {
-    let acknowledged = |operation: &ask::Operation| match (&operation.what, &operation.outcome) {
-        (What::Beat(session), Some(Outcome::Beat(true))) => Some(Beat {
-            session: session.to_string(),
-            sent_us: micros(operation.called),
-            acknowledged_us: micros(operation.returned?),
-            revision: None,
-            cluster_ms: None,
-            lease_ms: LEASE,
-            grace_ms: 0,
-        }),
-        _ => None,
-    };
-    operations.iter().filter_map(acknowledged).collect()
-}
-
 /// The sessions whose leases ended by themselves.
-fn ends(record: &Record) -> Vec<SessionEnd> {
+pub fn ends(record: &Record) -> Vec<SessionEnd> {
     let mut ends = Vec::new();
     for (revision, entry) in &record.entries {
         for event in &entry.events {

@@ -30,4 +30,6 @@ fn no_promise_is_broken_and_the_same_seed_gives_the_same_run() {
     assert!(missing.is_empty(), "these faults have not happened: {missing:?}");
     let (compared, unknown) = summary.modelled;
     assert!(unknown * 20 < compared, "the model knows {compared} entries and does not know {unknown}");
+    let (judged, undecided) = summary.opinions;
+    assert!(judged > 0 && undecided * 100 < judged, "of {judged} objects {undecided} are undecided");
 }

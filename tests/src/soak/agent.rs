@@ -2,7 +2,7 @@
 //! no certain answer, it asks again with the same key through another node.
 
 use super::ask::{Asker, Outcome, Request};
-use nexus_oracles::history::{Ask, Beat, Consistency, OperationOutcome};
+use nexus_oracles::history::{Ask, Beat, Consistency, OperationOutcome, SESSION_NOT_FOUND};
 use rand::{RngExt, rngs::SmallRng};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -201,17 +201,16 @@ impl Agent {
     }
 
     fn learn(&mut self, request: &Request, heard: &Outcome) {
-        let is_gone = heard.code() == "NOT_FOUND" && heard.data.is_null();
+        let is_gone = heard.code() == SESSION_NOT_FOUND;
         match (&request.ask, heard.is_ok()) {
+            (_, false) if is_gone => self.die(),
             (Ask::StartSession, true) => self.session = heard.data["id"].as_str().map(str::to_owned),
             (Ask::EndSession, true) => self.die(),
             (Ask::Beat, true) => self.note_beat(heard),
-            (Ask::Beat, false) if is_gone => self.die(),
             (Ask::Pick { .. } | Ask::PickNext, true) => {
                 self.active = heard.data["slug"].as_str().map(str::to_owned);
             }
             (Ask::Release { .. } | Ask::Done { .. } | Ask::Cancel { .. }, _) => self.active = None,
-            (Ask::Claim { .. }, false) if is_gone => self.die(),
             _ => {}
         }
     }

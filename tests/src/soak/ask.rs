@@ -2,7 +2,9 @@
 
 use super::recorder::Recorder;
 use crate::client::{Answer, Client};
-use nexus_oracles::history::{Answered, Ask, FEATURE, Held, Operation, OperationOutcome, feature_name};
+use nexus_oracles::history::{
+    Answered, Ask, FEATURE, Held, Operation, OperationOutcome, SESSION_NOT_FOUND, feature_name,
+};
 use reqwest::Method;
 use serde_json::Value;
 use std::{
@@ -103,6 +105,8 @@ impl Asker {
                 (outcome, answer.body.get("data").cloned().unwrap_or(Value::Null))
             }
         };
+        // Who starts a session learns its name from the answer.
+        let started = (request.ask == Ask::StartSession).then(|| text(&data["id"])).flatten();
         let is_acknowledged = request.ask.is_write() && matches!(outcome, OperationOutcome::Ok(_));
         let operation = Operation {
             client: self.number,
@@ -111,7 +115,7 @@ impl Asker {
             called_us,
             returned_us: (outcome != OperationOutcome::Unknown).then_some(returned_us),
             project: Some(self.project.clone()),
-            session: session.map(str::to_owned),
+            session: session.map(str::to_owned).or(started),
             identity: request.key.as_ref().map(|key| format!("{}/{key}", self.engineer)),
             ask: request.ask.clone(),
             outcome: outcome.clone(),
@@ -123,7 +127,8 @@ impl Asker {
 
 /// The meaning of an answer. A request that met no leader says itself whether it may have been applied.
 fn outcome(ask: &Ask, answer: &Answer) -> OperationOutcome {
-    let code = answer.code();
+    let is_of_session = answer.body["error"]["details"]["resource"] == "session";
+    let code = if is_of_session { SESSION_NOT_FOUND } else { answer.code() };
     let answered = |held| Answered {
         revision: Some(answer.revision()).filter(|revision| *revision > 0),
         code: Some(code.to_owned()).filter(|code| !code.is_empty()),

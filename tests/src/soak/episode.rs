@@ -135,9 +135,8 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
     for node in &stage.cluster.nodes {
         folders.push(read_folder(&node.data_dir()).await?);
     }
-    let records = recorder.take();
-    write_history(plan, &records, &plan.history)?;
-    let evidence = Evidence::new(records, folders);
+    let evidence = Evidence::new(recorder.take(), folders);
+    write_history(plan, &evidence.records, &plan.history)?;
     let judgement = judge(&evidence);
     if !judgement.violations.is_empty() {
         stage.keep_logs(&plan.history.with_extension("logs"))?;

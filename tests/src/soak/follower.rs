@@ -13,8 +13,6 @@ use std::{
 };
 use tokio::time::{sleep, timeout};
 
-/// The number of the follower among the nodes of a history, whose streams are compared.
-pub const FOLLOWER: u64 = 1_000;
 /// A feed that is silent for so long is asked for through another node: its node may hang.
 const SILENCE: Duration = Duration::from_secs(3);
 /// The pause before the next node is tried.
@@ -69,7 +67,7 @@ async fn read(
         note_end(&event, recorder);
         let seq = u32::try_from(place.1).unwrap_or(u32::MAX);
         let text = event["type"].as_str().unwrap_or_default().to_owned();
-        recorder.event(FOLLOWER, SeenEvent { revision: place.0, seq, acquired: Vec::new(), text });
+        recorder.followed(SeenEvent { revision: place.0, seq, acquired: Vec::new(), text });
     }
 }
 

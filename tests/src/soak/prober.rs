@@ -2,7 +2,7 @@
 //! long nobody could write.
 
 use super::ask::{Asker, Request};
-use nexus_oracles::history::Ask;
+use nexus_oracles::history::{Ask, SESSION_NOT_FOUND};
 use reqwest::Method;
 use serde_json::json;
 use std::{
@@ -57,7 +57,7 @@ pub async fn probe(asker: Asker, agent: String, stop: Arc<AtomicBool>) {
             Ask::Claim { .. } if heard.is_ok() => holds = true,
             Ask::Unclaim { .. } if heard.is_ok() => holds = false,
             // Its lease has run out.
-            _ if heard.code() == "NOT_FOUND" => session = None,
+            _ if heard.code() == SESSION_NOT_FOUND => session = None,
             _ => {}
         }
         sleep(PAUSE).await;

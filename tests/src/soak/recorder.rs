@@ -58,10 +58,10 @@ impl Recorder {
         self.add(Record::SessionEnd(end));
     }
 
-    /// Adds an event that a node has sent.
-    pub fn event(&self, node: u64, event: SeenEvent) {
+    /// Adds an event that the follower was sent.
+    pub fn followed(&self, event: SeenEvent) {
         self.0.latest_event.fetch_max(event.revision, Ordering::Relaxed);
-        self.add(Record::Event { node, event });
+        self.add(Record::Followed(event));
     }
 
     /// Adds something that happened to the cluster.

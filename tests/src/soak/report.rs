@@ -56,6 +56,9 @@ impl fmt::Display for Report {
             f,
             "log entries: {entries}, {modelled} of them compared with the model; {without} episodes without a whole log"
         )?;
+        let judged = self.sum(|episode| episode.judgement.opinions.0 as u64);
+        let undecided = self.sum(|episode| episode.judgement.opinions.1 as u64);
+        writeln!(f, "features, paths and sessions without the log: {judged}, {undecided} of them undecided")?;
         let (beats, ends) = (
             self.sum(|episode| episode.judgement.leases.0 as u64),
             self.sum(|episode| episode.judgement.leases.1 as u64),

@@ -132,7 +132,7 @@ impl Stage {
     /// When they cannot be written.
     pub fn keep_logs(&self, folder: &std::path::Path) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
-        let nodes = self.cluster.nodes.iter();
-        nodes.map(|node| fs::write(folder.join(format!("node-{}.log", node.number)), node.log())).collect()
+        let mut nodes = self.cluster.nodes.iter();
+        nodes.try_for_each(|node| fs::write(folder.join(format!("node-{}.log", node.number)), node.log()))
     }
 }

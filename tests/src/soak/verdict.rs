@@ -2,16 +2,21 @@
 //! the feeds of all nodes and of the follower, the lengths of leases, and the holders of each path by themselves.
 
 use super::{
-    follower::FOLLOWER,
+    agent::{GRACE_MS, LEASE_MS},
     log::{FolderContent, Replayed, replay},
     nemesis::MAX_PPM,
 };
 use nexus_domain::Reply;
 use nexus_oracles::{
     Violation,
-    history::{Ask, Beat, Held, Operation, OperationOutcome, Record, SeenEvent, SessionEnd, feature_name},
+    history::{
+        Ask, Beat, Held, LoggedEntry, Operation, OperationOutcome, Record, SeenEvent, SessionEnd,
+        feature_name,
+    },
     model::Model,
-    order::{LeaseTolerance, LoggedEntry, check_against_log, check_leases, check_node_streams},
+    order::{
+        LeaseTolerance, check_against_log, check_holders, check_leases, check_node_streams, possible_ends,
+    },
 };
 use serde::Serialize;
 use std::{
@@ -19,8 +24,9 @@ use std::{
     sync::Arc,
 };
 
-/// The error of a time that a client measures, beside the rates of clocks.
-const ERROR_US: u64 = 1_000;
+/// How much shorter a lease may look to its holder: by the rates of clocks, and by how exactly a client measures.
+pub const TOLERANCE: LeaseTolerance =
+    LeaseTolerance { drift_ppm: 2 * MAX_PPM.unsigned_abs(), error_us: 1_000 };
 
 /// The judgement of all oracles, with what they looked at.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -35,6 +41,8 @@ pub struct Judgement {
     pub entries: Option<usize>,
     /// The entries whose answers the model has compared, and those that it does not know.
     pub modelled: (u64, u64),
+    /// The features, paths and sessions that were judged without the log, and those that were left undecided.
+    pub opinions: (usize, usize),
     /// The beats and the ends of leases that were compared.
     pub leases: (usize, usize),
     /// The events of the longest feed, and those that the follower saw.
@@ -53,10 +61,25 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The evidence of an episode whose nodes have stopped.
-    pub fn new(records: Vec<Record>, folders: Vec<FolderContent>) -> Self {
+    /// The evidence of an episode whose nodes have stopped. What oracles need beside it is added to the records, so
+    /// that their file is enough to judge the episode again.
+    pub fn new(mut records: Vec<Record>, folders: Vec<FolderContent>) -> Self {
         let logs = folders.iter().filter_map(|folder| folder.log.as_ref());
-        let replayed = logs.max_by_key(|log| log.len()).map(|log| replay(log).into());
+        let replayed: Option<Arc<[Replayed]>> =
+            logs.max_by_key(|log| log.len()).map(|log| replay(log).into());
+        let parts = Parts::of(&records);
+        records.retain(|record| !matches!(record, Record::SessionEnd(_)));
+        records.extend(unasked(&parts).into_iter().map(Record::SessionEnd));
+        let ends = possible_ends(&parts.operations, (LEASE_MS + GRACE_MS) * 1_000, TOLERANCE);
+        records.extend(ends.into_iter().map(Record::Operation));
+        records.extend(replayed.iter().flat_map(|replayed| replayed.iter()).map(|entry| {
+            let logged = LoggedEntry::of(entry.revision, &entry.proposal, &entry.answer);
+            Record::Entry(LoggedEntry { identity: logged.identity.map(without_fingerprint), ..logged })
+        }));
+        for (at, folder) in folders.iter().enumerate() {
+            let node = at as u64 + 1;
+            records.extend(folder.events.iter().map(|event| Record::Event { node, event: event.clone() }));
+        }
         Self { records, folders, replayed }
     }
 }
@@ -68,6 +91,7 @@ struct Parts {
     beats: Vec<Beat>,
     ends: Vec<SessionEnd>,
     followed: Vec<SeenEvent>,
+    log: Vec<LoggedEntry>,
 }
 
 impl Parts {
@@ -78,7 +102,8 @@ impl Parts {
                 Record::Operation(operation) => parts.operations.push(operation.clone()),
                 Record::Beat(beat) => parts.beats.push(beat.clone()),
                 Record::SessionEnd(end) => parts.ends.push(end.clone()),
-                Record::Event { node: FOLLOWER, event } => parts.followed.push(event.clone()),
+                Record::Followed(event) => parts.followed.push(event.clone()),
+                Record::Entry(entry) => parts.log.push(entry.clone()),
                 Record::Event { .. } | Record::Run(_) | Record::Fault { .. } => {}
             }
         }
@@ -91,6 +116,8 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     let Evidence { records, folders, replayed } = evidence;
     let parts = Parts::of(records);
     let mut violations = contradictions(evidence);
+    let opinion = check_holders(&parts.operations);
+    violations.extend(opinion.violations);
     let mut model = Model::new();
     for entry in replayed.iter().flat_map(|replayed| replayed.iter()) {
         violations.extend(model.step(entry.revision, &entry.proposal, Some(&entry.answer)).violations);
@@ -101,33 +128,26 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         answered: parts.operations.iter().filter(|operation| operation.answered().is_some()).count(),
         entries: replayed.as_ref().map(|replayed| replayed.len()),
         modelled: (model.checked(), model.uncovered_commands().values().sum()),
-        leases: (parts.beats.len(), unasked(&parts).len()),
+        opinions: (opinion.judged, opinion.undecided.len()),
+        leases: (parts.beats.len(), parts.ends.len()),
         events: (longest(folders).len(), parts.followed.len()),
     }
 }
 
-/// Asks every oracle but the model, which takes longest: what was seen and what the nodes have must not contradict each
+/// Asks every oracle but the model and the second opinion, which take longest: what was seen and what the nodes have must not contradict each
 /// other.
 pub fn contradictions(Evidence { records, folders, replayed }: &Evidence) -> Vec<Violation> {
     let parts = Parts::of(records);
     let mut violations = wrong_states(folders);
     if let Some(replayed) = replayed {
-        let logged: Vec<LoggedEntry> = replayed
-            .iter()
-            .map(|entry| {
-                let logged = LoggedEntry::of(entry.revision, &entry.proposal, &entry.answer);
-                LoggedEntry { identity: logged.identity.map(without_fingerprint), ..logged }
-            })
-            .collect();
-        violations.extend(check_against_log(&parts.operations, &logged));
+        violations.extend(check_against_log(&parts.operations, &parts.log));
         violations.extend(wrong_grants(&parts.operations, replayed));
     }
     let streams: BTreeMap<u64, Vec<SeenEvent>> =
         folders.iter().enumerate().map(|(at, folder)| (at as u64 + 1, folder.events.clone())).collect();
     violations.extend(check_node_streams(&streams, None, true));
     violations.extend(followed_wrongly(&parts, records, longest(folders)));
-    let tolerance = LeaseTolerance { drift_ppm: 2 * MAX_PPM.unsigned_abs(), error_us: ERROR_US };
-    violations.extend(check_leases(&parts.beats, &unasked(&parts), tolerance));
+    violations.extend(check_leases(&parts.beats, &parts.ends, TOLERANCE));
     violations
 }
 

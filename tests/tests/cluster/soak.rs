@@ -1,16 +1,19 @@
 //! A short soak: agents work while leaders are killed and while everything fails at once, and the oracles that judge
 //! simulations find no broken promise. `tests/soak --processes` goes on for as long as one likes.
 
-use nexus_oracles::history::{
-    Answered, Ask, Beat, Consistency, Operation, OperationOutcome, Record, SessionEnd, SessionEndKind,
+use nexus_oracles::{
+    check::{Circumstances, Records},
+    history::{
+        Answered, Ask, Beat, Consistency, Operation, OperationOutcome, Record, SessionEnd, SessionEndKind,
+        read_lines,
+    },
 };
 use nexus_tests::soak::{
     episode::{Plan, run},
-    follower::FOLLOWER,
     report::Report,
-    verdict::{Evidence, contradictions},
+    verdict::{Evidence, TOLERANCE, contradictions},
 };
-use std::time::Duration;
+use std::{fs::File, io::BufReader, time::Duration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agents_under_all_faults_at_once_are_promised_nothing_that_is_not_kept() {
@@ -31,6 +34,13 @@ async fn agents_under_all_faults_at_once_are_promised_nothing_that_is_not_kept()
         && judgement.modelled.0 > 200
         && judgement.leases.0 > 10;
     assert!(did_enough, "an episode that did so little proves nothing: {judgement:?}");
+    // Its file is enough to judge it again.
+    let file = BufReader::new(File::open(&plan.history).expect("the history was written"));
+    let records = Records::of(read_lines(file).expect("each line is a record"));
+    let circumstances = Circumstances { tolerance: TOLERANCE, ..Circumstances::default() };
+    for finding in records.check(&circumstances) {
+        assert_eq!(finding.violations, [], "{}", finding.oracle);
+    }
     every_oracle_finds_what_it_is_for(&evidence);
 }
 
@@ -58,7 +68,7 @@ fn every_oracle_finds_what_it_is_for(evidence: &Evidence) {
         (last.called_us, last.returned_us) = (1, Some(2));
     });
     finds(evidence, "no event is missing", |evidence| {
-        let is_followed = |record: &Record| matches!(record, Record::Event { node: FOLLOWER, .. });
+        let is_followed = |record: &Record| matches!(record, Record::Followed(_));
         let count = evidence.records.iter().filter(|record| is_followed(record)).count();
         let mut at = 0;
         evidence.records.retain(|record| {

@@ -78,11 +78,11 @@ fn asked(ask: &Ask) -> String {
         Ask::Pick { feature }
         | Ask::Release { feature }
         | Ask::Done { feature }
-        | Ask::Cancel { feature } => string(feature),
+        | Ask::Cancel { feature } => quoted(feature),
         Ask::Claim { paths, exclusive, .. } => {
             format!("{{:paths {}, :exclusive {exclusive}}}", vector(paths))
         }
-        Ask::Unclaim { paths: Some(paths) } => vector(paths),
+        Ask::Unclaim { paths: Some(paths) } | Ask::ForceRelease { paths } => vector(paths),
         Ask::ReadHolders { of, .. } => vector(of),
         Ask::PickNext
         | Ask::Unclaim { paths: None }
@@ -102,14 +102,14 @@ fn answered(operation: &Operation, asked: &str) -> String {
             write!(value, ", :{name} {text}").expect("a string takes everything");
         }
     };
-    add("session", operation.session.as_deref().map(string));
+    add("session", operation.session.as_deref().map(quoted));
     if let Some(answered) = operation.answered() {
         add("revision", answered.revision.map(|revision| revision.to_string()));
-        add("code", answered.code.as_deref().map(string));
+        add("code", answered.code.as_deref().map(quoted));
         let held = answered.held.iter().map(|held| {
-            let by = held.by.as_deref().map_or_else(|| "nil".to_owned(), string);
+            let by = held.by.as_deref().map_or_else(|| "nil".to_owned(), quoted);
             let fence = held.fence.map_or_else(|| "nil".to_owned(), |fence| fence.to_string());
-            format!("[{} {by} {fence}]", string(&held.name))
+            format!("[{} {by} {fence}]", quoted(&held.name))
         });
         add("held", Some(format!("[{}]", held.collect::<Vec<_>>().join(" "))));
     }
@@ -118,11 +118,11 @@ fn answered(operation: &Operation, asked: &str) -> String {
 }
 
 fn vector(texts: &[String]) -> String {
-    format!("[{}]", texts.iter().map(|text| string(text)).collect::<Vec<_>>().join(" "))
+    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" "))
 }
 
 /// A string of EDN.
-fn string(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {

@@ -1,6 +1,6 @@
 //! A whole run as JSON lines: a record in each line, in any order.
 
-use super::{Beat, Operation, SeenEvent, SessionEnd};
+use super::{Beat, LoggedEntry, Operation, SeenEvent, SessionEnd};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 
@@ -19,10 +19,14 @@ pub enum Record {
         /// The event as it was sent.
         event: SeenEvent,
     },
+    /// An event of one project that a client was sent while it followed the feed.
+    Followed(SeenEvent),
     /// An acknowledged renewal of a lease.
     Beat(Beat),
     /// The end of a session.
     SessionEnd(SessionEnd),
+    /// An entry of the log. A history has all of them, or none.
+    Entry(LoggedEntry),
     /// Something that happened to the cluster, such as a crash or a partition, in words.
     Fault {
         /// The time, in microseconds of world time.

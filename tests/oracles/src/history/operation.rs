@@ -7,6 +7,10 @@ use std::fmt;
 /// The beginning of the name of a feature among those of paths.
 pub const FEATURE: &str = "feature ";
 
+/// The code of an answer that knows no such session, or no more: over HTTP the code `NOT_FOUND` with the resource
+/// `session`.
+pub const SESSION_NOT_FOUND: &str = "SESSION_NOT_FOUND";
+
 /// The name of a feature among those of paths.
 pub fn feature_name(slug: &str) -> String {
     format!("{FEATURE}{slug}")
@@ -30,7 +34,7 @@ pub struct Operation {
     /// The project that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// The session that acts.
+    /// The session that acts, or that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// The identity of the request. Operations with the same identity are retries of one request.
@@ -82,6 +86,11 @@ pub enum Ask {
     Unclaim {
         /// The paths; `None` for everything that the session claimed.
         paths: Option<Vec<String>>,
+    },
+    /// Takes paths away from whoever holds them.
+    ForceRelease {
+        /// The paths, each exactly as it was claimed.
+        paths: Vec<String>,
     },
     /// Sends a heartbeat.
     Beat,
@@ -140,7 +149,7 @@ pub struct Answered {
     /// The log index that the answer reflects: `X-Nexus-Revision` over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// The code of a refusal, such as `FILE_ALREADY_CLAIMED`.
+    /// The code of a refusal, such as `FILE_ALREADY_CLAIMED` or [`SESSION_NOT_FOUND`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The features and paths in the answer with their holders: what was acquired, what is in the way of it, or what a
@@ -242,6 +251,7 @@ impl Ask {
             | Self::Cancel { .. }
             | Self::Claim { .. }
             | Self::Unclaim { .. }
+            | Self::ForceRelease { .. }
             | Self::Beat
             | Self::StartSession
             | Self::EndSession
@@ -259,6 +269,7 @@ impl Ask {
             Self::Cancel { .. } => "cancel",
             Self::Claim { .. } => "claim",
             Self::Unclaim { .. } => "unclaim",
+            Self::ForceRelease { .. } => "force-release",
             Self::Beat => "beat",
             Self::StartSession => "start-session",
             Self::EndSession => "end-session",

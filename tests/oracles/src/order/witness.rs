@@ -3,41 +3,12 @@
 
 use crate::{
     Violation,
-    history::{Consistency, Operation, OperationOutcome, identity_of},
+    history::{Consistency, LoggedEntry, Operation, OperationOutcome},
 };
-use nexus_domain::{Answer, Proposal, Revision};
 use std::collections::BTreeMap;
 
 /// The name of this oracle in violations.
 const ORACLE: &str = "order";
-
-/// A proposal in the log, with its answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LoggedEntry {
-    /// The log index.
-    pub index: u64,
-    /// The identity of the request; `None` for what the cluster proposed itself.
-    pub identity: Option<String>,
-    /// The revision of the answer: another one than the index if it is a cached answer.
-    pub answered: u64,
-    /// Whether the answer says that the command was carried out.
-    pub is_ok: bool,
-    /// The answer as text, as operations have it.
-    pub text: String,
-}
-
-impl LoggedEntry {
-    /// A proposal with the answer that applying it gave.
-    pub fn of(index: Revision, proposal: &Proposal, answer: &Answer) -> Self {
-        Self {
-            index: index.0,
-            identity: proposal.request.as_ref().map(identity_of),
-            answered: answer.revision.0,
-            is_ok: answer.outcome.is_ok(),
-            text: format!("{:?}", answer.outcome),
-        }
-    }
-}
 
 /// Checks operations against the log, which must be whole and in order:
 /// - each write that was carried out is in it once, and got the answer that the log gives; a refused one may be in it;

@@ -1,6 +1,7 @@
 //! Runs simulations: one seed in this process, or many of them, each in a process of its own.
 
 use clap::{Parser, ValueEnum};
+use nexus_oracles::history::write_line;
 use nexus_simulation::{
     faults::Kind,
     many::{Many, Summary, run_many, shrink},
@@ -8,7 +9,13 @@ use nexus_simulation::{
     planted::Planted,
     run::{Plan, Report, run},
 };
-use std::{env, fs, io, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    env, fs,
+    io::{self, BufWriter, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 /// The time that a picture shows, in milliseconds.
 const PICTURED: u64 = 6_000;
@@ -30,6 +37,12 @@ struct Args {
     /// The second of the world in which the picture begins
     #[arg(long, requires = "picture")]
     from: Option<u64>,
+    /// Write the history of the run, one record in each line, which nexus-check judges again
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    history: Option<PathBuf>,
+    /// Let the second opinion alone judge, which knows nothing but what clients saw
+    #[arg(long)]
+    second_opinion: bool,
     /// Print the result as one line of JSON
     #[arg(long, requires = "seed")]
     json: bool,
@@ -73,6 +86,8 @@ fn one(seed: u64, args: &Args) -> io::Result<ExitCode> {
     let report = run(&Plan {
         duration: args.duration * 1_000,
         is_told: args.tell || args.picture.is_some(),
+        is_recorded: args.history.is_some(),
+        is_second_opinion_alone: args.second_opinion,
         without: args.without.clone(),
         planted: args.planted,
         ..Plan::new(seed, &folder)
@@ -82,6 +97,11 @@ fn one(seed: u64, args: &Args) -> io::Result<ExitCode> {
         let from = args.from.map_or(report.simulated.saturating_sub(PICTURED), |from| from * 1_000);
         let to = report.simulated.min(from + PICTURED);
         fs::write(file, page(&format!("Seed {seed}"), report.nodes, &report.seen, from, to))?;
+    }
+    if let Some(file) = &args.history {
+        let mut to = BufWriter::new(fs::File::create(file)?);
+        report.history.iter().try_for_each(|record| write_line(&mut to, record))?;
+        to.flush()?;
     }
     if args.json {
         println!("{}", serde_json::to_string(&report).expect("a report is JSON"));
@@ -151,6 +171,7 @@ fn arguments(args: &Args) -> Vec<String> {
     }
     let mut all = vec![format!("--duration={}", args.duration)];
     all.extend(args.without.iter().map(|kind| format!("--without={}", name(kind))));
+    all.extend(args.second_opinion.then(|| "--second-opinion".to_owned()));
     all.extend(args.planted.iter().map(|planted| format!("--planted={}", name(planted))));
     all
 }
@@ -170,6 +191,10 @@ fn show(summary: &Summary) {
         summary.entries, summary.modelled.0, summary.modelled.1
     );
     println!("Doubted     {} answers, of nodes with a bit flipped in their memory", summary.doubted);
+    println!(
+        "Opinions    {} features, paths and sessions without the log, of which {} are undecided",
+        summary.opinions.0, summary.opinions.1
+    );
     println!("Faults");
     for (kind, count) in &summary.faults {
         println!("  {count:>8}  {kind}");

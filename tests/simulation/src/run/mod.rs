@@ -1,5 +1,6 @@
 //! One run: a cluster is formed, a team works on it while faults happen, the faults end, and everything is checked.
 
+mod records;
 mod restore;
 mod settle;
 
@@ -19,7 +20,7 @@ use crate::{
 };
 use nexus_domain::{Recorded, Revision};
 use nexus_node::BOOTSTRAP_TOKEN_FILE;
-use nexus_oracles::Violation;
+use nexus_oracles::{Violation, history::Record, order::HOLDERS};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use restore::{Backups, Restored};
 use serde::{Deserialize, Serialize};
@@ -51,13 +52,26 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Whether the log of the run is kept.
     pub is_told: bool,
+    /// Whether the history of the run is kept.
+    pub is_recorded: bool,
+    /// Whether the second opinion alone judges the run.
+    pub is_second_opinion_alone: bool,
 }
 
 impl Plan {
     /// A run with this seed, of the nodes as they are.
     pub fn new(seed: u64, folder: &Path) -> Self {
         let folder = folder.join(format!("{seed}"));
-        Self { seed, duration: 40_000, without: Vec::new(), planted: None, folder, is_told: false }
+        Self {
+            seed,
+            duration: 40_000,
+            without: Vec::new(),
+            planted: None,
+            folder,
+            is_told: false,
+            is_recorded: false,
+            is_second_opinion_alone: false,
+        }
     }
 }
 
@@ -80,6 +94,8 @@ pub struct Report {
     pub modelled: (u64, u64),
     /// The answers that a node with a wrong memory may have given.
     pub doubted: u64,
+    /// The features, paths and sessions that the second opinion has judged, and those that it left undecided.
+    pub opinions: (u64, u64),
     /// How often each kind of fault happened.
     pub faults: BTreeMap<String, u64>,
     /// How often each point to crash at was passed.
@@ -89,6 +105,9 @@ pub struct Report {
     /// Everything that was seen of it, for a picture and for people; only of a run that is told.
     #[serde(skip)]
     pub seen: Vec<Moment>,
+    /// Its history, for whoever wants to judge it again; only of a run that is recorded.
+    #[serde(skip)]
+    pub history: Vec<Record>,
 }
 
 /// The time between two looks at who runs and who leads, in milliseconds.
@@ -121,15 +140,13 @@ struct Running {
     violations: Vec<String>,
     /// The events as each node has them at the end.
     streams: BTreeMap<u64, Vec<Recorded>>,
-    folder: PathBuf,
     machines: Machines,
     backups: Backups,
     restored: Option<Restored>,
-    planted: Option<Planted>,
     seen: Vec<Moment>,
     /// The nodes that ran at the last look, and the leader with its term.
     last_seen: (Vec<bool>, Option<(usize, u64)>),
-    is_told: bool,
+    plan: Plan,
 }
 
 impl Running {
@@ -162,14 +179,12 @@ impl Running {
             trace: Xxh3::new(),
             violations: Vec::new(),
             streams: BTreeMap::new(),
-            folder: plan.folder.clone(),
             machines,
             backups: Backups::new(rng.random()),
             restored: None,
-            planted: plan.planted,
             seen: Vec::new(),
             last_seen: (Vec::new(), None),
-            is_told: plan.is_told,
+            plan: plan.clone(),
         }
     }
 
@@ -179,7 +194,7 @@ impl Running {
             self.trace.update(&delivery.connection.to_le_bytes());
             self.trace.update(&[u8::try_from(delivery.from).unwrap_or(u8::MAX)]);
             self.trace.update(&delivery.bytes);
-            if self.is_told {
+            if self.plan.is_told {
                 let message =
                     Seen::Message { from: delivery.from, to: delivery.to, bytes: delivery.bytes.len() };
                 self.seen.push((delivery.at, message));
@@ -201,11 +216,11 @@ impl Running {
         };
         let leader = self.world.nodes.iter().filter_map(leads).max_by_key(|(_, term)| *term);
         for (node, runs) in runs.iter().enumerate() {
-            if self.is_told && self.last_seen.0.get(node).is_some_and(|before| before != runs) {
+            if self.plan.is_told && self.last_seen.0.get(node).is_some_and(|before| before != runs) {
                 self.seen.push((now, Seen::Runs { node, runs: *runs }));
             }
         }
-        if let Some((node, term)) = leader.filter(|_| self.is_told && leader != self.last_seen.1) {
+        if let Some((node, term)) = leader.filter(|_| self.plan.is_told && leader != self.last_seen.1) {
             self.seen.push((now, Seen::Leads { node, term }));
         }
         self.last_seen = (runs, leader.or(self.last_seen.1));
@@ -280,19 +295,22 @@ impl Running {
         loop {
             let (entries, is_sound) =
                 record::read(|record| (record.entries.len() as u64, record.violations.is_empty()));
+            // The second opinion alone has not seen what the record has.
+            let is_sound = is_sound || self.plan.is_second_opinion_alone;
             let is_enough = entries >= LEAST_ENTRIES && self.world.time.now() >= end;
             if is_enough || !is_sound || self.world.time.now() >= latest {
                 break;
             }
             self.faults.step(&mut self.world);
             self.team.step(&self.world);
-            self.backups.step(&self.world, &self.folder);
+            self.backups.step(&self.world, &self.plan.folder);
             self.step();
         }
     }
 
     fn end(mut self) -> Report {
-        let (mut modelled, mut doubted) = ((0, 0), 0);
+        let (mut modelled, mut opinions, mut doubted) = ((0, 0), (0, 0), 0);
+        let mut history = Vec::new();
         let entries = record::read(|record| {
             self.violations.extend(record.violations.iter().cloned());
             for (revision, entry) in &record.entries {
@@ -304,7 +322,7 @@ impl Running {
             let judgement = judge(&self.team.operations, &before, &self.streams, rot::doubt().as_ref());
             doubted = judgement.doubted;
             self.violations.extend(judgement.violations.iter().map(ToString::to_string));
-            modelled = judgement.modelled;
+            (modelled, opinions) = (judgement.modelled, judgement.opinions);
             if let Some(Restored { first, through, team }) = &self.restored {
                 // What came after the backup is lost, as if it had never been.
                 let after = record.with(|revision| revision <= *through || revision >= *first);
@@ -312,6 +330,14 @@ impl Running {
                 let of_restored = |violation: &Violation| format!("after the restore: {violation}");
                 self.violations.extend(judgement.violations.iter().map(of_restored));
                 self.trace.update(format!("{:?}", team.operations).as_bytes());
+            }
+            if self.plan.is_recorded {
+                history = self.records(&before);
+            }
+            if self.plan.is_second_opinion_alone {
+                let others = judgement.violations.iter();
+                let own = others.filter(|violation| violation.oracle == HOLDERS).map(ToString::to_string);
+                self.violations = own.collect();
             }
             before.entries.len() as u64
         });
@@ -322,17 +348,18 @@ impl Running {
             .filter(|operation| {
                 matches!(
                     operation.outcome,
-                    Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+                    Some(Outcome::Answered(..) | Outcome::Read(..) | Outcome::Beat(_) | Outcome::Events(_))
                 )
             })
             .count();
-        if entries < LEAST_ENTRIES && self.violations.is_empty() {
+        let has_to_prove = !self.plan.is_second_opinion_alone && self.violations.is_empty();
+        if entries < LEAST_ENTRIES && has_to_prove {
             self.violations.push(format!("the run has {entries} entries: it proves nothing"));
         }
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.plan.folder);
         let (passed, hit) = points::coverage();
         let mut seen = std::mem::take(&mut self.seen);
-        if self.is_told {
+        if self.plan.is_told {
             seen.extend(self.faults.log.drain(..).map(|(at, what)| (at, Seen::Fault(what))));
             seen.extend(self.team.operations.iter().map(requested));
             seen.sort_by_key(|(at, _)| *at);
@@ -348,10 +375,12 @@ impl Running {
             entries,
             modelled,
             doubted,
+            opinions,
             faults: counts,
             passed,
             hit,
             seen,
+            history,
         }
     }
 }
@@ -359,6 +388,7 @@ impl Running {
 fn requested(operation: &Operation) -> Moment {
     let outcome = match &operation.outcome {
         Some(Outcome::Answered(answer, _)) => format!("index {}: {:?}", answer.revision, answer.outcome),
+        Some(Outcome::Read(revision, _)) => format!("the state of index {revision}"),
         other => format!("{other:?}"),
     };
     let what = match &operation.what {
@@ -367,7 +397,7 @@ fn requested(operation: &Operation) -> Moment {
     };
     let is_answered = matches!(
         operation.outcome,
-        Some(Outcome::Answered(..) | Outcome::Read(_) | Outcome::Beat(_) | Outcome::Events(_))
+        Some(Outcome::Answered(..) | Outcome::Read(..) | Outcome::Beat(_) | Outcome::Events(_))
     );
     let what = format!("agent {}: {what}: {outcome}", operation.agent);
     let (node, called) = (operation.node, operation.called);

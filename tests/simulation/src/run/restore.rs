@@ -197,7 +197,7 @@ impl Running {
         taken: &Taken,
         last: Revision,
     ) -> anyhow::Result<(SimulatedDisk, Revision)> {
-        let file = self.folder.join(BACKUP);
+        let file = self.plan.folder.join(BACKUP);
         fs::write(&file, &taken.bytes)?;
         let (clock, seed) = (NodeClock::new(self.world.time.clone()), self.backups.rng.random());
         let new = |above| NewCluster {
@@ -255,7 +255,7 @@ impl Running {
     /// Lets agents work on the new cluster, whose node is killed once.
     fn work_on_restored(&mut self, place: usize, first: Revision) -> Team {
         let (agents, seed) = (self.backups.rng.random_range(2..6), self.backups.rng.random());
-        let mut team = Team::new(People, (FIRST_AGENT, agents), seed, self.planted);
+        let mut team = Team::new(People, (FIRST_AGENT, agents), seed, self.plan.planted);
         let killed_at = self.world.time.now() + self.backups.rng.random_range(1_000..WORKS_FOR);
         let end = self.world.time.now() + WORKS_FOR;
         while self.world.time.now() < end {

@@ -1,9 +1,14 @@
 //! Requests to a node, and what became of them.
 
+use super::people::{PATHS, PROJECT, People};
 use crate::{planted::Planted, world::points};
 use futures::FutureExt;
-use nexus_api::cluster::{Cluster, Consistency, History, Unavailable, WriteRequest};
-use nexus_domain::{Answer, Proposal, Revision, SessionId, Stamp};
+use nexus_api::cluster::{Cluster, Consistency, History, Unavailable, View, WriteRequest};
+use nexus_domain::{
+    Answer, Proposal, Revision, SessionId, Stamp,
+    entity::{ClaimMode, Status},
+};
+use nexus_oracles::history::{Held, feature_name};
 use std::{
     mem,
     sync::{Arc, Mutex, PoisonError},
@@ -30,8 +35,8 @@ pub enum What {
 pub enum Outcome {
     /// A write was committed: this is its answer. The node had applied this much when it said so.
     Answered(Box<Answer>, Revision),
-    /// A read returned the state of this revision.
-    Read(Revision),
+    /// A read returned the state of this revision, with these holders.
+    Read(Revision, Box<Holdings>),
     /// Whether the session lives.
     Beat(bool),
     /// Events, and the revision at which the next ones begin.
@@ -44,6 +49,15 @@ pub enum Outcome {
     Doubted,
     /// Nothing was heard. It may have been carried out, or may still be.
     Silence,
+}
+
+/// The holders of everything, as a read shows them.
+#[derive(Clone, Debug)]
+pub struct Holdings {
+    /// The features that there are, and the paths that anybody might hold.
+    pub of: Vec<String>,
+    /// Those that are held, each with one of its holders.
+    pub held: Vec<Held>,
 }
 
 /// A request with its times, in milliseconds since the beginning of the world.
@@ -110,13 +124,13 @@ async fn carry_out(cluster: &dyn Cluster, what: What, planted: Option<Planted>) 
                 Err(why) => unavailable(why),
             }
         }
-        What::Read(_) if planted == Some(Planted::StaleRead) => Outcome::Read(cluster.local().revision()),
+        What::Read(_) if planted == Some(Planted::StaleRead) => shown(&*cluster.local()),
         What::Write(write) => match cluster.propose(*write).await {
             Ok(done) => Outcome::Answered(Box::new(done.answer), done.view.revision()),
             Err(why) => unavailable(why),
         },
         What::Read(consistency) => match cluster.read(consistency, None).await {
-            Ok(read) => Outcome::Read(read.view.revision()),
+            Ok(read) => shown(&*read.view),
             Err(why) => unavailable(why),
         },
         What::Events(from) => match cluster.events(from, PAGE).await {
@@ -128,6 +142,31 @@ async fn carry_out(cluster: &dyn Cluster, what: What, planted: Option<Planted>) 
             Err(why) => unavailable(why),
         },
     }
+}
+
+/// The outcome for a client that reads this state.
+fn shown(view: &dyn View) -> Outcome {
+    let state = view.state();
+    let all: Vec<usize> = (0..PATHS.len()).collect();
+    let mut of: Vec<String> = People.paths(&all).iter().map(|path| path.as_str().to_owned()).collect();
+    let mut held = Vec::new();
+    for feature in state.features().filter(|feature| feature.project == PROJECT) {
+        let name = feature_name(feature.slug.as_str());
+        of.push(name.clone());
+        if let Status::Active { holder, fence, .. } = &feature.status {
+            let (by, fence) = (Some(holder.session.to_string()), Some(fence.0));
+            held.push(Held { name, by, exclusive: true, fence });
+        }
+    }
+    for (key, claim) in state.claims_in(PROJECT) {
+        held.push(Held {
+            name: key.path.as_str().to_owned(),
+            by: Some(key.session.to_string()),
+            exclusive: claim.mode == ClaimMode::Exclusive,
+            fence: Some(claim.fence.0),
+        });
+    }
+    Outcome::Read(view.revision(), Box::new(Holdings { of, held }))
 }
 
 /// The answer that a write would have if nothing else was written: a planted defect.
