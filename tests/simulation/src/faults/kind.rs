@@ -78,7 +78,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds that are chosen.
-    pub const CHOSEN: [Self; 35] = [
+    pub const CHOSEN: [Self; 37] = [
         Self::BitInMemory,
         Self::BitOnDisk,
         Self::BitOnDisk,
@@ -90,6 +90,8 @@ impl Kind {
         Self::Replacement,
         Self::Replacement,
         Self::LostMachine,
+        Self::CrashPoint,
+        Self::CrashPoint,
         Self::CrashPoint,
         Self::CrashPoint,
         Self::CrashPoint,

@@ -111,7 +111,7 @@ pub struct Report {
 }
 
 /// The time between two looks at who runs and who leads, in milliseconds.
-const LOOKS_EVERY: u64 = 10;
+const LOOKS_EVERY: u64 = 50;
 /// A run that did less proves nothing. So it goes on for longer, and is a failure if that does not help.
 const LEAST_ENTRIES: u64 = 120;
 /// How many times longer than planned a run may go on.
