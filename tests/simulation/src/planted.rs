@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub enum Planted {
     /// Whoever asks for files that somebody holds gets them, as after a check that was made before the write.
     CheckThenSet,
-    /// What an engineer stores is counted twice when it is compared with a quota.
+    /// The bytes of an engineer are counted twice when they are compared with a quota.
     QuotaCountedTwice,
     /// Leases end by the time of day.
     LeaseByWallClock,

@@ -1,5 +1,5 @@
-//! An agent: starts a session, picks features, claims paths, beats, finishes or gives back, and sometimes dies. What got
-//! no certain answer, it asks again with the same key through another node.
+//! An agent: starts a session, picks features, claims paths, beats, finishes or gives back, and sometimes dies. What
+//! got no certain answer, it asks again with the same key through another node.
 
 use super::ask::{Asker, Outcome, Request};
 use nexus_oracles::history::{Ask, Beat, Consistency, OperationOutcome, SESSION_NOT_FOUND};

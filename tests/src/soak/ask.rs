@@ -77,7 +77,7 @@ pub struct Asker {
     pub urls: Vec<String>,
     /// How often each node has started.
     pub starts: Arc<[AtomicU64]>,
-    /// What was seen so far.
+    /// The records of the episode.
     pub recorder: Recorder,
 }
 
@@ -159,7 +159,7 @@ fn held_by(claim: &Value) -> Option<Held> {
     })
 }
 
-/// What an answer says about who holds what.
+/// The holders that an answer names.
 fn held(ask: &Ask, data: &Value) -> Vec<Held> {
     let claims = |list: &Value| list.as_array().into_iter().flatten().filter_map(held_by).collect::<Vec<_>>();
     match ask {

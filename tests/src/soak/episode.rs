@@ -61,7 +61,7 @@ pub struct Plan {
 /// The result of an episode.
 #[derive(Clone, Debug, Serialize)]
 pub struct EpisodeReport {
-    /// The seed.
+    /// The seed of all random choices.
     pub seed: u64,
     /// The time that it took, in seconds.
     pub seconds: u64,
@@ -72,7 +72,7 @@ pub struct EpisodeReport {
     pub gaps_ms: Vec<u64>,
     /// The same, while other faults happened.
     pub gaps_among_faults_ms: Vec<u64>,
-    /// What the oracles say.
+    /// The judgement of the oracles.
     pub judgement: Judgement,
 }
 

@@ -20,7 +20,7 @@ pub struct FolderContent {
     pub hash: u64,
     /// Its log up to there, if it has all of it: the index of each proposal.
     pub log: Option<Vec<(Revision, Arc<Proposal>)>>,
-    /// Its events.
+    /// The events that it has stored.
     pub events: Vec<SeenEvent>,
     /// Why its state contradicts itself, if it does.
     pub broken: Option<String>,
@@ -65,9 +65,9 @@ pub async fn read_folder(data_dir: &Path) -> anyhow::Result<FolderContent> {
 
 /// An entry with what the rules make of it.
 pub struct Replayed {
-    /// Its index.
+    /// The index in the log.
     pub revision: Revision,
-    /// The proposal.
+    /// The proposal as it was logged.
     pub proposal: Arc<Proposal>,
     /// The answer to it.
     pub answer: Answer,

@@ -1,5 +1,5 @@
-//! What happens to the nodes of an episode: processes die and hang, networks break, disks fill up, fail and get lost,
-//! clocks go wrong, operators intervene.
+//! Faults of real nodes, as Jepsen's nemesis makes them: processes die and hang, networks break, disks fill up, fail
+//! and get lost, clocks go wrong, operators intervene.
 
 use super::{
     recorder::Recorder,
@@ -39,7 +39,7 @@ pub enum Kind {
     WallJump,
     /// A node starts with a monotonic clock that is too fast or too slow.
     ClockRate,
-    /// Flushes fail.
+    /// Flushes of a node fail.
     FlushesFail,
     /// Flushes take long.
     SlowFlushes,

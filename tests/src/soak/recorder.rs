@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-/// What was seen so far. Clones share it.
+/// The records so far. Clones share them.
 #[derive(Clone)]
 pub struct Recorder(Arc<Recorded>);
 

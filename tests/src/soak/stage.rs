@@ -35,7 +35,7 @@ const NO_SNAPSHOTS: &str = "1000000000";
 
 /// The cluster of an episode. Everything ends and is deleted when it is dropped.
 pub struct Stage {
-    /// The cluster.
+    /// The nodes and their processes.
     pub cluster: Cluster,
     /// The networks between the nodes, if this machine allows some.
     pub networks: Option<Networks>,

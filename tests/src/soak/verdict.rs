@@ -52,9 +52,9 @@ pub struct Judgement {
 /// Everything that is known about an episode.
 #[derive(Clone)]
 pub struct Evidence {
-    /// What clients and observers saw.
+    /// The records of clients and observers.
     pub records: Vec<Record>,
-    /// What the nodes have on their disks.
+    /// The folders of the nodes.
     pub folders: Vec<FolderContent>,
     /// The log of a node that has all of it, with what the rules make of it.
     replayed: Option<Arc<[Replayed]>>,
@@ -134,8 +134,8 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     }
 }
 
-/// Asks every oracle but the model and the second opinion, which take longest: what was seen and what the nodes have must not contradict each
-/// other.
+/// Asks every oracle but the model and the second opinion, which take longest: the records and the folders of the
+/// nodes must not contradict each other.
 pub fn contradictions(Evidence { records, folders, replayed }: &Evidence) -> Vec<Violation> {
     let parts = Parts::of(records);
     let mut violations = wrong_states(folders);

@@ -4,8 +4,8 @@
 //! - `witness`: linearizability where the log is known, which is the witness of the order.
 //! - `search`: whether some order explains a short history, without a log (Wing and Gong, with the memoisation of
 //!   Lowe).
-//! - `holders`: that search for who holds one feature or one path, from the `steps` of operations, and for the `lives` of
-//!   sessions. `requests`: retries are one request. `possible_ends`: the ends of sessions that nobody asked for.
+//! - `holders`: that search for who holds one feature or one path, from the `steps` of operations, and for the `lives`
+//!   of sessions. `requests`: retries are one request. `possible_ends`: the ends of sessions that nobody asked for.
 //!   `locks`: the same steps for other checkers.
 //! - `streams`: feeds of events. `leases`: the lengths of leases.
 

@@ -4,9 +4,9 @@ use super::{LeaseTolerance, requests::requests};
 use crate::history::{Ask, Operation, OperationOutcome};
 use std::collections::BTreeMap;
 
-/// An end of unknown outcome for each session of a history, called when its lease can run out at the earliest: this long
-/// after the call of the last request that is known to have renewed it. `lease_us` is the length of the shortest lease
-/// that a session can have, with the grace after it.
+/// An end of unknown outcome for each session of a history, called when its lease can run out at the earliest: this
+/// long after the call of the last request that is known to have renewed it. `lease_us` is the length of the shortest
+/// lease that a session can have, with the grace after it.
 pub fn possible_ends(operations: &[Operation], lease_us: u64, tolerance: LeaseTolerance) -> Vec<Operation> {
     let mut earliest: BTreeMap<String, u64> = BTreeMap::new();
     for request in requests(operations) {

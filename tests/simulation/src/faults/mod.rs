@@ -385,7 +385,8 @@ fn is_well(node: &SimulatedNode) -> bool {
     node.life() == Life::Up && voters.is_some_and(|voters| voters >= 3)
 }
 
-/// Whether a node without data finds the others: it knows those that formed the cluster, and one of them has to be left.
+/// Whether a node without data finds the others: it knows those that formed the cluster, and one of them has to be
+/// left.
 fn finds_others(world: &World, place: Place) -> bool {
     let is_initial = |place: Place| world.nodes[place].is_initial();
     is_initial(place) && world.present().into_iter().any(|other| other != place && is_initial(other))
