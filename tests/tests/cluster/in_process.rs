@@ -137,3 +137,25 @@ fn at(moment: &Value) -> i64 {
     let moment: nexus_api_types::Moment = serde_json::from_value(moment.clone()).expect("a moment");
     moment.0.0
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removal_that_took_too_long_is_completed_although_nobody_asks_again() {
+    let cluster = InProcessCluster::start(3).await;
+    let leader = cluster.leader(0).await;
+    let (slow, removed) = ((leader + 1) % 3, (leader + 2) % 3);
+    let via = cluster.admin.via(&cluster.nodes[leader].url);
+    // The first step of joint consensus needs both nodes that stay, and one of them cannot store it.
+    cluster.nodes[slow].disk.hang(true);
+    let path = format!("/cluster/members/{}", removed + 1);
+    let asked = via.send(Method::DELETE, &path, None).await.expect("the leader answers");
+    assert_eq!(asked.status, 503, "{}", asked.body);
+    cluster.nodes[slow].disk.hang(false);
+    // The leader has given up the second step by then, without which the node keeps its vote.
+    eventually("the node is out", || async {
+        let status = via.send(Method::GET, "/cluster/status", None).await.ok()?;
+        let nodes = status.body["data"]["nodes"].as_array()?;
+        (nodes.len() == 2).then_some(())
+    })
+    .await;
+    cluster.stop().await;
+}
