@@ -16,7 +16,7 @@ use futures::future::join_all;
 use nexus_domain::{
     Answer, Command, NodeId, Refusal, Reply, command, entity::TokenDigest, short_text::Label,
 };
-use nexus_raft_store::{Member, TypeConfig};
+use nexus_raft_store::{LogId, Member, TypeConfig};
 use openraft::{
     async_runtime::watch::WatchReceiver,
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
@@ -306,6 +306,11 @@ impl Membership {
         let (metrics, published) = (self.node.metrics(), self.node.published());
         let membership = metrics.membership_config.membership();
         let [_, .., last] = membership.get_joint_config().as_slice() else { return };
+        // The state says who is a replica: it must not be older than the change.
+        let index = |id: Option<LogId>| id.map(|id| id.index);
+        if index(published.applied()) < index(*metrics.membership_config.log_id()) {
+            return;
+        }
         // Whoever only gives its vote up was made a replica before, and stays.
         let stays = membership
             .voter_ids()

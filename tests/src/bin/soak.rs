@@ -9,6 +9,7 @@ use nexus_tests::soak::{
 use std::{
     path::PathBuf,
     process::ExitCode,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,25 +40,27 @@ struct Args {
 
 fn main() -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
+    let report = Mutex::new(Report::default());
     let code = runtime.block_on(async {
         let (mut stop, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
         tokio::select! {
-            code = soak(Args::parse()) => code,
+            code = soak(Args::parse(), &report) => code,
             // Everything that was started ends when this is dropped.
             _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
             _ = stop.recv() => Ok(ExitCode::from(143)),
             _ = hangup.recv() => Ok(ExitCode::from(129)),
         }
     });
+    print!("{}", report.into_inner().unwrap_or_else(PoisonError::into_inner));
     runtime.shutdown_background();
     code
 }
 
-async fn soak(args: Args) -> anyhow::Result<ExitCode> {
+async fn soak(args: Args, report: &Mutex<Report>) -> anyhow::Result<ExitCode> {
     let folder = args.histories.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&folder)?;
     let end = Instant::now() + Duration::from_secs(args.minutes * 60);
-    let mut report = Report::default();
+    let mut is_all_good = true;
     for seed in args.seed.. {
         if Instant::now() >= end {
             break;
@@ -70,13 +73,14 @@ async fn soak(args: Args) -> anyhow::Result<ExitCode> {
         };
         let (episode, _) = run(&plan).await?;
         let is_good = episode.judgement.violations.is_empty();
+        is_all_good &= is_good && episode.judgement.entries.is_some();
         if args.json {
             println!("{}", serde_json::to_string(&episode)?);
         } else {
             let (operations, faults) = (episode.judgement.operations, episode.faults.values().sum::<u64>());
             println!("episode {seed}: {operations} operations, {faults} faults, {} s", episode.seconds);
         }
-        report.episodes.push(episode);
+        report.lock().unwrap_or_else(PoisonError::into_inner).episodes.push(episode);
         if !is_good {
             println!("its history is in {}", plan.history.display());
             break;
@@ -85,6 +89,5 @@ async fn soak(args: Args) -> anyhow::Result<ExitCode> {
             std::fs::remove_file(&plan.history)?;
         }
     }
-    print!("{report}");
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_all_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

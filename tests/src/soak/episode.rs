@@ -13,7 +13,6 @@ use super::{
     verdict::{Evidence, Judgement, judge},
 };
 use crate::{
-    patience::eventually,
     team::{Engineer, Team},
     work::commits,
 };
@@ -44,6 +43,10 @@ const PROBERS: usize = 2;
 const PATHS: usize = 24;
 /// The features that are there from the beginning.
 const FEATURES: usize = 30;
+/// Whatever does not happen so long after the faults never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The time between two looks at it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The plan of an episode.
 #[derive(Clone, Debug)]
@@ -76,13 +79,13 @@ pub struct EpisodeReport {
     pub judgement: Judgement,
 }
 
-/// Carries an episode out. Returns what the oracles say of it, and what they say it of.
+/// Carries an episode out. Returns the report and the evidence.
 ///
 /// # Errors
-/// When its files cannot be written or read.
+/// When the cluster cannot be started, or files cannot be written or read.
 ///
 /// # Panics
-/// When the cluster does not serve within a minute after the faults.
+/// When the cluster is not there before the faults.
 pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
     let began = Instant::now();
     let mut rng = SmallRng::seed_from_u64(plan.seed);
@@ -103,33 +106,29 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
         Nemesis::new(SmallRng::seed_from_u64(rng.random()), recorder.clone(), team.admin.clone());
     nemesis.kill_leaders(&mut stage, plan.kills).await;
     nemesis.rage(&mut stage, plan.faults).await;
-    nemesis.settle(&mut stage).await;
+    let mut serves = nemesis.settle(&mut stage).await;
     // It goes on for a moment without faults: whatever was cut off is asked again.
     let healed_us = recorder.now_us();
-    eventually("a write is acknowledged after the faults", || async {
-        recorder.has_acknowledged_since(healed_us).then_some(())
-    })
-    .await;
+    serves = serves && within(|| recorder.has_acknowledged_since(healed_us)).await;
     stop.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended?;
     }
-    let decision = json!({ "title": "The end", "decision": "stop" });
-    let last = eventually("the last write is acknowledged", || async {
-        let admin = team.admin.under_key("the-last-write");
-        let answer = admin.send(reqwest::Method::POST, &team.path("/decisions"), Some(&decision)).await;
-        answer.ok().filter(|answer| answer.status.is_success()).map(|answer| answer.revision())
-    })
-    .await;
-    eventually("the follower has seen the last event", || async {
-        (recorder.latest_event() >= last).then_some(())
-    })
-    .await;
+    let last = last_write(&team, &stage).await;
+    serves = serves && last.is_some() && within(|| recorder.latest_event() >= last.unwrap_or(0)).await;
     stop_following.store(true, Ordering::Relaxed);
     following.await?;
-    stage.cluster.same_state(&team.admin).await;
+    if serves {
+        stage.cluster.same_state(&team.admin).await;
+    } else {
+        nemesis.violations.push("writes and events do not go on after the faults".to_owned());
+    }
     for node in &mut stage.cluster.nodes {
-        node.terminate();
+        if serves {
+            node.terminate();
+        } else {
+            node.kill();
+        }
     }
     let mut folders = Vec::new();
     for node in &stage.cluster.nodes {
@@ -137,7 +136,13 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
     }
     let evidence = Evidence::new(recorder.take(), folders);
     write_history(plan, &evidence.records, &plan.history)?;
-    let judgement = judge(&evidence);
+    // It computes for some seconds.
+    let (evidence, mut judgement) = tokio::task::spawn_blocking(move || {
+        let judgement = judge(&evidence);
+        (evidence, judgement)
+    })
+    .await?;
+    judgement.violations.append(&mut nemesis.violations);
     if !judgement.violations.is_empty() {
         stage.keep_logs(&plan.history.with_extension("logs"))?;
     }
@@ -152,6 +157,36 @@ pub async fn run(plan: &Plan) -> anyhow::Result<(EpisodeReport, Evidence)> {
         judgement,
     };
     Ok((report, evidence))
+}
+
+/// Waits until something is so. Returns whether it was so in time.
+async fn within(mut is_so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        if Instant::now() > end {
+            return false;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    true
+}
+
+/// Writes once more, through whichever node takes it. Returns the revision.
+async fn last_write(team: &Team, stage: &Stage) -> Option<u64> {
+    let decision = json!({ "title": "The end", "decision": "stop" });
+    let end = Instant::now() + PATIENCE;
+    for url in stage.cluster.urls().iter().cycle() {
+        let admin = team.admin.via(url).under_key("the-last-write");
+        let answer = admin.send(reqwest::Method::POST, &team.path("/decisions"), Some(&decision)).await;
+        if let Some(answer) = answer.ok().filter(|answer| answer.status.is_success()) {
+            return Some(answer.revision());
+        }
+        if Instant::now() > end {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    None
 }
 
 /// Writes the features that the agents begin with, over files of real commits.

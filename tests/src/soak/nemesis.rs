@@ -3,9 +3,9 @@
 
 use super::{
     recorder::Recorder,
-    stage::{ARCHIVE, NODES, ON_SMALL_DISK, Stage},
+    stage::{LOSABLE, NODES, ON_SMALL_DISK, Stage},
 };
-use crate::{client::Client, patience::eventually};
+use crate::client::Client;
 use rand::{RngExt, rngs::SmallRng};
 use reqwest::Method;
 use serde_json::json;
@@ -13,7 +13,7 @@ use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -77,13 +77,14 @@ impl Kind {
 }
 
 /// The end of a fault.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repair {
     Start(usize),
     GoOn(usize),
     Heal(usize, usize),
     Right(usize),
     FlushesWork(usize),
+    FlushesAreFast(usize),
     Room,
 }
 
@@ -91,6 +92,10 @@ enum Repair {
 pub const MAX_PPM: i64 = 200;
 /// The time between two faults, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 300..3_000;
+/// A cluster that does not serve so long after the last fault never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A node that does not answer in this time is passed over.
+const LOOKS_FOR: Duration = Duration::from_secs(1);
 /// The time between two looks at what is due.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -109,10 +114,15 @@ pub struct Nemesis {
     recorder: Recorder,
     admin: Client,
     repairs: Vec<(Instant, Repair)>,
-    /// The nodes whose processes are down or stopped by a fault.
+    /// The nodes whose processes do not run.
     is_down: [bool; NODES],
+    /// The nodes whose processes are stopped.
     is_paused: [bool; NODES],
+    /// The nodes that may end by themselves, for what has happened to them since their start.
+    may_end: [bool; NODES],
     has_lost_a_disk: bool,
+    /// The ends of processes that nothing has caused, and what did not come back.
+    pub violations: Vec<String>,
     /// How often each kind has happened.
     pub counts: BTreeMap<Kind, u64>,
     /// The losses of a leader.
@@ -129,7 +139,9 @@ impl Nemesis {
             repairs: Vec::new(),
             is_down: [false; NODES],
             is_paused: [false; NODES],
+            may_end: [false; NODES],
             has_lost_a_disk: false,
+            violations: Vec::new(),
             counts: BTreeMap::new(),
             losses: Vec::new(),
         }
@@ -138,20 +150,25 @@ impl Nemesis {
     /// Kills one leader after another for so long, each once the cluster is whole and at rest again.
     pub async fn kill_leaders(&mut self, stage: &mut Stage, longest: Duration) {
         let end = Instant::now() + longest;
-        while Instant::now() < end {
-            stage.cluster.all_ready().await;
+        while Instant::now() < end && self.violations.is_empty() {
+            self.until_all_serve(stage).await;
             sleep(Duration::from_millis(self.rng.random_range(300..800))).await;
             let Some(leader) = stage.leader().await else { continue };
             let at_us = self.recorder.now_us();
             self.kill(stage, leader, Kind::KillLeader);
             self.losses.push(LeaderLoss { at_us, is_alone: true });
-            eventually("a write is acknowledged without the leader", || async {
-                self.recorder.has_acknowledged_since(at_us).then_some(())
-            })
-            .await;
+            let gives_up = Instant::now() + PATIENCE;
+            while !self.recorder.has_acknowledged_since(at_us) {
+                if Instant::now() > gives_up {
+                    self.violations
+                        .push(format!("nobody could write for {PATIENCE:?} without node {leader}"));
+                    break;
+                }
+                sleep(TICK).await;
+            }
             self.repair(stage, true);
         }
-        stage.cluster.all_ready().await;
+        self.until_all_serve(stage).await;
     }
 
     /// Lets faults of all kinds happen for so long, several at a time.
@@ -170,8 +187,8 @@ impl Nemesis {
         }
     }
 
-    /// Ends all faults, and waits until every node serves again.
-    pub async fn settle(&mut self, stage: &mut Stage) {
+    /// Ends all faults, and waits until every node serves again. Returns whether all of them do.
+    pub async fn settle(&mut self, stage: &mut Stage) -> bool {
         self.recorder.fault("the faults end".to_owned());
         for number in 1..=NODES {
             stage.settings(number).fail_flushes(false);
@@ -179,24 +196,23 @@ impl Nemesis {
             stage.settings(number).set_wall_ahead_ms(0);
         }
         self.repair(stage, true);
-        let end = Instant::now() + Duration::from_secs(60);
+        self.until_all_serve(stage).await
+    }
+
+    /// Ends all faults and waits until every node serves. Returns whether all of them do.
+    async fn until_all_serve(&mut self, stage: &mut Stage) -> bool {
+        let end = Instant::now() + PATIENCE;
         // A node may end only now, for what happened to it before.
-        while Instant::now() < end {
+        while ready(stage).await < NODES {
+            if Instant::now() > end {
+                self.violations.push(format!("not every node serves {PATIENCE:?} after the last fault"));
+                return false;
+            }
             self.start_what_ended(stage);
             self.repair(stage, true);
-            let mut ready = 0;
-            for node in &stage.cluster.nodes {
-                let client = Client::new(node.url());
-                let answer = client.send(Method::GET, "/health/ready", None);
-                let answer = tokio::time::timeout(Duration::from_secs(1), answer).await;
-                ready += usize::from(matches!(answer, Ok(Ok(answer)) if answer.status.is_success()));
-            }
-            if ready == NODES {
-                return;
-            }
             sleep(TICK).await;
         }
-        stage.cluster.all_ready().await;
+        true
     }
 
     fn note(&mut self, kind: Kind, what: String) {
@@ -205,6 +221,8 @@ impl Nemesis {
     }
 
     fn later(&mut self, range: std::ops::Range<u64>, repair: Repair) {
+        // The end of an earlier fault must not end this one.
+        self.repairs.retain(|(_, earlier)| *earlier != repair);
         let at = Instant::now() + Duration::from_millis(self.rng.random_range(range));
         self.repairs.push((at, repair));
     }
@@ -220,6 +238,7 @@ impl Nemesis {
             match repair {
                 Repair::Start(number) => {
                     self.is_down[number - 1] = false;
+                    self.may_end[number - 1] = false;
                     stage.start_node(number);
                 }
                 Repair::GoOn(number) => {
@@ -232,35 +251,44 @@ impl Nemesis {
                     }
                 }
                 Repair::Right(number) => stage.settings(number).set_wall_ahead_ms(0),
-                Repair::FlushesWork(number) => {
-                    stage.settings(number).fail_flushes(false);
-                    stage.settings(number).set_flush_delay(Duration::ZERO);
-                }
+                Repair::FlushesWork(number) => stage.settings(number).fail_flushes(false),
+                Repair::FlushesAreFast(number) => stage.settings(number).set_flush_delay(Duration::ZERO),
                 Repair::Room => stage.disk.iter().for_each(crate::mount::SmallDisk::clear),
             }
         }
     }
 
-    /// Starts nodes whose processes ended although nobody killed them.
+    /// Starts nodes again whose processes ended by themselves. They may do so if their disks fail, and in good order.
     fn start_what_ended(&mut self, stage: &mut Stage) {
         for number in 1..=NODES {
-            let is_up = !self.is_down[number - 1];
-            if is_up && !stage.cluster.nodes[number - 1].is_running() {
-                stage.cluster.nodes[number - 1].kill();
-                self.is_down[number - 1] = true;
-                self.later(300..2_000, Repair::Start(number));
-                self.note(Kind::EndedByItself, format!("node {number} has ended by itself"));
+            let node = &mut stage.cluster.nodes[number - 1];
+            if self.is_down[number - 1] || node.is_running() {
+                continue;
             }
+            let status = node.stopped();
+            let by_signal = status.is_some_and(|status| status.code().is_none());
+            if by_signal || !self.may_end[number - 1] {
+                let log = node.log();
+                let tail: Vec<&str> = log.lines().rev().take(5).collect();
+                self.violations.push(format!("node {number} ended by itself ({status:?}): {tail:?}"));
+            }
+            self.is_down[number - 1] = true;
+            self.later(300..2_000, Repair::Start(number));
+            self.note(Kind::EndedByItself, format!("node {number} has ended by itself: {status:?}"));
         }
     }
 
     fn kill(&mut self, stage: &mut Stage, number: usize, kind: Kind) {
+        self.stop(stage, number);
+        self.note(kind, format!("{kind:?}: node {number} is killed"));
+    }
+
+    fn stop(&mut self, stage: &mut Stage, number: usize) {
         stage.cluster.nodes[number - 1].kill();
         self.is_down[number - 1] = true;
         self.is_paused[number - 1] = false;
         self.repairs.retain(|(_, repair)| !matches!(repair, Repair::GoOn(of) if *of == number));
         self.later(300..4_000, Repair::Start(number));
-        self.note(kind, format!("{kind:?}: node {number} is killed"));
     }
 
     fn cut(&mut self, stage: &Stage, ways: &[(usize, usize)], kind: Kind) {
@@ -300,9 +328,10 @@ impl Nemesis {
             Kind::Blackout if self.rng.random_bool(0.4) => {
                 for number in 1..=NODES {
                     if !self.is_down[number - 1] {
-                        self.kill(stage, number, kind);
+                        self.stop(stage, number);
                     }
                 }
+                self.note(kind, "all nodes are killed".to_owned());
             }
             Kind::Pause if is_up => {
                 stage.cluster.nodes[number - 1].pause();
@@ -341,6 +370,7 @@ impl Nemesis {
                 self.note(kind, format!("the clock of node {number} is {ppm} ppm too fast"));
             }
             Kind::FlushesFail if is_up => {
+                self.may_end[number - 1] = true;
                 stage.settings(number).fail_flushes(true);
                 self.later(100..1_500, Repair::FlushesWork(number));
                 self.note(kind, format!("flushes of node {number} fail"));
@@ -348,56 +378,71 @@ impl Nemesis {
             Kind::SlowFlushes if is_up => {
                 let delay = self.rng.random_range(5..400);
                 stage.settings(number).set_flush_delay(Duration::from_millis(delay));
-                self.later(500..5_000, Repair::FlushesWork(number));
+                self.later(500..5_000, Repair::FlushesAreFast(number));
                 self.note(kind, format!("flushes of node {number} take {delay} ms"));
             }
             Kind::FullDisk if !self.is_down[ON_SMALL_DISK - 1] => {
                 let Some(disk) = &stage.disk else { return };
                 // Sometimes nearly full, so that growing writes are refused, sometimes completely.
+                self.may_end[ON_SMALL_DISK - 1] = true;
                 disk.fill(if self.rng.random_bool(0.5) { 32 << 20 } else { 0 });
                 self.later(500..4_000, Repair::Room);
                 self.note(kind, format!("the disk of node {ON_SMALL_DISK} is full"));
             }
-            Kind::LostDisk if is_whole && !self.has_lost_a_disk => {
-                let number = (1..=NODES).find(|number| ![ARCHIVE, ON_SMALL_DISK].contains(number));
-                let number = number.expect("one of three nodes is neither");
+            Kind::LostDisk if is_whole && !self.has_lost_a_disk && ready(stage).await == NODES => {
                 self.has_lost_a_disk = true;
-                stage.cluster.nodes[number - 1].kill();
-                stage.cluster.nodes[number - 1].wipe();
-                self.note(kind, format!("node {number} has lost its disk"));
-                stage.start_node(number);
-                // Nothing else happens until it is a voter again: with two of three disks lost, writes would be.
-                stage.cluster.ready(number as u64).await;
-                self.until_all_vote(stage).await;
+                stage.cluster.nodes[LOSABLE - 1].kill();
+                stage.cluster.nodes[LOSABLE - 1].wipe();
+                self.note(kind, format!("node {LOSABLE} has lost its disk"));
+                stage.start_node(LOSABLE);
+                // Nothing else happens until it is a voter again: with two of three disks lost, writes would be lost.
+                let end = Instant::now() + PATIENCE;
+                while !self.all_vote(stage).await {
+                    self.start_what_ended(stage);
+                    self.repair(stage, false);
+                    if Instant::now() > end {
+                        self.violations.push(format!("node {LOSABLE} does not vote again without its disk"));
+                        return;
+                    }
+                    sleep(TICK).await;
+                }
             }
-            Kind::Transfer => {
-                let _ = self.operate(stage, "/cluster/leader").await;
+            Kind::Transfer if self.operate(stage, number, "/cluster/leader").await => {
                 self.note(kind, "the leadership is to move".to_owned());
             }
-            Kind::Snapshot => {
-                let _ = self.operate(stage, "/cluster/snapshot").await;
-                self.note(kind, "a snapshot is asked for".to_owned());
+            Kind::Snapshot if self.operate(stage, number, "/cluster/snapshot").await => {
+                self.note(kind, format!("node {number} makes a snapshot"));
             }
             _ => {}
         }
     }
 
-    async fn operate(&self, stage: &Stage, path: &str) -> Option<()> {
-        // Whoever answers: an operator tries the next node.
-        let asked = self.admin.via(stage.cluster.nodes[ARCHIVE - 1].url());
+    /// Asks a node to do something. Returns whether it has answered that it does.
+    async fn operate(&self, stage: &Stage, number: usize, path: &str) -> bool {
+        let asked = self.admin.via(stage.cluster.nodes[number - 1].url());
         let body = json!({});
-        let answer = asked.send(Method::POST, path, Some(&body));
-        tokio::time::timeout(Duration::from_secs(2), answer).await.ok()?.ok().map(drop)
+        let answer = timeout(LOOKS_FOR, asked.send(Method::POST, path, Some(&body))).await;
+        matches!(answer, Ok(Ok(answer)) if answer.status.is_success())
     }
 
-    async fn until_all_vote(&self, stage: &Stage) {
-        eventually("the node that lost its disk votes again", || async {
-            let answer = self.admin.via(stage.cluster.nodes[ARCHIVE - 1].url());
-            let answer = answer.send(Method::GET, "/cluster/status", None).await.ok()?;
-            let nodes = answer.body["data"]["nodes"].as_array()?.clone();
-            let votes = |node: &&serde_json::Value| node["role"] == "leader" || node["role"] == "voter";
-            (nodes.iter().filter(votes).count() == NODES && nodes.len() == NODES).then_some(())
-        })
-        .await;
+    /// Whether all nodes are voters, and nobody else is a member.
+    async fn all_vote(&self, stage: &Stage) -> bool {
+        let asked = self.admin.via(stage.cluster.nodes[ON_SMALL_DISK - 1].url());
+        let answer = timeout(LOOKS_FOR, asked.send(Method::GET, "/cluster/status", None)).await;
+        let Ok(Ok(answer)) = answer else { return false };
+        let nodes = answer.body["data"]["nodes"].as_array().cloned().unwrap_or_default();
+        let votes = |node: &&serde_json::Value| node["role"] == "leader" || node["role"] == "voter";
+        nodes.len() == NODES && nodes.iter().filter(votes).count() == NODES
     }
+}
+
+/// The number of nodes that can answer linearizable reads now.
+async fn ready(stage: &Stage) -> usize {
+    let mut ready = 0;
+    for node in &stage.cluster.nodes {
+        let client = Client::new(node.url());
+        let answer = timeout(LOOKS_FOR, client.send(Method::GET, "/health/ready", None)).await;
+        ready += usize::from(matches!(answer, Ok(Ok(answer)) if answer.status.is_success()));
+    }
+    ready
 }

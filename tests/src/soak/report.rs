@@ -11,9 +11,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether no promise was broken.
+    /// Whether no promise was broken, and everything was there to say so.
     pub fn is_good(&self) -> bool {
-        self.episodes.iter().all(|episode| episode.judgement.violations.is_empty())
+        let is_good = |episode: &EpisodeReport| {
+            episode.judgement.violations.is_empty() && episode.judgement.entries.is_some()
+        };
+        self.episodes.iter().all(is_good)
     }
 
     fn sum(&self, of: impl Fn(&EpisodeReport) -> u64) -> u64 {
@@ -86,7 +89,15 @@ impl fmt::Display for Report {
                 writeln!(f, "BROKEN in the episode with seed {}: {short}", episode.seed)?;
             }
         }
-        writeln!(f, "{}", if self.is_good() { "no promise was broken" } else { "promises were broken" })
+        writeln!(
+            f,
+            "{}",
+            if self.is_good() {
+                "no promise was broken"
+            } else {
+                "promises were broken, or a log is not whole"
+            }
+        )
     }
 }
 

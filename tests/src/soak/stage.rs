@@ -24,23 +24,24 @@ use tempfile::TempDir;
 pub const NODES: usize = 3;
 /// The node on a small disk.
 pub const ON_SMALL_DISK: usize = 2;
-/// The node that keeps its whole log, which the oracles need: it makes no snapshot, and its disk is never lost.
-pub const ARCHIVE: usize = 3;
+/// The node whose disk may be lost. It makes snapshots, and purges its log.
+pub const LOSABLE: usize = 1;
 /// The size of the small disk in MiB.
-const DISK_MIB: u64 = 512;
-/// Entries between two snapshots: few, so that many are made.
-const SNAPSHOT_ENTRIES: &str = "4000";
-/// So many that no snapshot is ever made.
+const DISK_MIB: u64 = 256;
+/// Entries between two snapshots. A quarter of them is kept for followers that lag: more than any fault lasts for.
+const SNAPSHOT_ENTRIES: &str = "20000";
+/// So many that no snapshot is made unless an operator asks for one, and nothing is ever purged: the oracles need a
+/// whole log, and two nodes keep it.
 const NO_SNAPSHOTS: &str = "1000000000";
 
 /// The cluster of an episode. Everything ends and is deleted when it is dropped.
 pub struct Stage {
+    /// The small disk, if this machine allows one. It is dropped before the folder of the cluster, in which it is.
+    pub disk: Option<SmallDisk>,
     /// The nodes and their processes.
     pub cluster: Cluster,
     /// The networks between the nodes, if this machine allows some.
     pub networks: Option<Networks>,
-    /// The small disk, if this machine allows one.
-    pub disk: Option<SmallDisk>,
     /// How often each node has started.
     pub starts: Arc<[AtomicU64]>,
     settings: Vec<Settings>,
@@ -73,7 +74,7 @@ impl Stage {
         let mut cluster = Cluster::at(&at(7401), &at(7501), &wrappers, &["--insecure-peers"]);
         let disk = SmallDisk::mount(&cluster.nodes[ON_SMALL_DISK - 1].data_dir(), DISK_MIB);
         for (at, node) in cluster.nodes.iter_mut().enumerate() {
-            let entries = if at + 1 == ARCHIVE { NO_SNAPSHOTS } else { SNAPSHOT_ENTRIES };
+            let entries = if at + 1 == LOSABLE { SNAPSHOT_ENTRIES } else { NO_SNAPSHOTS };
             node.add_flags(&["--snapshot-entries", entries]);
             if at + 1 == ON_SMALL_DISK {
                 node.add_flags(&["--disk-reserve-mib", "64"]);

@@ -124,7 +124,8 @@ pub fn judge(evidence: &Evidence) -> Judgement {
     }
     Judgement {
         violations: violations.iter().map(ToString::to_string).collect(),
-        operations: parts.operations.len(),
+        // The ends that leases may have had are nobody's operations.
+        operations: parts.operations.iter().filter(|operation| operation.node > 0).count(),
         answered: parts.operations.iter().filter(|operation| operation.answered().is_some()).count(),
         entries: replayed.as_ref().map(|replayed| replayed.len()),
         modelled: (model.checked(), model.uncovered_commands().values().sum()),
@@ -221,7 +222,11 @@ fn without_fingerprint(identity: String) -> String {
 
 /// The ends of sessions that nobody has asked for.
 fn unasked(parts: &Parts) -> Vec<SessionEnd> {
-    let ended = parts.operations.iter().filter(|operation| matches!(operation.ask, Ask::EndSession));
+    let may_have_ended = |operation: &&Operation| {
+        matches!(operation.ask, Ask::EndSession)
+            && matches!(operation.outcome, OperationOutcome::Ok(_) | OperationOutcome::Unknown)
+    };
+    let ended = parts.operations.iter().filter(may_have_ended);
     let ended: BTreeSet<&str> = ended.filter_map(|operation| operation.session.as_deref()).collect();
     parts.ends.iter().filter(|end| !ended.contains(end.session.as_str())).cloned().collect()
 }

@@ -26,13 +26,17 @@ async fn agents_under_all_faults_at_once_are_promised_nothing_that_is_not_kept()
         history: folder.path().join("history.jsonl"),
     };
     let (episode, evidence) = run(&plan).await.expect("an episode can be carried out");
-    let judgement = episode.judgement.clone();
+    let (judgement, faults) = (episode.judgement.clone(), episode.faults.values().sum::<u64>());
     let report = Report { episodes: vec![episode] };
     println!("{report}");
     assert!(report.is_good(), "seed {seed}: {report}");
+    let ((compared, unknown), (judged, undecided)) = (judgement.modelled, judgement.opinions);
     let did_enough = judgement.entries.is_some_and(|entries| entries > 200)
-        && judgement.modelled.0 > 200
-        && judgement.leases.0 > 10;
+        && (compared > 200 && unknown * 20 < compared)
+        && (judged > 0 && undecided * 100 < judged)
+        && judgement.leases.0 > 10
+        && judgement.events.1 > 0
+        && faults > 2;
     assert!(did_enough, "an episode that did so little proves nothing: {judgement:?}");
     // Its file is enough to judge it again.
     let file = BufReader::new(File::open(&plan.history).expect("the history was written"));

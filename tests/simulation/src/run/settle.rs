@@ -31,7 +31,6 @@ impl Running {
             self.unsettled("a bit that has flipped is not found");
             return;
         }
-        let end = self.world.time.now() + SETTLES_WITHIN;
         let are_members = self.until(SETTLES_WITHIN, |this| {
             this.faults.keep_up(&mut this.world);
             this.all_are_members()
@@ -48,7 +47,7 @@ impl Running {
             self.unsettled("every node knows the newest rules, and the cluster does not go by them");
             return;
         }
-        let mut reached = Revision(0);
+        let (mut reached, end) = (Revision(0), self.world.time.now() + SETTLES_WITHIN);
         for place in self.world.present() {
             match self.write_through(place, end) {
                 Some(revision) => reached = reached.max(revision),
