@@ -2,10 +2,10 @@
 
 use nexus_oracles::{
     check::{Circumstances, Finding, Records},
-    history::{Ask, OperationOutcome, Record, read_lines},
+    history::{Answered, Ask, Operation, OperationOutcome, Record, read_lines},
     order::LeaseTolerance,
 };
-use std::{fs::File, io::BufReader, process::Command};
+use std::{collections::BTreeSet, fs::File, io::BufReader, process::Command};
 
 const CIRCUMSTANCES: Circumstances = Circumstances {
     lease_us: None,
@@ -34,9 +34,40 @@ fn found(records: Vec<Record>) -> Vec<&'static str> {
     findings.filter(|finding| !finding.violations.is_empty()).map(|finding| finding.oracle).collect()
 }
 
+/// Whether a run has something for each oracle, and feeds that can be compared.
+fn is_rich(records: &[Record]) -> bool {
+    let feeds: BTreeSet<u64> = records.iter().filter_map(node_of).collect();
+    let is_end = |record: &Record| matches!(record, Record::SessionEnd(_));
+    feeds.len() > 2
+        && records.iter().any(is_end)
+        && records.iter().any(|record| refused_claim(record).is_some())
+}
+
+/// The node whose feed has an event.
+const fn node_of(record: &Record) -> Option<u64> {
+    match record {
+        Record::Event { node, .. } => Some(*node),
+        _ => None,
+    }
+}
+
+/// The answer to a claim that somebody else is in the way of.
+fn refused_claim(record: &Record) -> Option<&Answered> {
+    match record {
+        Record::Operation(Operation {
+            ask: Ask::Claim { .. },
+            outcome: OperationOutcome::Refused(answered),
+            ..
+        }) => Some(answered).filter(|answered| !answered.held.is_empty()),
+        _ => None,
+    }
+}
+
 #[test]
 fn a_recorded_run_is_judged_again_by_all_oracles() {
-    let records = record_of(7);
+    let mut runs = (1..30).map(record_of);
+    let records =
+        runs.find(|records| is_rich(records)).expect("one of thirty runs has something for each oracle");
     for finding in check(records.clone()) {
         println!("{}: {:?}", finding.oracle, finding.judged);
         assert!(finding.judged.is_some(), "{} has nothing to judge", finding.oracle);
@@ -66,10 +97,6 @@ fn a_recorded_run_is_judged_again_by_all_oracles() {
     let is_lost = |record: &Record| matches!(record, Record::Entry(entry) if entry.identity == lost);
     assert_eq!(found(records.iter().filter(|record| !is_lost(record)).cloned().collect()), ["order"]);
     // One node lacks an event from the middle of its feed.
-    let node_of = |record: &Record| match record {
-        Record::Event { node, .. } => Some(*node),
-        _ => None,
-    };
     let first = records.iter().find_map(node_of).expect("some node has a feed");
     let events: Vec<usize> = (0..records.len()).filter(|at| node_of(&records[*at]) == Some(first)).collect();
     let mut without = records;

@@ -306,7 +306,9 @@ impl Faults {
                     is_after: self.rng.random_bool(0.5),
                 };
                 let crash = [Crash::Process, Crash::Power, Crash::Torn(1)][self.rng.random_range(0..3)];
-                points::plan(Planned { place, point, passes: self.rng.random_range(0..4), crash });
+                // What happens rarely may not happen a second time before the next plan.
+                let passes = if point.step.is_frequent() { self.rng.random_range(0..4) } else { 0 };
+                points::plan(Planned { place, point, passes, crash });
             }
             Kind::BitInMemory if count > 2 && !self.has_lost_a_disk && finds_others(world, place) => {
                 self.flips = Some((place, now + rot::QUIET_WITHIN));

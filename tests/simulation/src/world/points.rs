@@ -67,6 +67,20 @@ impl Step {
         Self::Reply,
         Self::OtherWrite,
     ];
+
+    /// Whether a node takes this step many times a second.
+    pub const fn is_frequent(self) -> bool {
+        matches!(
+            self,
+            Self::Append
+                | Self::Apply
+                | Self::Flush
+                | Self::MarkWrite
+                | Self::Send
+                | Self::Receive
+                | Self::Reply
+        )
+    }
 }
 
 /// A point: a step, and whether it has been done.
