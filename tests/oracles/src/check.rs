@@ -28,6 +28,8 @@ pub struct Finding {
     pub oracle: &'static str,
     /// The number and kind of things that it has judged, in words; `None` if the history has nothing to judge.
     pub judged: Option<String>,
+    /// The number of things about which it could not decide.
+    pub undecided: usize,
     /// The promises that were broken.
     pub violations: Vec<Violation>,
 }
@@ -83,7 +85,8 @@ impl Records {
             let undecided = report.undecided.len();
             format!("{} operations on {} objects, {undecided} undecided", operations.len(), report.judged)
         });
-        Finding { oracle: "holders", judged, violations: report.violations }
+        let undecided = report.undecided.len();
+        Finding { oracle: "holders", judged, undecided, violations: report.violations }
     }
 
     fn order(&self) -> Finding {
@@ -93,7 +96,7 @@ impl Records {
             Some(_) => check_against_log(&self.operations, &self.log),
             None => Vec::new(),
         };
-        Finding { oracle: "order", judged, violations }
+        Finding { oracle: "order", judged, undecided: 0, violations }
     }
 
     fn feeds(&self, circumstances: &Circumstances) -> Finding {
@@ -101,13 +104,13 @@ impl Records {
         let judged = (events > 0).then(|| format!("{events} events from {} nodes", self.feeds.len()));
         let mut violations = check_node_streams(&self.feeds, None, !circumstances.is_one_project);
         violations.extend(check_stream("the client that follows", &self.followed, false));
-        Finding { oracle: "streams", judged, violations }
+        Finding { oracle: "streams", judged, undecided: 0, violations }
     }
 
     fn leases(&self, tolerance: LeaseTolerance) -> Finding {
         let is_enough = !self.ends.is_empty() && !self.beats.is_empty();
         let judged = is_enough.then(|| format!("{} ends, {} beats", self.ends.len(), self.beats.len()));
         let violations = check_leases(&self.beats, &self.ends, tolerance);
-        Finding { oracle: "leases", judged, violations }
+        Finding { oracle: "leases", judged, undecided: 0, violations }
     }
 }

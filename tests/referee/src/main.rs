@@ -19,26 +19,26 @@ use todc_utils::linearizability::{
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The exit code for a history that no order explains, and the one for what cannot be judged.
 const VIOLATED: u8 = 1;
-const UNREADABLE: u8 = 2;
+const UNDECIDED: u8 = 2;
 
 fn main() -> ExitCode {
     let files: Vec<String> = env::args().skip(1).collect();
     if files.is_empty() {
         eprintln!("Usage: nexus-referee FILE…");
-        return ExitCode::from(UNREADABLE);
+        return ExitCode::from(UNDECIDED);
     }
-    let mut is_good = true;
+    let (mut is_good, mut is_decided) = (true, true);
     for file in files {
         let facts = fs::read_to_string(&file).map_err(|error| error.to_string());
         let facts = match facts.and_then(|text| read::facts(&text)) {
             Ok(facts) if !facts.is_empty() => facts,
             Ok(_) => {
                 eprintln!("{file}: nobody holds anything in this history");
-                return ExitCode::from(UNREADABLE);
+                return ExitCode::from(UNDECIDED);
             }
             Err(error) => {
                 eprintln!("{file}: {error}");
-                return ExitCode::from(UNREADABLE);
+                return ExitCode::from(UNDECIDED);
             }
         };
         let (objects, count) = (facts.len(), facts.values().map(Vec::len).sum::<usize>());
@@ -54,8 +54,13 @@ fn main() -> ExitCode {
         undecided.iter().for_each(|name| println!("UNDECIDED  {name}"));
         wrong.iter().for_each(|name| println!("VIOLATION  {name}: no order explains the answers"));
         is_good &= wrong.is_empty();
+        is_decided &= undecided.is_empty();
     }
-    if is_good { ExitCode::SUCCESS } else { ExitCode::from(VIOLATED) }
+    match (is_good, is_decided) {
+        (false, _) => ExitCode::from(VIOLATED),
+        (true, false) => ExitCode::from(UNDECIDED),
+        (true, true) => ExitCode::SUCCESS,
+    }
 }
 
 /// Whether some order explains all facts about one lock; `None` if that takes too long to say.

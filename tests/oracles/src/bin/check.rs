@@ -16,14 +16,14 @@ use std::{
 
 /// Violations of one oracle that are shown: most of them have the same cause.
 const MOST_SHOWN: usize = 10;
-/// The exit code for a promise that was broken, and the one for a file that cannot be judged.
+/// The exit code for a promise that was broken, and the one for what cannot be judged.
 const VIOLATED: u8 = 1;
-const UNREADABLE: u8 = 2;
+const UNDECIDED: u8 = 2;
 
 /// Checks written histories: who held what, the order of answers, feeds of events and leases
 ///
 /// A history is a file with a JSON record in each line, as `nexus-simulate --history` writes it. Ends
-/// with 0 if all promises were kept, 1 if one was broken, and 2 if a file cannot be judged.
+/// with 0 if all promises were kept, 1 if one was broken, and 2 if something cannot be judged.
 #[derive(Parser)]
 #[command(
     name = "nexus-check",
@@ -66,28 +66,35 @@ enum Model {
 fn main() -> ExitCode {
     let args = Args::parse();
     match run(&args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(VIOLATED),
+        Ok(code) => code,
         Err(error) => {
             eprintln!("Error: {error:#}");
-            ExitCode::from(UNREADABLE)
+            ExitCode::from(UNDECIDED)
         }
     }
 }
 
-/// Returns whether all promises were kept.
-fn run(args: &Args) -> anyhow::Result<bool> {
+/// Returns the exit code of a judgement.
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    if findings.iter().any(|finding| !finding.violations.is_empty()) {
+        return ExitCode::from(VIOLATED);
+    }
+    let is_decided = findings.iter().all(|finding| finding.undecided == 0);
+    if is_decided { ExitCode::SUCCESS } else { ExitCode::from(UNDECIDED) }
+}
+
+fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.edn {
         let [file] = &args.files[..] else { bail!("--edn exports one history, not {}", args.files.len()) };
         export(file, out, args.model)?;
-        return Ok(true);
+        return Ok(ExitCode::SUCCESS);
     }
     let circumstances = Circumstances {
         lease_us: args.lease_ms.map(|lease| lease * 1_000),
         tolerance: LeaseTolerance { drift_ppm: args.drift_ppm, error_us: args.error_us },
         is_one_project: args.one_project,
     };
-    let mut is_good = true;
+    let mut all = Vec::new();
     for file in &args.files {
         let findings = read(file)?.check(&circumstances);
         if findings.iter().all(|finding| finding.judged.is_none()) {
@@ -95,9 +102,9 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         }
         println!("{}", file.display());
         findings.iter().for_each(print);
-        is_good &= findings.iter().all(|finding| finding.violations.is_empty());
+        all.extend(findings);
     }
-    Ok(is_good)
+    Ok(exit_code(&all))
 }
 
 fn read(file: &Path) -> anyhow::Result<Records> {
@@ -117,7 +124,7 @@ fn export(file: &Path, out: &Path, model: Model) -> anyhow::Result<()> {
 }
 
 fn print(finding: &Finding) {
-    let Finding { oracle, judged, violations } = finding;
+    let Finding { oracle, judged, violations, .. } = finding;
     let outcome = match (judged, violations.len()) {
         (None, 0) => "not judged: the history has nothing for it".to_owned(),
         (judged, count) => {
@@ -134,5 +141,25 @@ fn print(finding: &Finding) {
     }
     if violations.len() > MOST_SHOWN {
         println!("… and {} more", violations.len() - MOST_SHOWN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_oracles::Violation;
+
+    #[test]
+    fn what_was_left_undecided_is_not_called_good() {
+        let finding = |undecided, violations| Finding {
+            oracle: "holders",
+            judged: Some("2 objects".to_owned()),
+            undecided,
+            violations,
+        };
+        let broken = || vec![Violation::new("holders", "a promise", "a message")];
+        assert_eq!(exit_code(&[finding(0, Vec::new())]), ExitCode::SUCCESS);
+        assert_eq!(exit_code(&[finding(0, Vec::new()), finding(1, Vec::new())]), ExitCode::from(UNDECIDED));
+        assert_eq!(exit_code(&[finding(1, Vec::new()), finding(0, broken())]), ExitCode::from(VIOLATED));
     }
 }
